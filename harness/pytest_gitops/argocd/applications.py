@@ -1,0 +1,83 @@
+"""What we do to Applications: create the roots, sync those that nobody else syncs, read what became of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.model import Case
+
+if TYPE_CHECKING:
+    from pytest_gitops.clusters.api import Api
+
+API = "/apis/argoproj.io/v1alpha1"
+USER = "pytest-gitops"
+PARALLEL = 8
+
+Application = Mapping[str, Any]
+
+
+class Applications:
+    """The Applications of one control plane."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def create(self, cases: Sequence[Case], failed: Callable[[Case, Exception], None]) -> None:
+        """Create each as its manifest says; `failed` is told of those that the API server refuses."""
+
+        def one(case: Case) -> None:
+            manifest = dict(case.manifest)
+            manifest["metadata"] = {**manifest["metadata"], "namespace": case.namespace}
+            # Status and operation are Argo CD's to write.
+            manifest.pop("status", None)
+            manifest.pop("operation", None)
+            try:
+                self._api.apply(manifest)
+            except Exception as error:  # whatever it is, it is this Application's and no other's
+                failed(case, error)
+
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="create") as pool:
+            list(pool.map(one, cases))
+
+    def sync(self, application: Application) -> None:
+        """Start a sync as `argocd app sync` does: with the Application's own options and retries."""
+        policy = application["spec"].get("syncPolicy") or {}
+        operation: dict[str, Any] = {
+            "initiatedBy": {"username": USER},
+            "sync": {"syncOptions": policy.get("syncOptions") or [], "syncStrategy": {"hook": {}}},
+        }
+        if policy.get("retry"):
+            operation["retry"] = policy["retry"]
+        self._patch(application, {"operation": operation})
+
+    def refresh(self, application: Application, *, hard: bool = False) -> None:
+        """Ask for a comparison now; a hard one forgets what was rendered before."""
+        kind = "hard" if hard else "normal"
+        self._patch(application, {"metadata": {"annotations": {"argocd.argoproj.io/refresh": kind}}})
+
+    def _patch(self, application: Application, patch: Mapping[str, Any]) -> None:
+        meta = application["metadata"]
+        path = f"{API}/namespaces/{meta['namespace']}/applications/{meta['name']}"
+        self._api.patch(path, dict(patch), content_type="application/merge-patch+json")
+
+    def watch(self, act: Callable[[str, Application], None], *, stop: threading.Event) -> None:
+        """Call `act` with "namespace/name" and each new state, until `stop`; deleted ones come as {}."""
+
+        def event(kind: str, application: dict[str, Any]) -> None:
+            meta = application["metadata"]
+            act(f"{meta['namespace']}/{meta['name']}", {} if kind == "DELETED" else application)
+
+        self._api.watch(f"{API}/applications", event, stop=stop)
+
+    def warnings(self, namespace: str, names: Sequence[str], *, limit: int = 5) -> tuple[str, ...]:
+        """Warning events in `namespace` about objects whose names begin like one of `names`, the newest last."""
+        found = self._api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning").get("items", [])
+        told = []
+        for event in sorted(found, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or ""):
+            about = event.get("involvedObject", {})
+            if any(str(about.get("name", "")).startswith(n) for n in names):
+                told.append(f"{about.get('kind')} {about.get('name')}: {event.get('reason')}: {event.get('message')}")
+        return tuple(dict.fromkeys(told))[-limit:]

@@ -1,0 +1,80 @@
+"""What ApplicationSets generate: asked of the real applicationset-controller, before anything is synced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.argocd.applications import API
+from pytest_gitops.errors import GitOpsError, WaitTimeout
+from pytest_gitops.plan import Generated
+from pytest_gitops.repository.discovery import Declared
+from pytest_gitops.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pytest_gitops.clusters.api import Api
+
+LIMIT = 60.0
+"""Seconds that the controller may take for an ApplicationSet."""
+
+PATIENCE = 3
+"""How often an error must be seen before it is believed: the first look at a new object may come too early."""
+
+
+def expand(api: Api, sets: Sequence[Declared], *, control: str) -> dict[str, Generated]:
+    """Create each set and wait for what the controller makes of it, by "namespace/name"."""
+    found: dict[str, Generated] = {}
+    created: list[tuple[str, str, str]] = []
+    for each in sets:
+        namespace = each.namespace or control
+        key = f"{namespace}/{each.name}"
+        manifest = {**each.manifest, "metadata": {**each.manifest["metadata"], "namespace": namespace}}
+        manifest.pop("status", None)
+        try:
+            uid = api.apply(manifest)["metadata"]["uid"]
+        except GitOpsError as error:
+            found[key] = Generated(error=str(error))
+        else:
+            created.append((key, f"{API}/namespaces/{namespace}/applicationsets/{each.name}", uid))
+    for key, path, uid in created:
+        found[key] = _made(api, path, uid)
+    return found
+
+
+def _made(api: Api, path: str, uid: str) -> Generated:
+    errors: list[str] = []
+
+    def settled() -> bool:
+        conditions = {c["type"]: c for c in (api.get(path).get("status") or {}).get("conditions") or ()}
+        error = conditions.get("ErrorOccurred", {})
+        if error.get("status") == "True":
+            errors.append(str(error.get("message", "")))
+            return len(errors) >= PATIENCE
+        errors.clear()
+        return bool(conditions.get("ResourcesUpToDate", {}).get("status") == "True")
+
+    try:
+        wait_until(settled, limit=LIMIT, what="the applicationset-controller's answer")
+    except WaitTimeout as error:
+        return Generated(error=errors[-1] if errors else str(error))
+    if errors:
+        return Generated(error=errors[-1])
+    namespace = path.split("/")[5]
+    owned = [a for a in api.get(f"{API}/namespaces/{namespace}/applications")["items"] if _owned(a, uid)]
+    return Generated(manifests=tuple(_declared(a) for a in owned))
+
+
+def _owned(application: Mapping[str, Any], uid: str) -> bool:
+    return any(o.get("uid") == uid for o in application["metadata"].get("ownerReferences") or ())
+
+
+def _declared(application: Mapping[str, Any]) -> dict[str, Any]:
+    """The Application as the set's template makes it, without what the API server adds."""
+    meta = application["metadata"]
+    kept = {k: meta[k] for k in ("name", "namespace", "labels", "annotations", "finalizers") if k in meta}
+    return {
+        "apiVersion": application.get("apiVersion", "argoproj.io/v1alpha1"),
+        "kind": "Application",
+        "metadata": kept,
+        "spec": application["spec"],
+    }

@@ -1,0 +1,101 @@
+"""Why Argo CD says what it says: known causes behind its messages, and what to do about each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A cause in a few words, and the next step."""
+
+    name: str
+    next: str
+
+
+_KNOWN: tuple[tuple[str, Cause], ...] = (
+    (
+        r'namespaces "[^"]+" not found',
+        Cause(
+            name="the destination namespace does not exist",
+            next="add syncOptions: [CreateNamespace=true], a Namespace manifest in an earlier wave, or, if the cluster "
+            "has it before Argo CD acts, name it under `prerequisites:` in pytest-gitops.yaml",
+        ),
+    ),
+    (
+        r"could not find the requested resource|no matches for kind|the server could not find|not found in (?:cluster|group)",
+        Cause(
+            name="the cluster does not know this kind",
+            next="bring its CustomResourceDefinition: in the repository in an earlier wave, or under `crds:` in "
+            "pytest-gitops.yaml; or the API version was removed from this Kubernetes",
+        ),
+    ),
+    (
+        r"field is immutable|updates to statefulset spec|Forbidden: (?:updates|field)",
+        Cause(
+            name="immutable field",
+            next="recreate the object (Replace=true or delete it with --cascade=orphan), or keep the field",
+        ),
+    ),
+    (
+        r"is not permitted in project|not permitted in project",
+        Cause(
+            name="the AppProject forbids it",
+            next="allow it in the AppProject (destinations, sourceRepos, resource lists), or name another project",
+        ),
+    ),
+    (
+        r"metadata\.annotations: Too long|Too long: (?:must have at most|may not be)",
+        Cause(
+            name="too large for a client-side apply",
+            next="add the annotation argocd.argoproj.io/sync-options: ServerSideApply=true to the object",
+        ),
+    ),
+    (
+        r"failed calling webhook",
+        Cause(name="an admission webhook does not answer", next="no Pod runs on the embedded cluster, so webhooks "
+              "cannot answer: leave its configuration out of this run, or test on a cluster that runs Pods"),
+    ),
+    (
+        r"is part of applications? ",
+        Cause(name="two Applications own one object", next="keep the object in one of them"),
+    ),
+    (
+        r"unknown field|strict decoding error",
+        Cause(name="a field that the API does not have", next="correct the field's name or place"),
+    ),
+    (
+        r"is forbidden: exceeded quota",
+        Cause(name="the namespace's quota is used up", next="raise the quota or lower the requests"),
+    ),
+    (
+        r"is invalid: ",
+        Cause(name="the API server refuses the object", next="correct the field that the message names"),
+    ),
+)  # fmt: skip
+
+_BY_CODE = {
+    "out-of-sync": Cause(
+        name="the live object differs from the manifest after every apply",
+        next="something changes it after each sync, or the API server drops a field: compare with "
+        "`argocd app diff`, remove the field, or add an ignoreDifferences entry",
+    ),
+    "never-created": Cause(
+        name="its parent did not create it",
+        next="see the parent's own verdict: its sync failed or did not reach this wave",
+    ),
+    "suspended": Cause(name="it is paused", next="resume it: a paused object is never Healthy"),
+    "progressing": Cause(
+        name="it did not come up", next="see the object's events; on the embedded cluster Pods become ready at once"
+    ),
+    "missing": Cause(name="it is not there after the sync", next="see whether something else deletes it"),
+}
+
+
+def cause_of(code: str, message: str) -> Cause | None:
+    """The known cause behind `message`, or behind `code` where the message names none."""
+    for pattern, cause in _KNOWN:
+        if re.search(pattern, message):
+            return cause
+    return _BY_CODE.get(code)

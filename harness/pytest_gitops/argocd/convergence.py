@@ -1,0 +1,241 @@
+"""Does an Application converge: pure judgement of the Application object as Argo CD writes it.
+
+`observe` says what one object means at one moment; `Patience` turns moments into "never" when an Application is
+stuck and nothing moves any more. Neither asks a clock or a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pytest_gitops.model import Resource
+
+
+class State(StrEnum):
+    """Where an Application stands."""
+
+    CONVERGED = "converged"  # Synced and Healthy, at the revision expected
+    MOVING = "moving"  # Argo CD or Kubernetes is at work
+    STUCK = "stuck"  # something is wrong, and only a change elsewhere or a retry can mend it
+
+
+# Conditions of an Application that keep it from being judged green (Argo CD: ApplicationConditionType).
+BLOCKING = {
+    "InvalidSpecError": "invalid-spec",
+    "ComparisonError": "comparison-error",
+    "SyncError": "sync-failed",
+    "UnknownError": "comparison-error",
+    "DeletionError": "deletion-error",
+    "SharedResourceWarning": "shared-resource",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One moment of one Application. `code` and `message` say what keeps it from converging, `causes` which
+    objects do, in Argo CD's words; `retries` counts the sync attempts after the first."""
+
+    state: State
+    code: str = ""
+    message: str = ""
+    causes: tuple[str, ...] = ()
+    sync: str = ""
+    health: str = ""
+    phase: str = ""
+    retries: int = 0
+
+    @property
+    def problem(self) -> tuple[str, str]:
+        """What is wrong, for telling whether it is still the same."""
+        return self.code, self.message
+
+    @property
+    def summary(self) -> str:
+        """ "OutOfSync, Missing" and the like."""
+        return f"{self.sync or 'not compared'}, {self.health or 'health not assessed'}"
+
+
+def _at(value: Any, *path: str) -> Any:
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _list(value: Any, *path: str) -> list[Any]:
+    found = _at(value, *path)
+    return found if isinstance(found, list) else []
+
+
+def is_automated(application: Mapping[str, Any]) -> bool:
+    """Whether Argo CD syncs it by itself (spec.syncPolicy.automated, unless `enabled: false`)."""
+    automated = _at(application, "spec", "syncPolicy", "automated")
+    return isinstance(automated, Mapping) and automated.get("enabled") is not False
+
+
+def was_compared(application: Mapping[str, Any]) -> bool:
+    """Whether Argo CD has looked at it at all."""
+    return bool(_at(application, "status", "sync", "status"))
+
+
+def observe(application: Mapping[str, Any], *, revisions: Sequence[str] = ()) -> Observation:
+    """What `application`, an Application object, says of itself.
+
+    `revisions` are the commits that its sources must be at, in their order; an empty one is not checked.
+    """
+    status = _at(application, "status") or {}
+    sync, health = _at(status, "sync", "status") or "", _at(status, "health", "status") or ""
+    phase = _at(status, "operationState", "phase") or ""
+    said = str(_at(status, "operationState", "message") or "").split(" Retrying attempt", 1)[0]
+    retries = int(_at(status, "operationState", "retryCount") or 0)
+    running = phase == "Running" or "operation" in application
+
+    def seen(state: State, code: str = "", message: str = "", causes: Sequence[str] = ()) -> Observation:
+        return Observation(
+            state=state, code=code, message=message, causes=tuple(causes),
+            sync=sync, health=health, phase=phase, retries=retries,
+        )  # fmt: skip
+
+    if not sync:
+        condition = _blocking(status)
+        if condition:
+            return seen(State.STUCK, *condition)
+        return seen(State.MOVING, "not-compared", "Argo CD has not compared it yet")
+    if running and retries == 0:
+        return seen(State.MOVING, "syncing", said or "a sync is running", _failed(status))
+    if running:
+        return seen(State.STUCK, "sync-failed", said, _failed(status))
+    if condition := _blocking(status):
+        return seen(State.STUCK, *condition, causes=_failed(status))
+    if phase in {"Failed", "Error"}:
+        return seen(State.STUCK, "sync-failed", said or f"the sync ended {phase}", _failed(status))
+    if sync == "Unknown":
+        return seen(State.MOVING, "unknown", "Argo CD could not compare it")
+    if stale := _stale(status, revisions):
+        return seen(State.MOVING, "stale-revision", stale)
+    if sync != "Synced":
+        if not phase:
+            return seen(State.MOVING, "not-synced", "no sync has been started yet", _out_of_sync(status))
+        causes = _out_of_sync(status)
+        return seen(State.STUCK, "out-of-sync", _many(causes, "is OutOfSync after a sync that succeeded"), causes)
+    if health == "Healthy":
+        return seen(State.CONVERGED)
+    causes = _unhealthy(status)
+    if health in {"Degraded", "Missing", "Suspended"}:
+        return seen(State.STUCK, health.lower(), _many(causes, f"keeps it {health}"), causes)
+    return seen(State.MOVING, "progressing", _many(causes, "is not Healthy yet"), causes)
+
+
+def _many(causes: Sequence[str], what: str) -> str:
+    if not causes:
+        return f"an object {what}"
+    first = causes[0].split(": ", 1)[0]
+    return f"{first} {what}" if len(causes) == 1 else f"{first} and {len(causes) - 1} more: each {what}"
+
+
+def _blocking(status: Mapping[str, Any]) -> tuple[str, str] | None:
+    for condition in _list(status, "conditions"):
+        code = BLOCKING.get(str(_at(condition, "type")))
+        if code:
+            return code, f"{condition['type']}: {condition.get('message', '')}"
+    return None
+
+
+def _stale(status: Mapping[str, Any], revisions: Sequence[str]) -> str:
+    seen = _list(status, "sync", "revisions") or [_at(status, "sync", "revision") or ""]
+    for expected, found in zip(revisions, seen, strict=False):
+        if expected and expected != found:
+            return f"compared to revision {found[:7] or 'none'}, not yet to {expected[:7]}"
+    return ""
+
+
+def _title(resource: Mapping[str, Any]) -> str:
+    kind, name, namespace = resource.get("kind", "?"), resource.get("name", "?"), resource.get("namespace")
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
+def _failed(status: Mapping[str, Any]) -> list[str]:
+    """The objects that the last sync could not apply, and hooks that failed."""
+    return [
+        f"{_title(r)}: {r.get('message') or r.get('status') or r.get('hookPhase')}"
+        for r in _list(status, "operationState", "syncResult", "resources")
+        if isinstance(r, Mapping) and (r.get("status") == "SyncFailed" or r.get("hookPhase") in {"Failed", "Error"})
+    ]
+
+
+def _out_of_sync(status: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{_title(r)}: {'would be pruned' if r.get('requiresPruning') else r.get('status')}"
+        for r in _list(status, "resources")
+        if isinstance(r, Mapping) and r.get("status") not in {"Synced", None} and not r.get("hook")
+    ]
+
+
+def _unhealthy(status: Mapping[str, Any]) -> list[str]:
+    found = []
+    for r in _list(status, "resources"):
+        word = _at(r, "health", "status")
+        if word and word != "Healthy":
+            message = _at(r, "health", "message")
+            found.append(f"{_title(r)}: {word}{f', {message}' if message else ''}")
+    return found
+
+
+def resources_of(application: Mapping[str, Any]) -> tuple[Resource, ...]:
+    """What Argo CD says of each object of the Application (status.resources, and the hooks of its last sync)."""
+    status = _at(application, "status") or {}
+    found = [
+        Resource(
+            api_version=f"{r['group']}/{r.get('version', '')}" if r.get("group") else str(r.get("version", "")),
+            kind=str(r.get("kind", "")),
+            namespace=str(r.get("namespace") or ""),
+            name=str(r.get("name", "")),
+            sync=str(r.get("status") or ""),
+            health=str(_at(r, "health", "status") or ""),
+            message=str(_at(r, "health", "message") or ""),
+            wave=int(r.get("syncWave") or 0),
+        )
+        for r in _list(status, "resources")
+        if isinstance(r, Mapping) and not r.get("hook")
+    ]
+    for r in _list(status, "operationState", "syncResult", "resources"):
+        if isinstance(r, Mapping) and r.get("hookType"):
+            group = r.get("group")
+            found.append(
+                Resource(
+                    api_version=f"{group}/{r.get('version', '')}" if group else str(r.get("version", "")),
+                    kind=str(r.get("kind", "")),
+                    namespace=str(r.get("namespace") or ""),
+                    name=str(r.get("name", "")),
+                    sync=str(r.get("hookPhase") or ""),
+                    message=str(r.get("message") or ""),
+                    hook=str(r["hookType"]),
+                )
+            )
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class Patience:
+    """When to stop waiting for one Application. Times are seconds on any one clock.
+
+    An Application is given up when it has been stuck with the same problem for `quiet` seconds, and nothing else
+    in the run has moved for as long: what keeps it down can then not be somebody else's work in progress.
+    """
+
+    deadline: float
+    quiet: float
+    _problem: tuple[str, str] = field(default=("", ""), init=False)
+    _since: float = field(default=0.0, init=False)
+
+    def gives_up(self, seen: Observation, *, now: float, others_moved: float) -> bool:
+        """Whether `seen`, at `now`, is final; `others_moved` is when another Application last changed."""
+        if seen.problem != self._problem or seen.state is not State.STUCK:
+            self._problem, self._since = seen.problem, now
+        if now >= self.deadline:
+            return True
+        return seen.state is State.STUCK and now - max(self._since, others_moved) >= self.quiet

@@ -1,0 +1,82 @@
+"""What Argo CD must find in the cluster before it starts: its CRDs, its namespace, its settings, its trust."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_gitops.repository.manifest import parse
+
+CRDS = ("applications.argoproj.io", "applicationsets.argoproj.io", "appprojects.argoproj.io")
+
+PART_OF = {"app.kubernetes.io/part-of": "argocd"}
+"""Argo CD's settings manager sees only ConfigMaps and Secrets with this label."""
+
+CONFIG_MAPS = (
+    "argocd-cm",
+    "argocd-rbac-cm",
+    "argocd-cmd-params-cm",
+    "argocd-tls-certs-cm",
+    "argocd-ssh-known-hosts-cm",
+    "argocd-gpg-keys-cm",
+)
+
+
+def crds(folder: Path) -> tuple[dict[str, Any], ...]:
+    """Argo CD's CustomResourceDefinitions from the tool part `argocd-crds`."""
+    documents = (d.value for file in sorted(folder.glob("*.yaml")) for d in parse(file.read_bytes()))
+    return tuple(d for d in documents if d.get("kind") == "CustomResourceDefinition")
+
+
+def settings(control: str, brought: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """The namespace, ConfigMaps and Secret of Argo CD in namespace `control`; `brought` are the repository's own
+    ConfigMaps, which take the place of ours."""
+    own = {str(m["metadata"]["name"]): m for m in brought}
+    objects: list[dict[str, Any]] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": control}}]
+    for name in CONFIG_MAPS:
+        theirs = own.get(name, {})
+        metadata = {**theirs.get("metadata", {}), "name": name, "namespace": control}
+        # The label is what the installation manifests put there; a repository's patch of them may leave it out.
+        metadata["labels"] = {**(metadata.get("labels") or {}), **PART_OF}
+        objects.append(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": theirs.get("data") or {}}
+        )
+    objects.append(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "argocd-secret", "namespace": control, "labels": PART_OF},
+            "stringData": {"server.secretkey": secrets.token_urlsafe(32)},
+        }
+    )
+    return tuple(objects)
+
+
+def default_project(control: str) -> dict[str, Any]:
+    """The project that Argo CD makes at its first start: everything allowed."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": "default", "namespace": control},
+        "spec": {
+            "sourceRepos": ["*"],
+            "destinations": [{"namespace": "*", "server": "*"}],
+            "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+        },
+    }
+
+
+def data_of(config_maps: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """The data of the ConfigMap `name` among `config_maps`, or nothing."""
+    for each in config_maps:
+        if each["metadata"]["name"] == name:
+            data = each.get("data")
+            return data if isinstance(data, Mapping) else {}
+    return {}
+
+
+def other_namespaces(namespaces: Sequence[str], *, control: str) -> str:
+    """The value of --application-namespaces: where Applications live beside the control namespace."""
+    return ",".join(sorted({n for n in namespaces if n and n != control}))

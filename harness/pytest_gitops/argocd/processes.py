@@ -1,0 +1,176 @@
+"""Argo CD's processes beside the cluster: redis, repo-server, applicationset-controller, application-controller.
+
+Flags and variables: see each process's `--help`; why they are set is said where they are.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_gitops.errors import EngineError
+from pytest_gitops.ports import answers, free_ports
+from pytest_gitops.process import Daemon, Supervisor
+
+START_LIMIT = 60.0
+"""Seconds that one of them may take to answer: a second on an idle machine, far more on a busy one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the processes stand on. `world` is the loopback world's environment, `path` folders for PATH."""
+
+    tools: Mapping[str, Path]
+    environ: Mapping[str, str]
+    world: Mapping[str, str]
+    path: tuple[Path, ...] = ()
+    control: str = "argocd"
+
+
+class ArgoCD:
+    """One Argo CD. `redis` and `repo_server` are "host:port" after their start."""
+
+    def __init__(self, supervisor: Supervisor, directory: Path, around: Surroundings) -> None:
+        self._supervisor, self._dir, self._around = supervisor, directory, around
+        self._password = secrets.token_urlsafe(24)
+        ports = free_ports(8)
+        self.redis, self.repo_server = f"127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}"
+        self._redis_port, self._repo_port, *self._ports = ports
+        for sub in ("tls", "ssh", "gpg", "gpg-data", "plugins", "tmp", "bin", "conf", "home"):
+            (directory / sub).mkdir(mode=0o700, parents=True)
+        self._write_tools()
+
+    def _write_tools(self) -> None:
+        """A PATH of its own for the repo-server: the locked helm and kustomize, and the machine's git."""
+        folder = self._dir / "bin"
+        for name in ("helm", "kustomize"):
+            (folder / name).symlink_to(self._around.tools[name])
+        git = shutil.which("git", path=self._around.environ.get("PATH"))
+        if git is None:
+            raise EngineError("git: not on PATH; Argo CD's repo-server needs it. Install git.")
+        # The repo-server asks a script of its image about every revision's signature, even with GPG switched off,
+        # and answers "permission denied" if it is missing or fails. An unsigned revision is no failure.
+        wrapper = folder / "git-verify-wrapper.sh"
+        wrapper.write_text('#!/bin/sh\ngit verify-commit "$1" 2>&1 || git verify-tag "$1" 2>&1 || true\n')
+        wrapper.chmod(0o700)
+
+    def _environment(self, role: str, **more: str) -> dict[str, str]:
+        folders = [*self._around.path, self._dir / "bin"]
+        ours = {
+            "PATH": ":".join([*map(str, folders), self._around.environ.get("PATH", "/usr/bin:/bin")]),
+            "HOME": str(self._dir / "home"),
+            "TMPDIR": str(self._dir / "tmp"),
+            "LANG": "C.UTF-8",
+            "HOSTNAME": "argocd-application-controller-0",
+            "ARGOCD_BINARY_NAME": role,
+            "ARGOCD_FAKE_IN_CLUSTER": "true",
+            "ARGOCD_APP_CONF_PATH": str(self._dir / "conf"),
+            "ARGOCD_TLS_DATA_PATH": str(self._dir / "tls"),
+            "ARGOCD_SSH_DATA_PATH": str(self._dir / "ssh"),
+            "ARGOCD_GNUPGHOME": str(self._dir / "gpg"),
+            "ARGOCD_GPG_DATA_PATH": str(self._dir / "gpg-data"),
+            "ARGOCD_GPG_ENABLED": "false",
+            "ARGOCD_PLUGINSOCKFILEPATH": str(self._dir / "plugins"),
+            "ARGOCD_ASK_PASS_SOCK": str(self._dir / "ask.sock"),
+            "REDIS_PASSWORD": self._password,
+        }
+        return {**ours, **more}
+
+    def start_redis(self) -> Daemon:
+        """Start redis: the tool part `redis`, a server binary or our stand-in of the same flags."""
+        config = self._dir / "redis.conf"
+        config.touch(mode=0o600)
+        # In a file, not among the arguments: those can be read by every user of the machine.
+        config.write_text(
+            f'port {self._redis_port}\nbind 127.0.0.1\nsave ""\nappendonly no\nrequirepass {self._password}\n'
+        )
+        daemon = self._supervisor.start(
+            "redis", self._around.tools["redis"], config, env={"PATH": self._around.environ.get("PATH", "")}
+        )
+        daemon.wait_ready(lambda: answers(self._redis_port), limit=START_LIMIT)
+        return daemon
+
+    def start_repo_server(self) -> Daemon:
+        """Start the repo-server in the loopback world; returns once its port answers."""
+        daemon = self._supervisor.start(
+            "argocd-repo-server",
+            self._around.tools["argocd"],
+            "--address=127.0.0.1",
+            f"--port={self._repo_port}",
+            "--metrics-address=127.0.0.1",
+            f"--metrics-port={self._ports[0]}",
+            f"--redis={self.redis}",
+            "--logformat=text",
+            "--loglevel=warn",
+            # Plain text on loopback: its TLS does not authenticate anybody either.
+            "--disable-tls",
+            "--client-ca-path=",
+            env={
+                **self._environment("argocd-repo-server"),
+                **self._around.world,
+                # A host that is refused stays refused; three attempts only make the wait longer.
+                "ARGOCD_GIT_ATTEMPTS_COUNT": "1",
+            },
+        )
+        daemon.wait_ready(lambda: answers(self._repo_port), limit=START_LIMIT)
+        return daemon
+
+    def start_applicationset_controller(self, kubeconfig: Path, *, namespaces: str = "") -> Daemon:
+        """Start the applicationset-controller; CRDs must be Established before."""
+        metrics, probe, webhook = self._ports[1:4]
+        daemon = self._supervisor.start(
+            "argocd-applicationset-controller",
+            self._around.tools["argocd"],
+            f"--metrics-addr=127.0.0.1:{metrics}",
+            f"--probe-addr=127.0.0.1:{probe}",
+            f"--webhook-addr=127.0.0.1:{webhook}",
+            f"--argocd-repo-server={self.repo_server}",
+            "--repo-server-plaintext",
+            "--enable-leader-election=false",
+            f"--namespace={self._around.control}",
+            "--logformat=text",
+            *([f"--applicationset-namespaces={namespaces}"] if namespaces else []),
+            env={
+                **self._environment("argocd-applicationset-controller", KUBECONFIG=str(kubeconfig)),
+                **self._around.world,
+            },
+        )
+        daemon.wait_ready(lambda: answers(probe), limit=START_LIMIT)
+        return daemon
+
+    def start_application_controller(self, kubeconfig: Path, *, namespaces: str = "") -> Daemon:
+        """Start the application-controller; it begins to reconcile at once."""
+        metrics = self._ports[4]
+        daemon = self._supervisor.start(
+            "argocd-application-controller",
+            self._around.tools["argocd"],
+            f"--repo-server={self.repo_server}",
+            "--repo-server-plaintext",
+            f"--redis={self.redis}",
+            f"--metrics-port={metrics}",
+            f"--namespace={self._around.control}",
+            "--logformat=text",
+            "--loglevel=warn",
+            # The cause of bad health is read from status.resources[].health.
+            "--persist-resource-health",
+            # In production drift is healed again and again, ever more slowly; here the first answer is enough.
+            "--self-heal-backoff-timeout-seconds=0",
+            "--self-heal-backoff-factor=1",
+            "--self-heal-backoff-cap-seconds=1",
+            *([f"--application-namespaces={namespaces}"] if namespaces else []),
+            env={
+                **self._environment("argocd-application-controller", KUBECONFIG=str(kubeconfig)),
+                **self._around.world,
+                # Two seconds after every wave, meant for controllers that are slow to notice.
+                "ARGOCD_SYNC_WAVE_DELAY": "0",
+            },
+        )
+        daemon.wait_ready(lambda: answers(metrics), limit=START_LIMIT)
+        return daemon
+
+    @property
+    def logs(self) -> Path:
+        return self._supervisor.directory / "logs"

@@ -1,0 +1,125 @@
+"""The command `pytest-gitops`: what is done outside a test run. One function per subcommand, without pytest.
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pytest_gitops import __version__
+from pytest_gitops.errors import ConfigError, GitOpsError
+from pytest_gitops.settings import default_cache, environment, explicit_tools, tool_mirrors
+
+INTERRUPTED = 130
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    command: Command = options.command
+    try:
+        return command(options)
+    except GitOpsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        print("Interrupted. Nothing half-made is used; run it again, it goes on from here.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went, as `head` does
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pytest-gitops",
+        description="The tools that pytest --gitops runs on, and what else needs no test run.",
+    )
+    parser.add_argument("--version", action="version", version=f"pytest-gitops {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _tools_parser(commands)
+    return parser
+
+
+def _tools_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("tools", help="show or get etcd, Kubernetes, Argo CD, OPA and the others")
+    cache = argparse.ArgumentParser(add_help=False)
+    cache.add_argument("--cache", type=Path, metavar="DIR", help="the folder that tools are kept in")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+
+    listing = actions.add_parser("list", parents=[cache], help="every tool of the lock file and where it is")
+    listing.set_defaults(command=tools_list)
+
+    install = actions.add_parser("install", parents=[cache], help="get the named tools, or all")
+    install.add_argument("names", nargs="*", metavar="NAME")
+    install.set_defaults(command=tools_install)
+
+    path = actions.add_parser("path", parents=[cache], help="print where one tool is")
+    path.add_argument("name", metavar="NAME")
+    path.set_defaults(command=tools_path)
+
+
+def tools_list(options: argparse.Namespace) -> int:
+    """Print a table of every tool: version, how it was had, size, path. Gets nothing."""
+    from pytest_gitops import tools
+    from pytest_gitops.tools.show import table
+
+    environ = environment()
+    cache = _cache(options)
+    found = tools.installed(
+        [p.name for p in tools.locked()], cache=cache, environ=environ, explicit=explicit_tools(environ)
+    )
+    print(table(tools.locked(), found))
+    return 0
+
+
+def tools_install(options: argparse.Namespace) -> int:
+    """Get tools, saying all the while what is being done and for how long."""
+    from pytest_gitops import tools
+    from pytest_gitops.tools.show import reporter
+
+    environ = environment()
+    cache = _cache(options)
+    with reporter(sys.stdout) as report:
+        found = tools.ensure(
+            options.names or [p.name for p in tools.locked()],
+            cache=cache,
+            environ=environ,
+            explicit=explicit_tools(environ),
+            mirrors=tool_mirrors(environ),
+            report=report,
+        )
+    print(f"{len(found)} {'tool is' if len(found) == 1 else 'tools are'} ready in {cache}")
+    return 0
+
+
+def tools_path(options: argparse.Namespace) -> int:
+    """Print the path of one tool that is there already."""
+    from pytest_gitops import tools
+
+    environ = environment()
+    found = tools.installed(
+        [options.name], cache=_cache(options), environ=environ, explicit=explicit_tools(environ)
+    )
+    if options.name not in found:
+        get = f"pytest-gitops tools install {options.name}"
+        print(f"error: {options.name} is not there yet. Get it with `{get}`.", file=sys.stderr)
+        return 1
+    print(found[options.name].path)
+    return 0
+
+
+def _cache(options: argparse.Namespace) -> Path:
+    chosen: Path | None = options.cache
+    return chosen.expanduser().absolute() if chosen else default_cache(environment())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Reads `pytest-gitops.yaml` and checks it against its schema, with file and line in every error."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pytest_gitops.errors import ConfigError
+from pytest_gitops.repository.manifest import Document, ManifestError, parse
+from pytest_gitops.rego.waivers import WaiverEntry
+from pytest_gitops.rego.waivers import parse as parse_waivers
+from pytest_gitops.settings import ChartRepository
+
+FILE_NAME = "pytest-gitops.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The file's content, `values` as its schema describes them; empty where there is no file."""
+
+    values: dict[str, Any]
+    waivers: tuple[WaiverEntry, ...] = ()
+    charts: tuple[ChartRepository, ...] = ()
+
+    def get(self, *path: str, default: Any = None) -> Any:
+        value: Any = self.values
+        for key in path:
+            if not isinstance(value, dict) or key not in value:
+                return default
+            value = value[key]
+        return value
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    loaded: dict[str, Any] = json.loads(files("pytest_gitops").joinpath("config.schema.json").read_text("utf-8"))
+    return loaded
+
+
+def load(path: Path) -> Configuration:
+    """The configuration in `path`, or an empty one if there is no such file. Raises ConfigError."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return Configuration(values={})
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=path.name) from error
+    return read(text, name=path.name)
+
+
+def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
+    """The configuration in `text`; `name` is what errors call the file. Raises ConfigError."""
+    try:
+        documents = parse(text)
+    except ManifestError as error:
+        raise ConfigError(error.problem, where=f"{name}:{error.line}") from error
+    if not documents:
+        return Configuration(values={})
+    if len(documents) > 1:
+        raise ConfigError("expected one YAML document, saw a second", where=f"{name}:{documents[1].line}")
+    document = documents[0]
+    _check(document, name)
+    values = document.value
+    waivers = values.get("waivers", ())
+    return Configuration(
+        values=values,
+        waivers=parse_waivers(waivers, file=name, lines=[document.line_of("waivers", i) for i in range(len(waivers))]),
+        charts=tuple(ChartRepository(url=c["url"], path=c["path"]) for c in values.get("charts", ())),
+    )
+
+
+def _check(document: Document, name: str) -> None:
+    import jsonschema  # late: only needed where there is a file
+
+    validator = jsonschema.Draft202012Validator(schema())
+    errors = sorted(validator.iter_errors(document.value), key=lambda e: list(map(str, e.absolute_path)))
+    if not errors:
+        return
+    error = errors[0]
+    path = tuple(error.absolute_path)
+    message = error.message
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(map(str, error.instance)) - set(known))
+        message = f"unknown key {', '.join(map(repr, unknown))}; known here: {', '.join(known)}"
+        path = (*path, unknown[0])
+    elif path:
+        message = f"{'.'.join(map(str, path))}: {message}"
+    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    raise ConfigError(f"{message}{more}", where=f"{name}:{document.line_of(*path)}")

@@ -1,0 +1,66 @@
+"""The pytest plugin: options and markers, and, only when `--gitops` is given, everything else.
+
+Every pytest run of a user's environment imports this module, so it imports pytest and nothing more.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
+    # name, kind, metavar, help
+    ("stages", "list", "LIST", "stages to run, divided by commas: stage names, review, verify or all (default: all)"),
+    ("cluster", "string", "PROVIDER", "who provides the cluster: embedded (default), or none (review without a cluster)"),
+    ("policy", "folders", "DIR", "a folder with Rego policies, beside the built-in ones (repeatable)"),
+    ("report", "string", "DIR", "where the reports are written (default: gitops-report)"),
+    ("timeout", "string", "SECONDS", "how long an Application may take to become Synced and Healthy (default: 300)"),
+    ("network", "string", "deny|allow", "deny (default): talk to hosts that the repository names as sources; allow: to any"),
+    ("strict", "flag", None, "what could not be checked fails"),
+    ("keep", "flag", None, "leave the cluster and Argo CD running, and print how to reach them"),
+)
+
+MARKERS = (
+    "gitops: every item that judges an Application",
+    "gitops_review: stages that ask whether a change may be made: source, render, policy",
+    "gitops_verify: stages that ask whether it works: converge",
+    "gitops_source: the stage `source`",
+    "gitops_render: the stage `render`",
+    "gitops_policy: the stage `policy`",
+    "gitops_converge: the stage `converge`",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gitops", "GitOps repositories of Argo CD")
+    group.addoption(
+        "--gitops",
+        action="store_true",
+        default=False,
+        help="test the Argo CD Applications in the files and folders that pytest is given",
+    )
+    for name, kind, metavar, text in OPTIONS:
+        option, ini = f"--gitops-{name}", f"gitops_{name}"
+        if kind == "flag":
+            group.addoption(option, action="store_true", default=None, help=text)
+            parser.addini(ini, text, type="bool", default=None)
+        elif kind == "folders":
+            group.addoption(option, action="append", metavar=metavar, default=None, help=text)
+            parser.addini(ini, text, type="paths", default=None)
+        else:
+            group.addoption(option, metavar=metavar, default=None, help=text)
+            parser.addini(ini, text, default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    if not config.getoption("gitops"):
+        return
+    if hasattr(config, "workerinput"):
+        from pytest_gitops.plugin.worker import Worker
+
+        config.pluginmanager.register(Worker.attach(config), "gitops-run")
+    else:
+        from pytest_gitops.plugin.owner import Owner
+
+        config.pluginmanager.register(Owner(config), "gitops-run")

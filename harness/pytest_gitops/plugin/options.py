@@ -1,0 +1,119 @@
+"""From pytest's options, the ini file and pytest-gitops.yaml to Settings."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gitops import settings as place
+from pytest_gitops.configuration import FILE_NAME, Configuration, load
+from pytest_gitops.errors import ConfigError
+from pytest_gitops.settings import DEFAULT_TIMEOUT, Provider, Settings
+from pytest_gitops.stages import chosen
+
+
+def find_root(config: pytest.Config) -> Path:
+    """The directory under test: the nearest one upwards with a pytest-gitops.yaml, else the top of the git clone.
+
+    Upwards from the first path that pytest was given, else from where it was started.
+    """
+    start = config.invocation_params.dir
+    for argument in config.args if config.args_source is config.ArgsSource.ARGS else ():
+        path = (start / argument.split("::", 1)[0]).absolute()
+        if path.exists():
+            start = path if path.is_dir() else path.parent
+            break
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder.resolve()
+        if (folder / ".git").exists():
+            return folder.resolve()
+    return start.resolve()
+
+
+def _value(config: pytest.Config, name: str) -> tuple[Any, str]:
+    """What the command line, else the ini file, says of an option, and which of them."""
+    given = config.getoption(f"gitops_{name}")
+    if given is not None:
+        return given, f"--gitops-{name}"
+    ini = config.getini(f"gitops_{name}")
+    return (ini, f"gitops_{name}") if ini not in (None, "", []) else (None, "")
+
+
+def read(config: pytest.Config) -> Settings:
+    """The settings of this run. Raises ConfigError."""
+    root = find_root(config)
+    environ = place.environment()
+    configuration = load(root / FILE_NAME)
+    folders, _ = _value(config, "policy")
+    start = config.invocation_params.dir
+    report = _value(config, "report")[0] or "gitops-report"
+    return Settings(
+        root=root,
+        report=(start / report).absolute(),
+        cache=place.default_cache(environ),
+        environ=environ,
+        stages=_stages(config, configuration),
+        provider=_one_of(config, "cluster", [p.value for p in Provider], Provider.EMBEDDED.value, Provider),
+        network=_one_of(config, "network", ["deny", "allow"], "deny", str),
+        allowed_hosts=tuple(configuration.get("network", "allow", default=())),
+        timeout=_timeout(config, configuration),
+        strict=bool(_value(config, "strict")[0]),
+        keep=bool(_value(config, "keep")[0]),
+        urls=tuple(configuration.get("repository", "urls", default=())),
+        branches=tuple(configuration.get("branches", default=())),
+        ignore=tuple(configuration.get("ignore", default=())),
+        charts=configuration.charts,
+        crds=tuple(configuration.get("crds", default=())),
+        prerequisites=tuple(configuration.get("prerequisites", default=())),
+        policy_folders=_folders(start, root, folders, configuration),
+        policy_data=configuration.get("policy", "data", default={}),
+        waivers=configuration.waivers,
+        tools=place.explicit_tools(environ),
+        mirrors=place.tool_mirrors(environ),
+        command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+    )
+
+
+def _folders(start: Path, root: Path, given: list[str | Path] | None, configuration: Configuration) -> tuple[Path, ...]:
+    found = [(start / folder, "--gitops-policy", folder) for folder in given or ()]
+    found += [
+        (root / folder, f"{FILE_NAME} policy.folders", folder)
+        for folder in configuration.get("policy", "folders", default=())
+    ]
+    for path, where, folder in found:
+        if not path.is_dir():
+            raise ConfigError(f"expected a folder with Rego files, saw no folder {str(folder)!r}", where=where)
+    return tuple(path.resolve() for path, _, _ in found)
+
+
+def _stages(config: pytest.Config, configuration: Configuration) -> tuple[str, ...]:
+    given, where = _value(config, "stages")
+    if given is not None:
+        return chosen([w for w in str(given).replace(",", " ").split() if w], where=where)
+    return chosen(configuration.get("stages", default=["all"]), where=f"{FILE_NAME} stages")
+
+
+def _timeout(config: pytest.Config, configuration: Configuration) -> float:
+    given, where = _value(config, "timeout")
+    if given is None:
+        return float(configuration.get("timeout", default=DEFAULT_TIMEOUT))
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"expected a number of seconds above 0, saw {given!r}", where=where)
+    return seconds
+
+
+def _one_of(config: pytest.Config, name: str, known: list[str], default: str, kind: Any) -> Any:
+    given, where = _value(config, name)
+    if given is None:
+        return kind(default)
+    if given not in known:
+        raise ConfigError(f"expected one of {', '.join(known)}; saw {given!r}", where=where)
+    return kind(given)

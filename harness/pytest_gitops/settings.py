@@ -1,0 +1,119 @@
+"""One frozen Settings for a run, and the only reader of the environment.
+
+Precedence, first one that says something:
+1. the command line            --gitops-timeout 60
+2. pytest's ini file           gitops_timeout = 60
+3. pytest-gitops.yaml          timeout: 60
+4. the environment             PYTEST_GITOPS_CACHE, PYTEST_GITOPS_TOOL_<NAME>; branch names that CI systems announce
+5. the default
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_gitops.rego.waivers import WaiverEntry
+
+DEFAULT_TIMEOUT = 300.0
+"""Seconds that an Application may take to become Synced and Healthy."""
+
+TARGET_BRANCH_VARIABLES = (
+    "GITHUB_BASE_REF",  # GitHub Actions, pull requests
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",  # GitLab
+    "CHANGE_TARGET",  # Jenkins
+    "BITBUCKET_PR_DESTINATION_BRANCH",
+    "SYSTEM_PULLREQUEST_TARGETBRANCHNAME",  # Azure DevOps
+    "CI_DEFAULT_BRANCH",  # GitLab, outside merge requests
+)
+"""Where CI systems name the branch that the change will be merged into."""
+
+
+class Provider(StrEnum):
+    """Who provides the cluster."""
+
+    EMBEDDED = "embedded"
+    NONE = "none"
+
+
+Network = Literal["deny", "allow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartRepository:
+    """A chart repository that is served from a folder of the repository: `path` is relative to its root."""
+
+    url: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a run can be told. Paths of the repository are relative to `root`, its directory under test."""
+
+    root: Path
+    report: Path
+    cache: Path
+    environ: Mapping[str, str] = field(repr=False)
+    stages: tuple[str, ...] = ()
+    provider: Provider = Provider.EMBEDDED
+    base: str = ""
+    network: Network = "deny"
+    allowed_hosts: tuple[str, ...] = ()
+    timeout: float = DEFAULT_TIMEOUT
+    strict: bool = False
+    keep: bool = False
+    urls: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    charts: tuple[ChartRepository, ...] = ()
+    crds: tuple[str, ...] = ()
+    prerequisites: tuple[str, ...] = ()
+    policy_folders: tuple[Path, ...] = ()
+    policy_data: Mapping[str, Any] = field(default_factory=dict)
+    waivers: tuple[WaiverEntry, ...] = ()
+    tools: Mapping[str, Path] = field(default_factory=dict)
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    command: str = "pytest --gitops"
+
+
+def environment() -> dict[str, str]:
+    """A copy of the process's environment."""
+    return dict(os.environ)
+
+
+def default_cache(environ: Mapping[str, str]) -> Path:
+    """Where tools are kept between runs: PYTEST_GITOPS_CACHE, else the platform's cache folder."""
+    if chosen := environ.get("PYTEST_GITOPS_CACHE"):
+        return Path(chosen).expanduser()
+    home = Path(environ.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "pytest-gitops"
+    return Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "pytest-gitops"
+
+
+def explicit_tools(environ: Mapping[str, str]) -> dict[str, Path]:
+    """The tools whose paths are given: PYTEST_GITOPS_TOOL_KUBE_APISERVER=/path names kube-apiserver."""
+    prefix = "PYTEST_GITOPS_TOOL_"
+    return {
+        name.removeprefix(prefix).lower().replace("_", "-"): Path(value).expanduser()
+        for name, value in environ.items()
+        if name.startswith(prefix) and value
+    }
+
+
+def tool_mirrors(environ: Mapping[str, str]) -> dict[str, str]:
+    """Release hosts that are replaced: PYTEST_GITOPS_MIRRORS="dl.k8s.io=https://mirror.example/k8s …"."""
+    pairs = (word.partition("=") for word in environ.get("PYTEST_GITOPS_MIRRORS", "").split())
+    return {host: url for host, _, url in pairs if url}
+
+
+def announced_branches(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The branches that CI says the working tree will become part of, most specific first."""
+    names = (environ.get(v, "").removeprefix("refs/heads/") for v in TARGET_BRANCH_VARIABLES)
+    return tuple(dict.fromkeys(n for n in names if n))

@@ -1,0 +1,56 @@
+"""The stages, in their order. A stage is a file of this folder and a line of this list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytest_gitops.errors import ConfigError
+from pytest_gitops.stages.base import Family, Stage
+
+
+def all_stages() -> tuple[Stage, ...]:
+    """Every stage there is."""
+    from pytest_gitops.stages import converge, policy, render, source
+
+    return (
+        source,  # parses, fits Argo CD's CRD, and what it names exists
+        render,  # the repo-server makes objects of it
+        policy,  # OPA allows it
+        converge,  # the real Argo CD makes it Synced and Healthy
+    )
+
+
+# Names alone, for collection: a worker never imports what a stage needs to run.
+NAMES = ("source", "render", "policy", "converge")
+FAMILIES = {
+    "source": Family.REVIEW,
+    "render": Family.REVIEW,
+    "policy": Family.REVIEW,
+    "converge": Family.VERIFY,
+}
+
+
+def chosen(words: Iterable[str], *, where: str = "--gitops-stages") -> tuple[str, ...]:
+    """The names that `words` mean (stages, `review`, `verify`, `all`), in the stages' order. Raises ConfigError."""
+    wanted: set[str] = set()
+    for word in words:
+        if word == "all":
+            wanted.update(NAMES)
+        elif word in {f.value for f in Family}:
+            wanted.update(n for n in NAMES if FAMILIES[n].value == word)
+        elif word in NAMES:
+            wanted.add(word)
+        else:
+            known = ", ".join([*NAMES, *(f.value for f in Family), "all"])
+            raise ConfigError(f"expected stages of {known}; saw {word!r}", where=where)
+    return tuple(n for n in NAMES if n in wanted)
+
+
+def with_needs(name: str, stages: Sequence[Stage]) -> tuple[str, ...]:
+    """The stages that must have passed before `name` is asked, the first ones first."""
+    by_name = {s.name: s for s in stages}
+    found: list[str] = []
+    for need in by_name[name].needs:
+        found += [n for n in with_needs(need, stages) if n not in found]
+        found.append(need)
+    return tuple(found)

@@ -1,0 +1,81 @@
+"""What a stage is, and what it may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_gitops.model import Case, Finding, Outcome, StageResult
+
+if TYPE_CHECKING:
+    from pytest_gitops.stages.context import Context
+
+
+class Family(StrEnum):
+    """Which report and which `--gitops-stages` word a stage belongs to."""
+
+    REVIEW = "review"
+    VERIFY = "verify"
+
+
+Publish = Callable[[Case, StageResult], None]
+
+
+class Stage(Protocol):
+    """One question asked of every Application.
+
+    `needs` names the stages that must have passed for it to be asked; `run` answers for all `cases` and calls
+    `publish` once for each, as soon as its answer is known. What `run` raises becomes an `error` of those left.
+    """
+
+    name: str
+    family: Family
+    question: str
+    needs: tuple[str, ...]
+
+    def run(self, context: Context, cases: Sequence[Case], publish: Publish) -> None: ...
+
+
+def judged(
+    stage: str,
+    findings: Sequence[Finding],
+    *,
+    duration: float = 0.0,
+    evidence: Mapping[str, Any] | None = None,
+    message: str = "",
+) -> StageResult:
+    """The result that `findings` make: failed if one of them counts, its rule the code."""
+    counting = [f for f in findings if f.counts]
+    if not counting:
+        return StageResult(
+            stage=stage,
+            outcome=Outcome.PASSED,
+            duration=duration,
+            findings=tuple(findings),
+            evidence=evidence or {},
+        )
+    return StageResult(
+        stage=stage,
+        outcome=Outcome.FAILED,
+        code=counting[0].rule,
+        message=message or "\n".join(told(f) for f in counting),
+        duration=duration,
+        findings=tuple(findings),
+        evidence=evidence or {},
+    )
+
+
+def told(finding: Finding) -> str:
+    """A finding as a failure's text has it."""
+    lines = [f"{finding.where}: {finding.message}" if finding.where else finding.message]
+    if finding.resource and finding.resource not in finding.message:
+        lines.append(f"  object   {finding.resource}")
+    lines.append(f"  rule     {finding.rule}")
+    if finding.help:
+        lines.append(f"  next     {finding.help}")
+    return "\n".join(lines)
+
+
+

@@ -1,0 +1,121 @@
+"""What stages may ask: the repository as it is served, the plan, the renders, the cluster, Argo CD, OPA."""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.model import Case, Finding, Moment
+from pytest_gitops.repository.locate import Locator, Place
+from pytest_gitops.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_gitops.argocd.render import NotRendered, Rendered
+    from pytest_gitops.argocd.schema import CrdSchema
+    from pytest_gitops.clusters.api import Api
+    from pytest_gitops.plan import Plan
+    from pytest_gitops.rego.opa import Opa
+    from pytest_gitops.repository.manifest import Document
+    from pytest_gitops.repository.snapshot import Snapshot
+    from pytest_gitops.world import Refusal
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(kw_only=True)
+class Context:
+    """The run, as stages see it. The engine fills it; of it, stages write `applications`, `timelines` and
+    `repository_findings` only."""
+
+    settings: Settings
+    snapshot: Snapshot
+    is_ours: Callable[[str], bool]
+    branches: tuple[str, ...]
+    shallow: bool
+    schema: CrdSchema
+    control: str
+    stopping: threading.Event
+    refusals: Callable[[], Sequence[Refusal]] = tuple
+    api: Api | None = None
+    opa: Opa | None = None
+    start_controller: Callable[[], None] = _nothing
+    documents: dict[str, Document] = field(default_factory=dict)
+    source_findings: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
+    renders: dict[str, Rendered | NotRendered] = field(default_factory=dict)
+    render_seconds: dict[str, float] = field(default_factory=dict)
+    applications: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    timelines: dict[str, list[Moment]] = field(default_factory=dict)
+    repository_findings: list[Finding] = field(default_factory=list)
+    _plan: Plan | None = None
+    _resolved: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        assert self._plan is not None, "the plan is made before any stage runs"
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def line(self, case: Case, *path: str | int) -> int:
+        """The line in `case.file` of what `path` leads to; where the Application begins if it is not written there."""
+        document = self.documents.get(case.id)
+        return document.line_of(*path) if document is not None else case.line
+
+    def resolve(self, revision: str) -> str | None:
+        """The commit of this repository that `revision` names (see Snapshot.resolve), remembered."""
+        if revision not in self._resolved:
+            self._resolved[revision] = self.snapshot.resolve(revision)
+        return self._resolved[revision]
+
+    def has_path(self, commit: str, path: str) -> bool:
+        """Whether a file or folder is in `commit`; for the tree under test without asking git."""
+        if commit == self.snapshot.commit:
+            return path in {"", "."} or path in self._paths
+        return self.snapshot.has_path(commit, path)
+
+    def nearest(self, commit: str, path: str) -> str:
+        """A hint at a path that exists and is spelled alike, or nothing."""
+        known = sorted(self._paths) if commit == self.snapshot.commit else ()
+        close = difflib.get_close_matches(path, known, n=1, cutoff=0.75)
+        return f"; did you mean {close[0]!r}?" if close else ""
+
+    def reads(self, case: Case) -> tuple[str, ...]:
+        """The folders of this repository, as it is under test, that the sources of `case` lie in."""
+        return tuple(
+            posixpath.normpath(s.path) if s.path else ""
+            for s in case.sources
+            if self.is_ours(s.repo_url)
+            and not s.chart
+            and not (s.ref and not s.path)
+            and self.resolve(s.target_revision or "HEAD") == self.snapshot.commit
+        )
+
+    def locate(self, case: Case, manifest: Mapping[str, Any]) -> Place | None:
+        """Where a rendered object is written as it is, if it is."""
+        for folder in self.reads(case):
+            if folder != "" and (place := self._locator.find(folder, manifest)):
+                return place
+        return None
+
+    @cached_property
+    def _paths(self) -> frozenset[str]:
+        found: set[str] = set()
+        for entry in self.snapshot.files():
+            path = entry.path
+            while path and path not in found:
+                found.add(path)
+                path = posixpath.dirname(path)
+        return frozenset(found)
+
+    @cached_property
+    def _locator(self) -> Locator:
+        return Locator([e.path for e in self.snapshot.files()], self.snapshot.read_many)

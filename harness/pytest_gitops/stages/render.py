@@ -1,0 +1,105 @@
+"""render: what does the Application mean, in the words of Argo CD's own repo-server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_gitops.argocd.render import NotRendered, Rendered
+from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.stages.base import Family, Publish, judged
+
+if TYPE_CHECKING:
+    from pytest_gitops.stages.context import Context
+
+name = "render"
+family = Family.REVIEW
+question = "Does Argo CD's repo-server render it?"
+needs = ("source",)
+
+
+def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
+    """Every case was rendered while the plan was made; here it is told what came of it."""
+    for case in cases:
+        result = context.renders[case.id]
+        seconds = context.render_seconds.get(case.id, 0.0)
+        if isinstance(result, NotRendered):
+            publish(case, judged(name, [refusal(context, case, result)], duration=seconds))
+        else:
+            evidence = {
+                "objects": len(result.objects),
+                "sourceTypes": list(result.source_types),
+                "revisions": list(result.revisions),
+            }
+            publish(case, judged(name, warnings(case, result), duration=seconds, evidence=evidence))
+
+
+def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
+    """The finding that a failed render makes: a host that was kept from answering is told apart from the rest."""
+    many = case.manifest.get("spec", {}).get("sources")
+    at = ("spec", "sources", result.source) if many else ("spec", "source")
+    blamed = next((r for r in context.refusals() if r.host in result.message), None)
+    if blamed is None:
+        return Finding(
+            rule="render-failed",
+            severity=Severity.ERROR,
+            message=result.message,
+            file=case.file,
+            line=context.line(case, *at),
+            help="see what the repo-server ran and said; `argocd app manifests` would say the same",
+        )
+    if blamed.reason == "refused":
+        return Finding(
+            rule="host-refused",
+            severity=Severity.ERROR,
+            message=f"{blamed.host} was refused: neither the repository nor its configuration names it as a source",
+            file=case.file,
+            line=context.line(case, *at),
+            help=f"if the run may talk to it, add {blamed.host} to network.allow in pytest-gitops.yaml, or serve its "
+            "charts from a folder with `charts:`",
+        )
+    return Finding(
+        rule="host-unreachable",
+        severity=Severity.ERROR,
+        message=f"{blamed.host} could not be reached; the repo-server says: {result.message}",
+        file=case.file,
+        line=context.line(case, *at),
+        help="check the network, or serve it from a folder with `charts:` in pytest-gitops.yaml",
+    )
+
+
+def warnings(case: Case, result: Rendered) -> list[Finding]:
+    """What is odd about a render that succeeded."""
+    found = []
+    if not result.objects and any(s.path or s.chart for s in case.sources):
+        found.append(
+            Finding(
+                rule="renders-nothing",
+                severity=Severity.WARNING,
+                message=f"Application {case.key} renders to no object at all",
+                file=case.file,
+                line=case.line,
+                help="check the path; a directory is not read recursively unless spec.source.directory.recurse is set",
+            )
+        )
+    counted = Counter(
+        (o.get("apiVersion"), o.get("kind"), (o.get("metadata") or {}).get("namespace"), (o.get("metadata") or {}).get("name"))
+        for o in result.objects
+        if (o.get("metadata") or {}).get("name")  # generateName makes a new one each time
+    )
+    for (_, kind, namespace, obj), count in sorted(counted.items(), key=str):
+        if count > 1:
+            title = f"{kind} {namespace}/{obj}" if namespace else f"{kind} {obj}"
+            found.append(
+                Finding(
+                    rule="repeated-resource",
+                    severity=Severity.WARNING,
+                    message=f"{title} is rendered {count} times; Argo CD applies the last one",
+                    file=case.file,
+                    line=case.line,
+                    resource=title,
+                    help="leave one of them out",
+                )
+            )
+    return found

@@ -1,0 +1,176 @@
+"""source: does the Application parse, fit Argo CD's CRD, and name what exists."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.waiting import now
+
+if TYPE_CHECKING:
+    from pytest_gitops.stages.context import Context
+
+name = "source"
+family = Family.REVIEW
+question = "Is the Application well-formed, and does everything that it names exist?"
+needs: tuple[str, ...] = ()
+
+
+def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
+    """Findings of each manifest by itself, known before rendering, and of all of them together."""
+    for case in cases:
+        began = now()
+        findings = [*context.source_findings.get(case.id, ()), *_together(context, case)]
+        publish(case, judged(name, findings, duration=now() - began))
+
+
+def check(context: Context, case: Case) -> tuple[Finding, ...]:
+    """What is wrong with the manifest itself; whatever is found here keeps it from being rendered."""
+    return tuple(_Check(context, case).findings())
+
+
+def _together(context: Context, case: Case) -> Iterator[Finding]:
+    plan = context.plan
+    same = plan.duplicates.get(case.key, ())
+    if len(same) > 1:
+        others = [c for c in same if c is not case and (c.file, c.line) != (case.file, case.line)]
+        places = ", ".join(f"{c.file}:{c.line}" for c in others) or f"{case.file}, twice"
+        yield Finding(
+            rule="duplicate-name",
+            severity=Severity.ERROR,
+            message=f"Application {case.key} is declared {len(same)} times, also in {places}; "
+            "in one Argo CD the last one applied wins",
+            file=case.file,
+            line=case.line,
+            help="give each Application a name of its own, or name the files of one control plane: pytest --gitops PATH",
+        )
+    if case.id in plan.cycles:
+        yield Finding(
+            rule="application-cycle",
+            severity=Severity.ERROR,
+            message=f"Application {case.key} is created by an Application that it creates itself (by way of {case.parent})",
+            file=case.file,
+            line=case.line,
+            help="break the circle: the path of an app-of-apps must not lead back to it",
+        )
+    known = {str((p.get("metadata") or {}).get("name")) for p in plan.projects} | {"default"}
+    if case.project not in known and not context.source_findings.get(case.id):
+        yield Finding(
+            rule="unknown-project",
+            severity=Severity.ERROR,
+            message=f"spec.project: expected an AppProject of this repository ({', '.join(sorted(known))}), "
+            f"saw {case.project!r}",
+            file=case.file,
+            line=context.line(case, "spec", "project"),
+            help="declare the AppProject, or name the file that has it under `prerequisites:` in pytest-gitops.yaml",
+        )
+
+
+class _Check:
+    def __init__(self, context: Context, case: Case) -> None:
+        self.context, self.case, self.manifest = context, case, case.manifest
+
+    def finding(self, rule: str, message: str, *path: str | int, help_: str = "") -> Finding:
+        return Finding(
+            rule=rule,
+            severity=Severity.ERROR,
+            message=message,
+            file=self.case.file,
+            line=self.context.line(self.case, *path),
+            help=help_,
+        )
+
+    def findings(self) -> Iterator[Finding]:
+        spec = self.manifest.get("spec")
+        if not isinstance(spec, Mapping) or not (spec.get("source") or spec.get("sources") or spec.get("sourceHydrator")):
+            yield self.finding(
+                "no-source",
+                f"Application {self.case.key}: expected spec.source or spec.sources, saw neither",
+                "spec",
+                help_="name a repoURL with a path or a chart",
+            )
+            return
+        wrong = self.context.schema.problems(self.manifest)
+        if wrong:
+            for path, message in wrong:
+                yield self.finding("schema-invalid", message, *path, help_="see the Application specification of Argo CD")
+            return
+        many = spec.get("sources")
+        if many:
+            for index, source in enumerate(many):
+                yield from self.source(source, ("spec", "sources", index))
+        elif isinstance(spec.get("source"), Mapping):
+            yield from self.source(spec["source"], ("spec", "source"))
+
+    def source(self, source: Mapping[str, Any], at: tuple[str | int, ...]) -> Iterator[Finding]:
+        if not self.context.is_ours(str(source.get("repoURL", ""))) or source.get("chart"):
+            return
+        revision = str(source.get("targetRevision") or "HEAD")
+        if any(c in revision for c in "*^~<>=| "):
+            return  # a range of versions: Argo CD resolves it among the tags, and says so if there is none
+        commit = self.context.resolve(revision)
+        if commit is None:
+            shallow = self.context.shallow
+            yield self.finding(
+                "missing-revision",
+                f"{'.'.join(map(str, at[1:]))}.targetRevision: {revision!r} is no branch, tag or commit of this repository"
+                + (" (the clone is shallow, so it may only be missing here)" if shallow else ""),
+                *at,
+                "targetRevision",
+                help_="fetch the whole history (actions/checkout: fetch-depth: 0)"
+                if shallow
+                else "name a branch or tag that exists; known branches that stand for the working tree: "
+                + ", ".join(self.context.branches),
+            )
+            return
+        path = _clean(str(source.get("path") or ""))
+        if source.get("path") and not self.context.has_path(commit, path):
+            yield self.finding(
+                "missing-path",
+                f"path {source['path']!r} does not exist at revision {revision}",
+                *at,
+                "path",
+                help_="name a folder relative to the root of the repository"
+                + self.context.nearest(commit, path),
+            )
+            return
+        yield from self.value_files(source, path, commit, at)
+
+    def value_files(
+        self, source: Mapping[str, Any], path: str, commit: str, at: tuple[str | int, ...]
+    ) -> Iterator[Finding]:
+        helm = source.get("helm")
+        if not isinstance(helm, Mapping) or helm.get("ignoreMissingValueFiles") or not source.get("path"):
+            return
+        for index, file in enumerate(helm.get("valueFiles") or ()):
+            place = _value_file(str(file), path)
+            if place is not None and not self.context.has_path(commit, place):
+                yield self.finding(
+                    "missing-value-file",
+                    f"value file {file!r} does not exist ({place})",
+                    *at,
+                    "helm",
+                    "valueFiles",
+                    index,
+                    help_="create it, correct its name, or set helm.ignoreMissingValueFiles"
+                    + self.context.nearest(commit, place),
+                )
+
+
+def _clean(path: str) -> str:
+    normal = posixpath.normpath(path)
+    return "" if normal == "." else normal
+
+
+def _value_file(file: str, path: str) -> str | None:
+    """Where in the repository a value file lies, None if that cannot be said from here."""
+    if "://" in file or "$" in file or any(c in file for c in "*?["):
+        return None  # of another host, of another source or from the build environment, a pattern
+    if file.startswith("/"):
+        return _clean(file.lstrip("/"))
+    return _clean(posixpath.join(path, file))
+
+

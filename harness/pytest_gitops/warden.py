@@ -1,0 +1,72 @@
+"""Ends what a run has left behind. process.Supervisor starts it as a process; standard library only.
+
+usage: warden.py RUN_ID DIRECTORY. Waits for the end of standard input, which comes when the run's owner ends,
+however it ends; then kills every process that carries the run's mark in its environment, and removes the
+directory.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import stat
+import sys
+import time
+from pathlib import Path
+
+MARK = "PYTEST_GITOPS_RUN"
+"""The environment variable that says to which run a process belongs."""
+
+PAUSE_SECONDS = 0.02
+
+LIMIT_SECONDS = 10.0
+
+
+def marked(run_id: str) -> list[int]:
+    """The processes whose environment says that they are of this run, ourselves excepted (Linux: /proc)."""
+    mark = f"{MARK}={run_id}".encode()
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if mark in Path(entry.path, "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
+
+
+def end(run_id: str) -> None:
+    """Kill the run's processes until there are none, or LIMIT_SECONDS are over."""
+    # A process between fork and exec does not show its mark yet: only two empty looks in a row are an end.
+    deadline, empty = time.monotonic() + LIMIT_SECONDS, 0
+    while empty < 2 and time.monotonic() < deadline:
+        left = marked(run_id)
+        empty = 0 if left else empty + 1
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(PAUSE_SECONDS)
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory with all that is in it, folders without write permission included."""
+    for _ in range(3):  # what was just killed may have been writing
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
+        for folder, _, _ in os.walk(directory):
+            with contextlib.suppress(OSError):
+                Path(folder).chmod(stat.S_IRWXU)
+
+
+def main(run_id: str, directory: str) -> None:
+    """Wait for the owner's end, then clean up."""
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    while sys.stdin.buffer.read(1):
+        pass
+    end(run_id)
+    remove(Path(directory))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
