@@ -1,0 +1,362 @@
+"""The real OPA: our policies and users' folders, subjects judged, mistakes named, its death noticed."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gitops.errors import ConfigError, EngineError, ProcessDied
+from pytest_gitops.model import Severity
+from pytest_gitops.process import Supervisor
+from pytest_gitops.rego import bundle, inputs
+from pytest_gitops.rego.opa import Opa
+
+pytestmark = pytest.mark.engine
+
+MARKER = "the-marker-value"
+
+APPLICATION: dict[str, Any] = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Application",
+    "metadata": {"name": "news", "namespace": "argocd"},
+    "spec": {
+        "project": "grid",
+        "source": {"repoURL": "https://git.example/grid.git", "targetRevision": "v1.0.0", "path": "news"},
+        "destination": {"server": "https://kubernetes.default.svc", "namespace": "news"},
+    },
+}
+
+Start = Callable[..., Opa]
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    # A name longer than a unix socket's path may be.
+    supervisor = Supervisor(tmp_path / ("run-" + "x" * 100), run_id=f"rego-{os.getpid()}-{tmp_path.name}")
+    yield supervisor
+    supervisor.close()
+
+
+@pytest.fixture
+def start(supervisor: Supervisor, toolbox: dict[str, Path]) -> Iterator[Start]:
+    started: list[Opa] = []
+
+    def start(*folders: Path, data: dict[str, Any] | None = None, **options: Any) -> Opa:
+        opa = Opa(
+            supervisor, supervisor.directory / "opa", toolbox["opa"], folders=folders, data=data, **options
+        )
+        started.append(opa)
+        opa.start()
+        return opa
+
+    yield start
+    for opa in started:
+        opa.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    def folder(**files: str) -> Path:
+        path = tmp_path / "rules"
+        path.mkdir(exist_ok=True)
+        for name, text in files.items():
+            (path / f"{name}.rego").write_text(text, encoding="utf-8")
+        return path
+
+    return folder
+
+
+def pod(name: str, image: str = "nginx:1.25") -> inputs.Subject:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"containers": [{"name": "web", "image": image}]},
+    }
+    return inputs.object_subject(manifest, application=APPLICATION)
+
+
+def codes(opa: Opa, *subjects: inputs.Subject) -> list[list[str]]:
+    return [[hit.rule.code for hit in found] for found in opa.judge(subjects)]
+
+
+def test_our_rules_judge_every_kind_of_subject_in_one_request(start: Start) -> None:
+    opa = start()
+    assert opa.version.count(".") == 2
+    other = {"metadata": {"name": "grid"}, "spec": {"destinations": [], "sourceRepos": ["*"]}}
+    declared = inputs.Declared(key="argocd/news", manifest=APPLICATION, file="a.yaml", line=1)
+    secret = inputs.SecretFile(
+        manifest={
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s"},
+            "stringData": {"k": MARKER},
+        },
+        file="s.yaml",
+        line=3,
+    )
+    mutable, allowed, refused, whole = opa.judge(
+        [
+            pod("p", "nginx"),
+            inputs.application_subject(APPLICATION, project=None),
+            inputs.application_subject(APPLICATION, project=other),
+            inputs.repository_subject([declared, declared], secrets=[secret]),
+        ]
+    )
+    image = next(h for h in mutable if h.rule.code == "image-tag-mutable")
+    assert image.resource == "Pod news/p"
+    assert image.pointer == "/spec/containers/0/image"
+    assert image.message == 'container "web": expected an image with a version or a digest, saw "nginx"'
+    assert [h.rule.code for h in allowed] == ["finalizer-missing"]
+    assert [h.rule.code for h in refused] == ["destination-not-allowed", "finalizer-missing"]
+    assert [(h.rule.code, h.file, h.line) for h in whole] == [
+        ("duplicate-application", "a.yaml", 1),
+        ("plain-secret", "s.yaml", 3),
+    ]
+    assert MARKER not in str(whole)
+
+
+def test_an_empty_run_asks_nothing(start: Start) -> None:
+    assert start().judge([]) == []
+
+
+def test_settings_reach_the_policies(start: Start) -> None:
+    opa = start(data={"settings": {"images": {"pinned": ["golden"]}}})
+    first, second = codes(opa, pod("a", "nginx:golden"), pod("b", "nginx:silver"))
+    assert "image-tag-mutable" not in first
+    assert "image-tag-mutable" in second
+
+
+def test_a_users_rule_with_metadata_is_asked_on_its_subject(
+    start: Start, folder: Callable[..., Path]
+) -> None:
+    policy = """package team
+
+# METADATA
+# title: Owner
+# scope: document
+# custom:
+#   rule: owner-label
+#   subject: application
+#   severity: warning
+#   help: Add the label.
+owner contains "no owner" if not input.application.metadata.labels.owner
+"""
+    rules = folder(owner=policy)
+    opa = start(rules)
+    rule = next(r for r in opa.rules if r.code == "owner-label")
+    assert (rule.severity, rule.help, rule.where) == (
+        Severity.WARNING,
+        "Add the label.",
+        f"{rules}/owner.rego:11",
+    )
+    assert "owner-label" in codes(opa, inputs.application_subject(APPLICATION, project=None))[0]
+
+
+OLD_CONFTEST = """package main
+
+import data.lib
+
+deny[msg] {
+  lib.is_pod
+  msg := sprintf("pod %q", [input.metadata.name])
+}
+
+warn_name[{"msg": msg, "details": {"x": 1}}] {
+  input.metadata.name == "p"
+  msg := "named p"
+}
+
+violation[{"msg": "violated"}] { input.metadata.name == "v" }
+"""
+OLD_LIBRARY = """package lib
+
+is_pod { input.kind == "Pod" }
+"""
+NEW_CONFTEST = """package team.images
+
+import rego.v1
+
+deny_latest contains msg if {
+	some container in input.spec.containers
+	endswith(container.image, ":latest")
+	msg := "latest"
+}
+
+deny_second contains "second"
+
+deny_function(text) := text
+
+exception contains rules if {
+	input.metadata.name == "excepted"
+	rules := ["latest"]
+}
+"""
+
+
+def test_conftest_folders_run_unchanged_in_old_and_new_syntax(
+    start: Start, folder: Callable[..., Path]
+) -> None:
+    opa = start(
+        folder(
+            old=OLD_CONFTEST,
+            library=OLD_LIBRARY,
+            new=NEW_CONFTEST,
+            old_test="package main\ntest_x { not an error }",
+        )
+    )
+    mine = [r.code for r in opa.rules if r.conftest]
+    assert mine == [
+        "main-deny",
+        "main-violation",
+        "main-warn-name",
+        "team-images-deny-latest",
+        "team-images-deny-second",
+    ]
+    assert next(r.line for r in opa.rules if r.code == "main-warn-name") == 10
+    found = opa.judge([pod("p"), pod("excepted", "a:latest"), pod("v", "a:latest")])
+    told = [[(h.rule.code, h.message) for h in hits if h.rule.conftest] for hits in found]
+    second = ("team-images-deny-second", "second")
+    assert told == [
+        [("main-deny", 'pod "p"'), ("main-warn-name", "named p"), second],
+        [("main-deny", 'pod "excepted"'), second],
+        [
+            ("main-deny", 'pod "v"'),
+            ("main-violation", "violated"),
+            ("team-images-deny-latest", "latest"),
+            second,
+        ],
+    ]
+    assert {h.resource for h in found[0] if h.rule.conftest} == {"Pod news/p"}
+
+
+def test_a_users_rule_cannot_tell_a_secret(start: Start, folder: Callable[..., Path]) -> None:
+    opa = start(
+        folder(leak="package main\n\ndeny contains msg if msg := base64.decode(input.data.password)\n")
+    )
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "data": {"password": base64.b64encode(MARKER.encode()).decode()},
+    }
+    (found,) = opa.judge([inputs.object_subject(secret, application=APPLICATION)])
+    assert [h.message for h in found] == ["***"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("package main\n\ndeny contains msg if {\n  msg :=\n}\n", 5, "unexpected"),
+        ("package main\n\ndeny contains x if y\n", 3, "var x is unsafe"),
+        ("package main\n\ndeny[msg] {\n  msg := missing(1)\n}\n", 4, "undefined function missing"),
+        (
+            'package main\n\ndeny contains msg if {\n\tmsg := http.send({"url": "u"}).x\n}\n',
+            4,
+            "undefined function http.send (policies have neither network nor environment here)",
+        ),
+        (
+            "package main\n\ndeny contains msg if msg := opa.runtime().env.HOME\n",
+            3,
+            "undefined function opa.runtime (policies have neither network nor environment here)",
+        ),
+    ],
+)
+def test_a_policy_that_does_not_compile_is_named(
+    start: Start, folder: Callable[..., Path], text: str, line: int, message: str
+) -> None:
+    rules = folder(fine="package other\n", wrong=text)
+    with pytest.raises(ConfigError) as error:
+        start(rules)
+    assert error.value.where == f"{rules}/wrong.rego:{line}"
+    assert message in str(error.value)
+
+
+def test_a_rule_that_contradicts_itself_is_named(start: Start, folder: Callable[..., Path]) -> None:
+    rules = folder(
+        wrong='package main\n\nside := n if some n in [1, 2]\n\ndeny contains sprintf("%d", [side])\n'
+    )
+    opa = start(rules)
+    with pytest.raises(ConfigError) as error:
+        opa.judge([pod("p")])
+    assert error.value.where == f"{rules}/wrong.rego:3"
+    assert str(error.value).endswith("the policy fails: rule data.main.side produced conflicting values")
+
+
+def test_a_rule_of_the_wrong_shape_is_named(start: Start, folder: Callable[..., Path]) -> None:
+    rules = folder(wrong='package main\n\ndeny contains {"message": "x"}\n')
+    opa = start(rules)
+    with pytest.raises(ConfigError, match=r"saw an object without a text `msg`") as error:
+        opa.judge([pod("p")])
+    assert error.value.where == f"{rules}/wrong.rego:3"
+
+
+def test_a_rule_without_end_is_cut_off(start: Start, folder: Callable[..., Path]) -> None:
+    rules = folder(
+        slow='package main\n\ndeny contains "x" if {\n'
+        "\tsome a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta * b < 0\n}\n"
+    )
+    opa = start(rules, limit=1)
+    with pytest.raises(EngineError, match="opa: no answer on 1 subjects within 1 s"):
+        opa.judge([pod("p")])
+
+
+@pytest.mark.parametrize("rules", ["missing", "empty"])
+def test_a_folder_without_policies_is_refused(start: Start, tmp_path: Path, rules: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError) as error:
+        start(tmp_path / rules)
+    assert error.value.where == f"--gitops-policy {tmp_path / rules}"
+
+
+def test_a_link_out_of_the_folder_is_refused(
+    start: Start, tmp_path: Path, folder: Callable[..., Path]
+) -> None:
+    (tmp_path / "outside.rego").write_text("package outside\n", encoding="utf-8")
+    rules = folder(a="package a\n")
+    (rules / "link.rego").symlink_to(tmp_path / "outside.rego")
+    with pytest.raises(ConfigError) as error:
+        start(rules)
+    assert error.value.where == f"{rules}/link.rego"
+
+
+def test_data_under_our_own_names_is_refused(start: Start) -> None:
+    with pytest.raises(ConfigError, match="'gitops' is taken by pytest-gitops itself"):
+        start(data={"gitops": {}})
+
+
+def test_a_code_of_ours_is_not_to_be_taken(start: Start, folder: Callable[..., Path]) -> None:
+    text = "package a\n\n# METADATA\n# custom:\n#   rule: privileged\n#   subject: object\nx := set()\n"
+    with pytest.raises(ConfigError, match="rule code 'privileged': expected a code of its own"):
+        start(folder(a=text))
+
+
+def test_its_death_is_told_with_its_name(start: Start, supervisor: Supervisor) -> None:
+    opa = start()
+    daemon = next(d for d in supervisor._daemons if d.name == "opa")
+    os.kill(daemon.pid, signal.SIGKILL)
+    with pytest.raises(ProcessDied, match="opa was killed by signal 9"):
+        opa.judge([pod("p")])
+
+
+def test_proxies_of_the_environment_are_not_used(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert codes(start(), pod("p", "nginx"))[0]
+
+
+def test_others_cannot_reach_it(start: Start, supervisor: Supervisor) -> None:
+    start()
+    socket = supervisor.directory / "opa" / "opa.sock"
+    assert socket.stat().st_mode & 0o077 == 0
+    assert socket.parent.stat().st_mode & 0o077 == 0
+
+
+def test_the_builtin_policies_are_found_in_the_checkout() -> None:
+    assert (bundle.builtin() / "workload" / "image.rego").is_file()
