@@ -10,8 +10,8 @@ from typing import Any
 
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.repository.manifest import Document, ManifestError, parse
-from pytest_gitops.rego.waivers import WaiverEntry
-from pytest_gitops.rego.waivers import parse as parse_waivers
+from pytest_gitops.waivers import WaiverEntry
+from pytest_gitops.waivers import parse as parse_waivers
 from pytest_gitops.settings import ChartRepository
 
 FILE_NAME = "pytest-gitops.yaml"

@@ -57,14 +57,18 @@ class Plan:
             return None
         return next((c for c in self.cases if c.key == case.parent), None)
 
+    def ancestors(self, case: Case) -> tuple[Case, ...]:
+        """Its parent, its parent's parent, and so on; each once, also in a circle."""
+        found: dict[str, Case] = {}
+        each = self.parent_of(case)
+        while each is not None and each.id not in found and each.id != case.id:
+            found[each.id] = each
+            each = self.parent_of(each)
+        return tuple(found.values())
+
     def with_ancestors(self, cases: Iterable[Case]) -> tuple[Case, ...]:
         """`cases` and every Application that must exist for them to be created, in the plan's order."""
-        wanted: set[str] = set()
-        for case in cases:
-            each: Case | None = case
-            while each is not None and each.id not in wanted:
-                wanted.add(each.id)
-                each = self.parent_of(each)
+        wanted = {each.id for case in cases for each in (case, *self.ancestors(case))}
         return tuple(c for c in self.cases if c.id in wanted)
 
 

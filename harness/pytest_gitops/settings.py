@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pytest_gitops.rego.waivers import WaiverEntry
+from pytest_gitops.waivers import WaiverEntry
 
 DEFAULT_TIMEOUT = 300.0
 """Seconds that an Application may take to become Synced and Healthy."""

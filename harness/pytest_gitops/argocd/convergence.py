@@ -1,7 +1,6 @@
 """Does an Application converge: pure judgement of the Application object as Argo CD writes it.
 
-`observe` says what one object means at one moment; `Patience` turns moments into "never" when an Application is
-stuck and nothing moves any more. Neither asks a clock or a server.
+`observe` says what one object means at one moment; `Patience` turns moments into "never" when nothing moves any more. Neither asks a clock or a server.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class Observation:
 
     @property
     def problem(self) -> tuple[str, str]:
-        """What is wrong, for telling whether it is still the same."""
+        """What is wrong, for telling whether it is still the same; how often it was tried is left out."""
         return self.code, self.message
 
     @property
@@ -219,23 +218,41 @@ def resources_of(application: Mapping[str, Any]) -> tuple[Resource, ...]:
     return tuple(found)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Patience:
     """When to stop waiting for one Application. Times are seconds on any one clock.
 
-    An Application is given up when it has been stuck with the same problem for `quiet` seconds, and nothing else
-    in the run has moved for as long: what keeps it down can then not be somebody else's work in progress.
+    Only what was never seen before is movement: an Application that is healed again and again, or retried, comes
+    back to where it was. One that is stuck is given up when neither it nor any other has moved for `quiet` seconds,
+    for then what keeps it down is nobody's work in progress; one that claims to be at work, after `still` seconds.
     """
 
     deadline: float
     quiet: float
-    _problem: tuple[str, str] = field(default=("", ""), init=False)
-    _since: float = field(default=0.0, init=False)
+    still: float
+    moved: float = 0.0
+    _known: set[tuple[object, ...]] = field(default_factory=set, init=False)
+    _stuck: Observation | None = field(default=None, init=False)
 
-    def gives_up(self, seen: Observation, *, now: float, others_moved: float) -> bool:
-        """Whether `seen`, at `now`, is final; `others_moved` is when another Application last changed."""
-        if seen.problem != self._problem or seen.state is not State.STUCK:
-            self._problem, self._since = seen.problem, now
+    def note(self, seen: Observation, *, now: float) -> None:
+        """Take in a state that Argo CD has written."""
+        key = (seen.state, seen.problem, seen.causes, seen.summary, seen.phase)
+        if key not in self._known:
+            self._known.add(key)
+            self.moved, self._stuck = now, None
+        if seen.state is State.STUCK:
+            self._stuck = seen
+
+    def final(self, seen: Observation, *, now: float, others_moved: float) -> Observation | None:
+        """What to judge, if `seen` at `now` is where the waiting ends; None to wait on.
+
+        `others_moved` is when another Application last moved. In a loop the state that was stuck is judged, not
+        the one that happens to be there.
+        """
+        last = seen if seen.state is State.STUCK else self._stuck
         if now >= self.deadline:
-            return True
-        return seen.state is State.STUCK and now - max(self._since, others_moved) >= self.quiet
+            return last or seen
+        calm = now - max(self.moved, others_moved)
+        if last is not None and calm >= self.quiet:
+            return last
+        return seen if calm >= self.still else None

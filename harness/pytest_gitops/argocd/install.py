@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_gitops.repository.manifest import parse
 
-CRDS = ("applications.argoproj.io", "applicationsets.argoproj.io", "appprojects.argoproj.io")
+CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 PART_OF = {"app.kubernetes.io/part-of": "argocd"}
 """Argo CD's settings manager sees only ConfigMaps and Secrets with this label."""

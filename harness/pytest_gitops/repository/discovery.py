@@ -1,4 +1,4 @@
-"""What a repository declares for Argo CD: Applications, ApplicationSets, AppProjects, Argo CD's own configuration.
+"""What a repository declares: Applications, ApplicationSets, AppProjects, Argo CD's own configuration, and Secrets.
 
 Reads files only, never fails as a whole: what cannot be read becomes a Problem beside everything that can.
 """
@@ -30,9 +30,12 @@ The TLS and SSH known-hosts ones hold trust for hosts of the outside and are our
 KIND_LINE = re.compile(rb"^\s*[\"']?kind[\"']?\s*:\s*[\"']?(Application|ApplicationSet|AppProject)\b", re.MULTILINE)
 
 
+SECRET_LINE = re.compile(rb"kind[\"']?\s*:\s*[\"']?Secret\b")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """One object of Argo CD's as it stands in a file."""
+    """One object of Argo CD's, or a Secret, as it stands in a file."""
 
     kind: str
     namespace: str
@@ -64,6 +67,7 @@ class Declarations:
     application_sets: tuple[Declared, ...]
     projects: tuple[Declared, ...]
     settings: tuple[Declared, ...]
+    secrets: tuple[Declared, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Finding, ...]
     searched: int
@@ -80,7 +84,7 @@ class FileEntry:
 def discover(
     entries: Iterable[FileEntry], read: Callable[[Sequence[str]], Mapping[str, bytes]], *, ignore: Sequence[str] = ()
 ) -> Declarations:
-    """Search `entries` for Argo CD's objects; `read` gives the content of paths, in bulk. `ignore` are globs."""
+    """Search `entries` for what Declarations has; `read` gives the content of paths, in bulk. `ignore` are globs."""
     entries = sorted(entries, key=lambda e: e.path)
     folders = {posixpath.dirname(e.path) for e in entries if posixpath.basename(e.path) == "Chart.yaml"}
     wanted, warnings = [], []
@@ -158,8 +162,7 @@ class _Search:
         self.searched = 0
 
     def file(self, path: str, content: bytes) -> None:
-        if GROUP.encode() not in content and b"argocd-" not in content:
-            # Not ours, but a bare list where manifests are expected is told apart from a values file by nothing.
+        if GROUP.encode() not in content and b"argocd-" not in content and not SECRET_LINE.search(content):
             return
         if path in self.patches:
             return
@@ -188,7 +191,9 @@ class _Search:
             return
         kind, api = value.get("kind"), value.get("apiVersion")
         metadata = value.get("metadata")
-        if kind == "ConfigMap" and isinstance(metadata, Mapping) and metadata.get("name") in SETTINGS_NAMES:
+        if kind == "Secret" and api == "v1" and isinstance(metadata, Mapping) and metadata.get("name"):
+            self._declare("Secret", metadata, path, document)
+        elif kind == "ConfigMap" and isinstance(metadata, Mapping) and metadata.get("name") in SETTINGS_NAMES:
             self._declare("ConfigMap", metadata, path, document)
         elif isinstance(api, str) and api.startswith(GROUP) and kind in {"Application", "ApplicationSet", "AppProject"}:
             if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
@@ -229,6 +234,7 @@ class _Search:
             application_sets=of("ApplicationSet"),
             projects=of("AppProject"),
             settings=of("ConfigMap"),
+            secrets=of("Secret"),
             problems=tuple(self.problems),
             warnings=warnings + tuple(self.warnings),
             searched=self.searched,

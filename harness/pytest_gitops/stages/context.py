@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
     from pytest_gitops.plan import Plan
     from pytest_gitops.rego.opa import Opa
+    from pytest_gitops.repository.checkout import Checkout
     from pytest_gitops.repository.manifest import Document
     from pytest_gitops.repository.snapshot import Snapshot
     from pytest_gitops.world import Refusal
@@ -32,13 +33,10 @@ def _nothing() -> None:
 @dataclass(kw_only=True)
 class Context:
     """The run, as stages see it. The engine fills it; of it, stages write `applications`, `timelines` and
-    `repository_findings` only."""
+    `surveyed` only."""
 
     settings: Settings
-    snapshot: Snapshot
-    is_ours: Callable[[str], bool]
-    branches: tuple[str, ...]
-    shallow: bool
+    checkout: Checkout
     schema: CrdSchema
     control: str
     stopping: threading.Event
@@ -52,9 +50,31 @@ class Context:
     render_seconds: dict[str, float] = field(default_factory=dict)
     applications: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     timelines: dict[str, list[Moment]] = field(default_factory=dict)
+    surveyed: dict[str, list[Finding]] = field(default_factory=dict)
     repository_findings: list[Finding] = field(default_factory=list)
     _plan: Plan | None = None
     _resolved: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.checkout.snapshot
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The branches that the working tree stands for."""
+        return self.checkout.branches
+
+    @property
+    def shallow(self) -> bool:
+        return self.checkout.repository.shallow
+
+    def is_ours(self, url: str) -> bool:
+        """Whether `url`, in any spelling, means the repository under test."""
+        return self.checkout.is_ours(url)
+
+    @property
+    def has_plan(self) -> bool:
+        return self._plan is not None
 
     @property
     def plan(self) -> Plan:

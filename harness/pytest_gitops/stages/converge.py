@@ -31,6 +31,13 @@ QUIET = 12.0
 """Seconds without any change after which a stuck Application is given up. Argo CD's first retries come after 5 and
 10 s more (retry backoff 5 s, factor 2), so one more attempt has been seen by then."""
 
+STILL = 60.0
+"""Seconds without any change after which an Application that says Progressing is given up: on the embedded cluster
+everything that can come up does so within seconds."""
+
+BUSY = 20.0
+"""Seconds for which an Application that is at work counts as moving though nothing is seen of it: a hook's Job."""
+
 TICK = 0.25
 """Seconds between two looks at the clock; states come by watch, not by looking."""
 
@@ -50,7 +57,6 @@ class _Track:
     seen: Observation = Observation(state=State.MOVING, code="never-created", message="it was not created")
     good_since: float | None = None
     synced_at: float | None = None
-    moved: float = 0.0
     asked: float | None = None  # when we last started a sync
     done: bool = False
 
@@ -72,11 +78,10 @@ class _Drive:
         self.tracks = {
             c.key: _Track(
                 case=c,
-                patience=Patience(deadline=began + limit, quiet=QUIET),
+                patience=Patience(deadline=began + limit, quiet=QUIET, still=STILL, moved=began),
                 began=began,
                 wanted=c.id in ids,
                 revisions=_expected(context, c),
-                moved=began,
             )
             for c in context.plan.with_ancestors(cases)
         }
@@ -108,17 +113,14 @@ class _Drive:
         self.applications.watch(act, stop=self.stop)
 
     def _observe(self, track: _Track, application: Mapping[str, Any]) -> None:
-        at, before = now(), track.seen
+        at = now()
         track.state = application
         if application:
             track.seen = observe(application, revisions=track.revisions)
         else:
             track.seen = Observation(state=State.STUCK, code="deleted", message="it was deleted during the run")
         seen = track.seen
-        if (seen.problem, seen.state, seen.summary, seen.phase) != (
-            before.problem, before.state, before.summary, before.phase,
-        ):  # fmt: skip
-            track.moved = at
+        track.patience.note(seen, now=at)
         moment = Moment(at=at - track.began, sync=seen.sync, health=seen.health, phase=seen.phase)
         line = self.context.timelines.setdefault(track.case.id, [])
         if not line or (line[-1].sync, line[-1].health, line[-1].phase) != (seen.sync, seen.health, seen.phase):
@@ -146,15 +148,16 @@ class _Drive:
                 return
         if track.done:
             return
-        others = max((t.moved for t in self.tracks.values() if t is not track), default=0.0)
+        others = max((_moved(t, at) for t in self.tracks.values() if t is not track), default=0.0)
         if track.state and not is_automated(track.state):
             self._sync(track, at, others)
         seen = track.seen
         if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:
             # Its parent is through; what it has not created by now it never will.
             seen = Observation(state=State.STUCK, code=seen.code, message=seen.message)
-        if track.patience.gives_up(seen, now=at, others_moved=others):
-            self._failed(track, seen, late=at >= track.patience.deadline)
+        final = track.patience.final(seen, now=at, others_moved=others)
+        if final is not None:
+            self._failed(track, final, late=at >= track.patience.deadline)
 
     def _sync(self, track: _Track, at: float, others: float) -> None:
         """Sync an Application without automation: once when it has been compared, and again when a sync failed and
@@ -279,6 +282,12 @@ class _Drive:
                 evidence=facts,
             ),
         )
+
+
+def _moved(track: _Track, at: float) -> float:
+    """When an Application last moved, as others see it."""
+    busy = track.state and not track.done and track.seen.state is State.MOVING
+    return min(at, track.patience.moved + BUSY) if busy else track.patience.moved
 
 
 def _expected(context: Context, case: Case) -> tuple[str, ...]:

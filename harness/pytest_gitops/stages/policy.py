@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.render import Rendered
-from pytest_gitops.model import Case, Finding, Severity
-from pytest_gitops.rego.inputs import Declared, Subject, application_subject, object_subject, repository_subject
+from pytest_gitops.model import Case, Finding
+from pytest_gitops.rego.inputs import Declared, SecretFile, Subject, application_subject, object_subject, repository_subject
 from pytest_gitops.rego.query import Hit
-from pytest_gitops.rego.waivers import apply
+from pytest_gitops.waivers import apply
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.waiting import now, utc
 
@@ -22,54 +22,57 @@ question = "Do the policies allow it?"
 needs = ("render",)
 
 
+def survey(context: Context) -> tuple[Finding, ...]:
+    """Ask OPA about the repository as a whole, once it is planned.
+
+    What it finds in an Application waits in `context.surveyed` for that one's own judgement; what belongs to none,
+    such as a Secret in a file that nobody renders, is returned.
+    """
+    assert context.opa is not None, "policy is not run without OPA"
+    subject = repository_subject(
+        [
+            Declared(key=c.key, manifest=c.manifest, file=c.file, line=c.line, objects=tuple(objects_of(context, c)))
+            for c in context.plan.cases
+        ],
+        projects=context.plan.projects,
+        secrets=[
+            SecretFile(manifest=d.manifest, file=d.file, line=d.line) for d in context.checkout.declarations.secrets
+        ],
+    )
+    by_key = {c.key: c for c in context.plan.cases}
+    general: list[Finding] = []
+    for hit in context.opa.judge([subject])[0]:
+        case = by_key.get(hit.application)
+        finding = _finding(context, case, subject, hit)
+        if case is None:
+            general.append(finding)
+        else:
+            context.surveyed.setdefault(case.id, []).append(finding)
+    return apply(general, context.settings.waivers, application="", today=utc().date())
+
+
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
-    """Ask OPA about every Application, every object and the whole repository in one request."""
+    """Ask OPA about every Application and every object, in one request."""
     assert context.opa is not None, "policy is not run without OPA"
     began = now()
-    subjects: list[Subject] = []
-    owners: list[Case | None] = []
-    for case, subject in _subjects(context, cases):
-        owners.append(case)
-        subjects.append(subject)
-    found: dict[str, list[Finding]] = {c.id: [] for c in cases}
-    by_key = {c.key: c for c in cases}
-    general: list[Finding] = []
-    for owner, subject, hits in zip(owners, subjects, context.opa.judge(subjects), strict=True):
-        for hit in hits:
-            case = owner or by_key.get(hit.application)
-            finding = _finding(context, case, subject, hit)
-            if case is None:
-                if not hit.application or hit.application not in {c.key for c in context.plan.cases}:
-                    general.append(finding)
-            elif finding not in found[case.id]:
+    asked = list(_subjects(context, cases))
+    found: dict[str, list[Finding]] = {c.id: list(context.surveyed.get(c.id, ())) for c in cases}
+    for (case, subject), hits in zip(asked, context.opa.judge([s for _, s in asked]), strict=True):
+        for finding in (_finding(context, case, subject, hit) for hit in hits):
+            if finding not in found[case.id]:
                 found[case.id].append(finding)
-    # What belongs to no Application must still fail something: the first one speaks for the repository.
-    found[cases[0].id] += [f for f in general if f.severity is Severity.ERROR]
-    context.repository_findings += [f for f in general if f.severity is not Severity.ERROR]
-    seconds = now() - began
-    rules = len(context.opa.rules)
+    seconds, rules = now() - began, len(context.opa.rules)
     for case in cases:
-        findings = apply(
-            found[case.id], context.settings.waivers, application=case.key, today=utc().date()
-        )
-        publish(case, judged(name, findings, duration=seconds, evidence={"rules": rules}))
+        judgement = apply(found[case.id], context.settings.waivers, application=case.key, today=utc().date())
+        publish(case, judged(name, judgement, duration=seconds, evidence={"rules": rules}))
 
 
-def _subjects(context: Context, cases: Sequence[Case]) -> Iterator[tuple[Case | None, Subject]]:
+def _subjects(context: Context, cases: Sequence[Case]) -> Iterator[tuple[Case, Subject]]:
     projects = {str((p.get("metadata") or {}).get("name")): p for p in context.plan.projects}
     for case in cases:
         yield case, application_subject(case.manifest, project=projects.get(case.project))
         for each in objects_of(context, case):
             yield case, object_subject(each, application=case.manifest)
-    yield None, repository_subject(
-        [
-            Declared(
-                key=c.key, manifest=c.manifest, file=c.file, line=c.line, objects=tuple(objects_of(context, c))
-            )
-            for c in context.plan.cases
-        ],
-        projects=context.plan.projects,
-    )
 
 
 def objects_of(context: Context, case: Case) -> Sequence[Mapping[str, Any]]:

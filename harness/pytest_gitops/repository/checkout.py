@@ -1,0 +1,131 @@
+"""The repository under test as the run needs it: its snapshot, what it declares, what it is called, its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_gitops.errors import ConfigError
+from pytest_gitops.repository.discovery import Declarations, FileEntry, discover
+from pytest_gitops.repository.git import Repository, open_repository
+from pytest_gitops.repository.manifest import ManifestError, parse
+from pytest_gitops.repository.snapshot import Entry, Snapshot, take
+from pytest_gitops.settings import Settings, announced_branches
+from pytest_gitops.world.urls import canonical
+from pytest_gitops.world.urls import parse as parse_url
+
+USUAL_BRANCHES = ("main", "master")
+
+
+class Checkout:
+    """One clone under test. Raises ConfigError if there is none. `snapshot` and `declarations` are there after `take`."""
+
+    snapshot: Snapshot
+    declarations: Declarations
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.repository: Repository = open_repository(settings.root, environ=settings.environ)
+        if self.repository.prefix and not settings.urls:
+            raise ConfigError(
+                f"it lies in {self.repository.prefix}/, expected at the top of the clone; only a folder that is a "
+                "repository of its own to Argo CD may have one: then name its URL under repository: {urls: [...]}",
+                where="pytest-gitops.yaml",
+            )
+        # The clone's remotes mean the whole clone; a folder of it is known by its own URLs alone.
+        remotes = () if self.repository.prefix else self.repository.remote_urls
+        self.urls = tuple(dict.fromkeys([*remotes, *settings.urls]))
+        self._names = frozenset(canonical(u) for u in self.urls)
+        self.branches = self._branches()
+
+    def take(self, bare: Path) -> None:
+        """Make the snapshot in `bare`, and search it."""
+        self.snapshot = take(
+            self.repository, into=bare, branches=self.branches, environ=self._settings.environ
+        )
+        entries = (FileEntry(path=e.path, size=e.size) for e in self.files())
+        self.declarations = discover(entries, self.snapshot.read_many, ignore=self._settings.ignore)
+
+    def files(self) -> Iterator[Entry]:
+        """The regular files: links are not followed, so nothing outside is ever read."""
+        return (e for e in self.snapshot.files() if e.mode.startswith("100"))
+
+    def is_ours(self, url: str) -> bool:
+        """Whether `url`, in any spelling, means this repository."""
+        return canonical(url) in self._names
+
+    @property
+    def title(self) -> str:
+        """What reports call it: its URL, else the name of its folder."""
+        return canonical(self.urls[0]) if self.urls else self._settings.root.name
+
+    def _branches(self) -> tuple[str, ...]:
+        """The branches that the working tree stands for."""
+        repository, announced = self.repository, announced_branches(self._settings.environ)
+        known = [n for n in (repository.branch, repository.default_branch, *announced) if n]
+        if not known or not repository.remote_urls:
+            # A detached checkout that knows no branch, as CI systems make them, or a repository that was never
+            # pushed: the usual names mean what lies here.
+            known += USUAL_BRANCHES
+        return tuple(dict.fromkeys([*known, *self._settings.branches]))
+
+    def write_out(self, path: str, into: Path, *, where: str) -> None:
+        """Write a folder of the snapshot to `into`: what is tested is what git has, not what else lies around.
+
+        Raises ConfigError, naming `where` it is asked for, if there is no such folder.
+        """
+        prefix = path.strip("/").removeprefix("./") + "/"
+        wanted = [e.path for e in self.files() if e.path.startswith(prefix)]
+        if not wanted:
+            raise ConfigError(f"expected a folder of the repository, saw no file in {path!r}", where=where)
+        for name, content in self.snapshot.read_many(wanted).items():
+            target = into / name.removeprefix(prefix)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+    def manifests(self, paths: Iterable[str], *, where: str) -> list[dict[str, Any]]:
+        """The manifests in files and folders of the snapshot. Raises ConfigError for a path without any, bad YAML."""
+        found: list[dict[str, Any]] = []
+        for path in paths:
+            clean = path.strip("/").removeprefix("./")
+            wanted = [
+                e.path
+                for e in self.files()
+                if (e.path == clean or e.path.startswith(clean + "/")) and e.path.endswith((".yaml", ".yml", ".json"))
+            ]
+            if not wanted:
+                raise ConfigError(f"expected manifests in {path!r}, saw none in the repository", where=where)
+            for name, content in sorted(self.snapshot.read_many(wanted).items()):
+                try:
+                    documents = parse(content)
+                except ManifestError as error:
+                    raise ConfigError(error.problem, where=f"{name}:{error.line}") from error
+                found += [i.value for d in documents for i in d.items() if isinstance(i.value, dict)]
+        return found
+
+    def source_hosts(self) -> tuple[str, ...]:
+        """The hosts that the repository itself names as sources: in Applications, ApplicationSets, and charts."""
+        declared = (*self.declarations.applications, *self.declarations.application_sets)
+        found = {h for d in declared for h in _hosts(d.manifest)}
+        charts = [e.path for e in self.files() if e.path.rsplit("/", 1)[-1] in {"Chart.yaml", "requirements.yaml"}]
+        for content in self.snapshot.read_many(charts).values():
+            try:
+                found.update(h for d in parse(content) for h in _hosts(d.value))
+            except ManifestError:
+                continue  # the Application that renders it will say so
+        return tuple(sorted(found))
+
+
+def _hosts(value: Any) -> Iterator[str]:
+    """The hosts of every `repoURL` and `repository` below `value`."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key in {"repoURL", "repository"} and isinstance(inner, str):
+                if (address := parse_url(inner)) is not None:
+                    yield address.host
+            else:
+                yield from _hosts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _hosts(inner)
