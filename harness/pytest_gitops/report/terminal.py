@@ -1,0 +1,123 @@
+"""What the terminal says when a run is over: about ten lines of plain text, each with its style."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pytest_gitops.model import Outcome, Severity
+from pytest_gitops.report.reading import (
+    Document,
+    State,
+    by_urgency,
+    findings_of,
+    host_title,
+    is_open,
+    key_of,
+    state_of,
+    unchecked,
+    where,
+)
+from pytest_gitops.report.text import clip, counted, first_line, joined, one_line, seconds
+
+Line = tuple[str, str]
+"""A line and its style: "red", "yellow", "green", "bold", or empty. No line holds a control character."""
+
+_SHOWN = 5
+_WIDTH = 180
+
+
+def summary(document: Document, *, reports: Sequence[str] = ()) -> list[Line]:
+    """The lines: what was looked at, what failed and where, what nobody checked, where the reports are."""
+    lines = [*_verdict(document), *_failures(document), *_findings(document), *_unchecked(document)]
+    hosts = [f"{host_title(h)} {h['reason']}" for h in document["run"]["hosts"]]
+    if hosts:
+        lines.append((f"hosts out of reach: {_some(hosts, 4)}", "yellow"))
+    pretended = document["run"]["cluster"]["simulated"]
+    if pretended:
+        lines.append((f"simulated: {'; '.join(pretended)}", ""))
+    if reports:
+        lines.append((f"reports: {' '.join(reports)}", "bold"))
+    return [
+        (clip(one_line(text), _WIDTH) if style != "bold" else one_line(text), style) for text, style in lines
+    ]
+
+
+def _verdict(document: Document) -> list[Line]:
+    run, count = document["run"], document["summary"]
+    total = counted(count["applications"], "Application")
+    told = joined(
+        [f"{n} {o}" if (n := count["outcomes"][o]) else "" for o in ("failed", "error", "passed", "skipped")]
+    )
+    style = _style(document)
+    versions = f"Argo CD {document['tool']['argocd']}, {run['cluster']['provider']} cluster"
+    lines = [(f"{total}: {told or 'none'} in {seconds(run['durationSeconds'])} ({versions})", style)]
+    if run["error"]:
+        lines.append((f"the engine could not judge: {first_line(run['error'])}", "red"))
+    return lines
+
+
+def _style(document: Document) -> str:
+    outcomes, findings = document["summary"]["outcomes"], document["summary"]["findings"]
+    if (
+        outcomes[Outcome.FAILED]
+        or outcomes[Outcome.ERROR]
+        or findings[Severity.ERROR]
+        or document["run"]["error"]
+    ):
+        return "red"
+    doubtful = findings[Severity.WARNING] or outcomes[Outcome.SKIPPED] or not outcomes[Outcome.PASSED]
+    return "yellow" if doubtful else "green"
+
+
+def _failures(document: Document) -> list[Line]:
+    bad = [a for a in by_urgency(document["applications"]) if state_of(a) in {State.FAILED, State.ERROR}]
+    lines = []
+    for application in bad[:_SHOWN]:
+        stage = next(s for s in application["stages"] if s["outcome"] in {Outcome.FAILED, Outcome.ERROR})
+        worst = next((f for f in stage["findings"] if is_open(f)), None)
+        why = first_line(stage["message"]) or (one_line(worst["message"]) if worst else stage["code"] or "")
+        place = (where(worst) if worst else "") or where(application)
+        word = "✗" if stage["outcome"] == Outcome.FAILED else "!"
+        head, tail = f"{word} {clip(key_of(application), 60)} {stage['stage']}: ", f" [{clip(place, 60)}]"
+        lines.append((head + clip(one_line(why), max(20, _WIDTH - len(head) - len(tail))) + tail, "red"))
+    if len(bad) > _SHOWN:
+        lines.append((f"… and {counted(len(bad) - _SHOWN, 'more Application')}", "red"))
+    broken = [f for f in document["findings"] if is_open(f) and f["severity"] == Severity.ERROR]
+    lines += [
+        (f"✗ repository: {one_line(f['message'])} [{where(f) or f['rule']}]", "red") for f in broken[:2]
+    ]
+    if len(broken) > 2:
+        lines.append((f"… and {counted(len(broken) - 2, 'more error')} in the repository", "red"))
+    return lines
+
+
+def _findings(document: Document) -> list[Line]:
+    count = document["summary"]["findings"]
+    told = joined(
+        [
+            counted(count[Severity.WARNING], "warning") if count[Severity.WARNING] else "",
+            f"{count['waived']} waived" if count["waived"] else "",
+        ]
+    )
+    if not told:
+        return []
+    everything = [*document["findings"], *(f for a in document["applications"] for f in findings_of(a))]
+    rules = Counter(f["rule"] for f in everything if is_open(f) and f["severity"] == Severity.WARNING)
+    common = [f"{rule} {n}" for rule, n in sorted(rules.items(), key=lambda r: (-r[1], r[0]))]
+    return [(f"{told}{f' ({_some(common, 4)})' if common else ''}", "yellow")]
+
+
+def _unchecked(document: Document) -> list[Line]:
+    groups = Counter[str]()
+    for group in unchecked(document):
+        groups[group.code or group.stage] += len(group.keys)
+    if not groups:
+        return []
+    told = [f"{code} {n}" for code, n in sorted(groups.items(), key=lambda g: (-g[1], g[0]))]
+    return [(f"could not check: {counted(groups.total(), 'check')} ({_some(told, 4)})", "yellow")]
+
+
+def _some(words: Sequence[str], most: int) -> str:
+    left = f", {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + left

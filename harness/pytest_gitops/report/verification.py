@@ -1,0 +1,93 @@
+"""verification.md: what was proven on a cluster, what was not, and what the cluster only pretended."""
+
+from __future__ import annotations
+
+from pytest_gitops.model import Outcome
+from pytest_gitops.report import markdown as md
+from pytest_gitops.report.reading import (
+    Application,
+    Document,
+    Family,
+    State,
+    asked_for,
+    by_urgency,
+    key_of,
+    settled_after,
+    stages_of,
+    state_of,
+)
+from pytest_gitops.report.sections import MARKS, again_line, causes, header, hosts, not_checked
+from pytest_gitops.report.text import counted, seconds
+
+
+def render(document: Document) -> str:
+    """The Markdown of verification.md, shorter than GitHub's 65,536 characters for any document."""
+    page = md.Page()
+    page.grant(5_000)
+    header(page, document, Family.VERIFICATION)
+    if not asked_for(document, Family.VERIFICATION):
+        page.add("No stage of the verification was asked for (`--gitops-stages`), so nothing was proven.")
+        return page.text()
+    page.add(_simulated(document))
+    causes(page, document, Family.VERIFICATION, share=24_000)
+    not_checked(page, document, Family.VERIFICATION, share=9_000)
+    _proven(page, document, share=17_000)
+    hosts(page, document, share=3_000)
+    page.grant(1_500)
+    page.add(again_line(document))
+    return page.text()
+
+
+def _simulated(document: Document) -> str:
+    cluster = document["run"]["cluster"]
+    provider = md.code(cluster["provider"], 40)
+    pretended = cluster["simulated"]
+    if not pretended:
+        return f"> **Simulated:** nothing; everything ran on the {provider} cluster."
+    told = "; ".join(md.prose(s, 200) for s in pretended[:12])
+    left = f"; {len(pretended) - 12} more" if len(pretended) > 12 else ""
+    return f"> **Simulated** on the {provider} cluster: {told}{left}."
+
+
+def _proven(page: md.Page, document: Document, *, share: int) -> None:
+    stages = asked_for(document, Family.VERIFICATION)
+    live = [
+        a
+        for a in by_urgency(document["applications"], Family.VERIFICATION)
+        if any(s["outcome"] == Outcome.PASSED for s in stages_of(a, Family.VERIFICATION))
+    ]
+    if not live:
+        page.grant(share)
+        page.add("**Proven:** nothing.")
+        return
+    page.add(f"**Proven** for {counted(len(live), 'Application')}")
+    page.rows(
+        ["", "Application", "Synced and Healthy", "objects", *(md.prose(s, 30) for s in stages)],
+        [" | ".join(_row(a, stages)) for a in live],
+        share=share,
+        shown=15,
+        noun="Application",
+    )
+
+
+def _row(application: Application, stages: tuple[str, ...]) -> list[str]:
+    after = settled_after(application)
+    results = {s["stage"]: s for s in stages_of(application, Family.VERIFICATION)}
+    told = []
+    for name in stages:
+        stage = results.get(name)
+        if stage is None:
+            told.append("–")
+        elif stage["outcome"] == Outcome.PASSED:
+            told.append(f"{MARKS[State.PASSED]} {seconds(stage['durationSeconds'])}")
+        else:
+            told.append(
+                f"{MARKS[State(stage['outcome'])]} {md.code(stage['code'] or '', 40, cell=True)}".rstrip()
+            )
+    return [
+        MARKS[state_of(application, Family.VERIFICATION)],
+        md.code(key_of(application), 120, cell=True),
+        f"after {seconds(after)}" if after is not None else "–",
+        str(len(application["resources"])) if application["resources"] else "–",
+        *told,
+    ]

@@ -1,0 +1,86 @@
+"""What a repository's URL means, however it is spelled. A leaf: standard library only, no imports of ours."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+# user@host:path, where the colon comes before any slash (git-clone(1), "GIT URLS").
+SCP_LIKE = re.compile(r"^(?:(?P<user>[^@/]+)@)?(?P<host>\[[^\]]+\]|[^:/@\[\]]+):(?P<path>(?!//).*)$")
+
+SCHEMES = {"https": 443, "http": 80, "ssh": 22, "git": 9418, "git+ssh": 22, "ssh+git": 22, "oci": 443}
+
+SSH_HOSTS = {
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+    "ssh.dev.azure.com": "dev.azure.com",
+    "vs-ssh.visualstudio.com": "dev.azure.com",
+}
+"""Names under which a host's repositories are reached by ssh alone, as the hosts' own manuals give them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """The parts of a URL. `host` is lower case, `path` has no leading or trailing slash, `port` is never
+    0."""
+
+    scheme: str
+    user: str
+    host: str
+    port: int
+    path: str
+
+
+def parse(url: str) -> Address | None:
+    """The parts of a git or chart URL, scp-like ones included; None for a local path or anything without a
+    host."""
+    text = url.strip()
+    if "://" not in text:
+        match = SCP_LIKE.match(text)
+        if not match or not match["path"]:
+            return None
+        return _address("ssh", match["user"] or "", match["host"].strip("[]"), None, match["path"])
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in SCHEMES or not parts.hostname:
+        return None
+    return _address(parts.scheme.lower(), parts.username or "", parts.hostname, port, parts.path)
+
+
+def _address(scheme: str, user: str, host: str, port: int | None, path: str) -> Address:
+    scheme = "ssh" if scheme in {"git+ssh", "ssh+git"} else scheme
+    return Address(
+        scheme=scheme,
+        user=unquote(user),
+        host=host.lower().rstrip("."),
+        port=port or SCHEMES[scheme],
+        path="/".join(part for part in unquote(path).split("/") if part),
+    )
+
+
+def canonical(url: str) -> str:
+    """One spelling for all spellings of a repository: "github.com/owner/repo", or "" for what has no host.
+
+    Scheme, credentials, port, `.git`, slashes at the end and case do not matter; Argo CD, too, compares in
+    lower case.
+    """
+    address = parse(url)
+    return locate(address.host, address.path) if address else ""
+
+
+def locate(host: str, path: str) -> str:
+    """The same, for a host and a path that were seen in a request."""
+    parts = [part for part in path.split("/") if part]
+    if parts:
+        parts[-1] = re.sub(r"(?i)\.git$", "", parts[-1]) or parts[-1]
+    host = host.lower().rstrip(".")
+    host = SSH_HOSTS.get(host, host)
+    if host == "dev.azure.com":
+        # https has ORG/PROJECT/_git/REPO where ssh has v3/ORG/PROJECT/REPO.
+        parts = [p for i, p in enumerate(parts) if p != "_git" and (i, p) != (0, "v3")]
+    return "/".join([host, *parts]).lower()

@@ -1,0 +1,300 @@
+"""The page in a real, headless Chromium: what is drawn, chosen, searched; a silent console."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pytest_gitops import process
+from pytest_gitops.report import html as page_writer
+
+pytestmark = pytest.mark.engine
+
+GOLDENS = Path(__file__).parents[1] / "unit" / "report" / "goldens"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=4000",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The page after its script ran: what is visible in the tree, the article in view, the console."""
+
+    dom: str
+    console: tuple[str, ...]
+    tree: tuple[str, ...]
+    article: str
+    pressed: str
+
+
+class Reader(HTMLParser):
+    """Reads the tree's visible lines and the current article out of a dumped DOM."""
+
+    def __init__(self, dom: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tree: list[str] = []
+        self.article, self.pressed = "", ""
+        self._stack: list[tuple[str, str]] = []
+        self.feed(dom)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        role = ""
+        if tag == "li" and given.get("role") == "none" and "hidden" not in given:
+            self.tree.append("")
+            role = "line"
+        elif tag == "article" and "current" in (given.get("class") or ""):
+            role = "article"
+        elif tag == "button" and given.get("aria-pressed") == "true":
+            self.pressed = given.get("data-show") or ""
+        if tag not in {"meta", "input", "br", "hr"}:
+            self._stack.append((tag, role))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._stack and self._stack.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        roles = {role for _, role in self._stack}
+        if "line" in roles:
+            self.tree[-1] += data
+        if "article" in roles:
+            self.article += data + " "
+
+
+Look = Callable[..., Seen]
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.fail(
+            f"browser: expected one of {', '.join(NAMES)} on PATH, saw none. "
+            "Install one, for example `apt-get install chromium`."
+        )
+    return found
+
+
+@pytest.fixture
+def look(browser: str, tmp_path: Path) -> Look:
+    def open_page(page: Path, fragment: str = "", *extra: str) -> Seen:
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        done = process.run(
+            browser,
+            *FLAGS,
+            *extra,
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            f"{page.as_uri()}{fragment}",
+            env={"HOME": str(home), "PATH": os.defpath, "LANG": "C.UTF-8"},
+            limit=120,
+        )
+        reader = Reader(done.stdout)
+        return Seen(
+            dom=done.stdout,
+            console=tuple(line for line in done.stderr.splitlines() if "CONSOLE" in line),
+            tree=tuple(t.strip() for t in reader.tree),
+            article=" ".join(reader.article.split()),
+            pressed=reader.pressed,
+        )
+
+    return open_page
+
+
+@pytest.fixture
+def grid() -> Path:
+    return GOLDENS / "grid" / "index.html"
+
+
+TREE = (
+    "omega-divine-grid",
+    "omega-fibonacci2",  # the 2 is the count of stages that were not checked
+    "omega-matrix-news",
+    "omega-rasta-api",
+    "omega-btc-oracle",
+    "omega-monitoring",
+    "omega-pitch1",
+    "AppProject argocd/omega-grid",
+    "ApplicationSet argocd/previews",
+    "preview-1",
+    "preview-2",
+)
+
+
+def _visible(seen: Seen) -> list[str]:
+    return [line for line in seen.tree if line]
+
+
+def test_the_page_opens_with_the_overview_and_the_whole_tree(look: Look, grid: Path) -> None:
+    seen = look(grid)
+    assert seen.console == ()
+    assert _visible(seen) == list(TREE)
+    assert seen.pressed == "all"
+    assert seen.article.startswith("Overview")
+    assert "StatefulSet matrix-news/mongodb is Progressing after 60 s; expected Healthy." in seen.article
+    assert 'role="tree"' in seen.dom
+    assert seen.dom.count('role="treeitem"') == len(TREE)
+    assert seen.dom.count('role="treeitem" aria-level="1" tabindex="0"') == 1
+
+
+def test_an_address_opens_its_application(look: Look, grid: Path) -> None:
+    seen = look(grid, "#app=argocd/omega-matrix-news")
+    assert seen.console == ()
+    assert seen.article.startswith("← All Applications omega-matrix-news")
+    for detail in ("converge failed never-healthy", "StorageClass that is not there", "Degraded", "60 s"):
+        assert detail in seen.article
+    assert re.search(r'href="#app=argocd/omega-matrix-news"[^>]* aria-current="page"', seen.dom)
+    assert len(re.findall(r'<article[^>]*class="[^"]*\bcurrent\b', seen.dom)) == 1
+
+
+def test_an_address_points_at_an_object(look: Look, grid: Path) -> None:
+    seen = look(grid, "#app=argocd/omega-btc-oracle&object=StatefulSet%20btc-oracle%2Fredis-master")
+    assert seen.console == ()
+    [aimed] = re.findall(r'<tr[^>]*class="aimed"[^>]*>', seen.dom)
+    assert 'data-object="StatefulSet btc-oracle/redis-master"' in aimed
+
+
+@pytest.mark.parametrize(
+    ("fragment", "expected"),
+    [
+        ("#show=failed", ["omega-divine-grid", "omega-fibonacci2", "omega-matrix-news", "omega-rasta-api"]),
+        ("#show=warnings", ["omega-divine-grid", "omega-btc-oracle"]),
+        ("#show=unchecked", ["omega-divine-grid", "omega-fibonacci2", "omega-rasta-api", "omega-pitch1"]),
+        ("#overview&q=preview", ["ApplicationSet argocd/previews", "preview-1", "preview-2"]),
+        ("#q=redis-master", ["omega-divine-grid", "omega-btc-oracle"]),  # an object's name
+        ("#show=failed&q=storageclass", ["omega-divine-grid", "omega-matrix-news"]),  # a word of a message
+        ("#q=nothing-like-this", []),
+    ],
+)
+def test_the_address_filters_the_tree(look: Look, grid: Path, fragment: str, expected: list[str]) -> None:
+    seen = look(grid, fragment)
+    assert seen.console == ()
+    assert [line for line in _visible(seen) if not line.startswith("AppProject")] == expected
+    assert (re.search(r'<p id="empty"(?! hidden)', seen.dom) is not None) is (expected == [])
+
+
+def test_an_address_that_names_nothing_shows_the_overview(look: Look, grid: Path) -> None:
+    seen = look(grid, "#app=argocd/%zz%00&show=what&q=%E0%A4%A")
+    assert seen.console == ()
+    assert seen.article.startswith("Overview")
+    assert seen.pressed == "all"
+
+
+def test_keys_and_clicks_work(look: Look, grid: Path, tmp_path: Path) -> None:
+    # A script in a copy of the page presses the keys; the policy that would stop it is taken off the copy.
+    keys = """
+    const log = [], search = document.querySelector('#search');
+    const pressed = (name) => new KeyboardEvent('keydown', {key: name, bubbles: true, cancelable: true});
+    const key = (...names) => names.forEach((name) => document.activeElement.dispatchEvent(pressed(name)));
+    const at = () => log.push(document.activeElement.textContent.trim() || document.activeElement.id);
+    const open = () => log.push(document.activeElement.getAttribute('aria-expanded'));
+    const address = () => log.push(location.hash);
+    key('/'); at();
+    key('ArrowDown'); at();
+    key('ArrowLeft'); open();
+    key('ArrowDown'); at();
+    key('Home', 'ArrowRight'); open();
+    key('ArrowDown', 'ArrowDown'); at();
+    key('ArrowRight', 'ArrowRight'); at();
+    key('ArrowLeft'); at();
+    key('End'); at();
+    document.querySelector('[data-show=failed]').click(); address();
+    key('Escape'); address();
+    search.value = 'oracle'; search.dispatchEvent(new Event('input')); address();
+    log.push(document.querySelector('#said').textContent);
+    document.querySelector('a[href="#app=argocd/omega-btc-oracle"]').click();
+    setTimeout(() => {
+      address();
+      log.push(document.querySelector('article.current h2').textContent);
+      document.title = JSON.stringify(log);
+    }, 200);
+    """
+    text = re.sub(r"<meta http-equiv[^>]*>", "", grid.read_text("utf-8"))
+    page = tmp_path / "index.html"
+    page.write_text(text.replace("</body>", f"<script>{keys}</script></body>"), "utf-8")
+    seen = look(page)
+    assert seen.console == ()
+    [title] = re.findall(r"<title>(\[.*?)</title>", seen.dom)
+    assert json.loads(unescape(title)) == [
+        "search",
+        "omega-divine-grid",
+        "false",
+        "ApplicationSet argocd/previews",
+        "true",
+        "omega-matrix-news",
+        "StatefulSet matrix-news/mongodb",
+        "omega-matrix-news",
+        "preview-2",
+        "#overview&show=failed",
+        "#overview",
+        "#overview&q=oracle",
+        "2 Applications",  # its parent has an object of that name
+        "#app=argocd/omega-btc-oracle&q=oracle",
+        "omega-btc-oracle",
+    ]
+
+
+def test_hostile_text_runs_nothing_and_is_shown_as_text(look: Look) -> None:
+    seen = look(GOLDENS / "nasty" / "index.html", "#app=argocd/a%20b%22c%7C%60%3Cx%3E%26%C3%A9")
+    assert seen.console == ()
+    assert "</script><script>alert(1)</script>" in seen.article
+
+
+def test_the_policy_stops_a_script_that_is_not_the_pages_own(look: Look, grid: Path, tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text(
+        grid.read_text("utf-8").replace("</body>", "<script>document.title='x'</script></body>"), "utf-8"
+    )
+    seen = look(page)
+    assert any("Content Security Policy" in line for line in seen.console)
+    assert "<title>x</title>" not in seen.dom
+
+
+def test_hundreds_of_applications_and_thousands_of_objects_are_drawn(look: Look, tmp_path: Path) -> None:
+    document = json.loads((GOLDENS / "grid" / "report.json").read_text("utf-8"))
+    [oracle] = [a for a in document["applications"] if a["name"] == "omega-btc-oracle"]
+    document["applications"] = [
+        {
+            **oracle,
+            "name": f"omega-{n:03}",
+            "resources": [{**oracle["resources"][i % 7], "name": f"object-{i}"} for i in range(13)],
+        }
+        for n in range(400)
+    ]
+    page = tmp_path / "index.html"
+    page.write_text(page_writer.render(document), "utf-8")
+    seen = look(page, "#app=argocd/omega-399&q=omega-3")
+    assert seen.console == ()
+    assert len([line for line in _visible(seen) if line.startswith("omega-3")]) == 100
+    assert "13 objects" in seen.article
+
+
+def test_without_a_script_everything_is_in_the_page(look: Look, grid: Path, tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text(re.sub(r"<script>.*?</script>", "", grid.read_text("utf-8"), flags=re.DOTALL), "utf-8")
+    seen = look(page)
+    assert seen.console == ()
+    assert 'class="js"' not in seen.dom
+    assert seen.dom.count("<article") == 10

@@ -1,0 +1,16 @@
+"""Writes the golden reports anew: `python tests/unit/report/regenerate.py`, then read the difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from report_documents import grid, nasty, small
+
+from pytest_gitops.report import document, write
+
+GOLDENS = Path(__file__).with_name("goldens")
+RUNS = {"small": small, "grid": grid, "nasty": nasty}
+
+if __name__ == "__main__":
+    for name, run in RUNS.items():
+        write.write(document.build(run()), GOLDENS / name)

@@ -1,0 +1,275 @@
+"""The proxy on loopback sockets: who must say the password, what is answered, passed on, or refused."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pytest_gitops.world.certificates import Authority
+from pytest_gitops.world.charts import ChartRepository
+from pytest_gitops.world.egress import Egress
+from pytest_gitops.world.listener import Connections, Listener
+from pytest_gitops.world.proxy import USER, Proxy
+from pytest_gitops.world.routes import Routes
+
+TOKEN = "token"
+AUTH = b"Proxy-Authorization: Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()) + b"\r\n"
+
+
+class Outside:
+    """The machine's own proxy, and every host behind it: answers all requests alike and remembers them."""
+
+    def __init__(self, folder: Path, answer: bytes) -> None:
+        folder.mkdir()
+        self.authority, self.heard, self._answer = Authority(folder), [], answer
+        self.roots = folder / "roots.pem"
+        self.roots.write_bytes(self.authority.certificate)
+        self.connections = Connections()
+        self.listener = Listener("outside", self._serve, self.connections)
+
+    def _serve(self, sock: socket.socket) -> None:
+        sock.settimeout(5)
+        host, port = sock.recv(4096).split(b" ")[1].decode().rsplit(":", 1)
+        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        if port == "80":
+            self._one(sock)
+            return
+        try:
+            with self.authority.context(host).wrap_socket(sock, server_side=True) as tls:
+                self._one(tls)
+        except ssl.SSLError:
+            self.heard.append(b"not trusted")
+
+    def _one(self, sock: socket.socket) -> None:
+        heard = sock.recv(65536)
+        while b"Content-Length: 4" in heard and not heard.endswith(b"body"):
+            heard += sock.recv(65536)
+        self.heard.append(heard)
+        sock.sendall(self._answer)
+
+
+@pytest.fixture
+def outside(tmp_path):
+    there = Outside(
+        tmp_path / "outside", b"HTTP/1.1 201 Made\r\nX-From: outside\r\nContent-Length: 4\r\n\r\nreal"
+    )
+    there.listener.start()
+    yield there
+    there.connections.shut()
+    there.listener.stop()
+
+
+class Near:
+    """The proxy under test."""
+
+    def __init__(self, folder: Path, environ: dict[str, str], roots: bytes) -> None:
+        folder.mkdir()
+        self.folder, self.authority = folder, Authority(folder)
+        self.egress = Egress(environ, network="deny", roots=roots)
+        self.routes = Routes(self.egress, environ)
+        self.connections = Connections()
+        proxy = Proxy(self.routes, self.authority, self.connections, token=TOKEN)
+        self.listener = Listener("near", proxy, self.connections)
+
+    def charts(self, url_path: str = "stable", **files: str) -> None:
+        found = {}
+        for name, content in files.items():
+            found[f"{name}.yaml"] = self.folder / f"{name}.yaml"
+            (self.folder / f"{name}.yaml").write_text(content)
+        self.routes.add_charts(ChartRepository(host="charts.example.com", path=url_path, files=found))
+
+    @contextmanager
+    def socket(self):
+        with socket.create_connection(("127.0.0.1", self.listener.port), 5) as sock:
+            yield sock
+
+    def ask(self, request: bytes) -> bytes:
+        """Send one request to the proxy itself; what comes back until the end."""
+        with self.socket() as sock:
+            sock.sendall(request)
+            return everything(sock)
+
+    def ask_inside(self, host: str, request: bytes) -> bytes:
+        """Send one request over https, through CONNECT, trusting the proxy's own authority alone."""
+        with self.socket() as sock:
+            sock.sendall(b"CONNECT %b:443 HTTP/1.1\r\n%b\r\n" % (host.encode(), AUTH))
+            said = sock.recv(4096)
+            if not said.startswith(b"HTTP/1.1 200"):
+                return said
+            context = ssl.create_default_context(cadata=self.authority.certificate.decode())
+            with context.wrap_socket(sock, server_hostname=host) as tls:
+                tls.sendall(request)
+                return everything(tls)
+
+
+def everything(sock: socket.socket) -> bytes:
+    data = b""
+    while piece := sock.recv(65536):
+        data += piece
+    return data
+
+
+@pytest.fixture
+def near(tmp_path, outside):
+    environ = {"HTTPS_PROXY": f"http://127.0.0.1:{outside.listener.port}"}
+    it = Near(tmp_path / "near", environ, outside.roots.read_bytes())
+    it.listener.start()
+    yield it
+    it.connections.shut()
+    it.listener.stop()
+
+
+@pytest.mark.parametrize(
+    "auth", [b"", b"Proxy-Authorization: Basic bm9wZTpub3Bl\r\n", b"Authorization: Basic x\r\n"]
+)
+def test_without_the_password_nothing_is_answered(near, auth):
+    near.charts(index="secret")
+    for line in (b"CONNECT charts.example.com:443", b"GET http://charts.example.com/stable/index.yaml"):
+        answer = near.ask(line + b" HTTP/1.1\r\nConnection: close\r\n" + auth + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 407 ")
+        assert b"secret" not in answer
+
+
+@pytest.mark.parametrize("target", [b"/etc/passwd", b"file:///etc/passwd", b"ftp://x/y", b"*"])
+def test_what_is_no_proxy_request_is_refused(near, target):
+    assert near.ask(b"GET " + target + b" HTTP/1.1\r\n" + AUTH + b"\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_nonsense_is_answered_with_400(near):
+    assert near.ask(b"\x16\x03\x01 nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_charts_are_answered_over_https_and_http_on_a_kept_connection(near):
+    near.charts(index="the index")
+    inside = near.ask_inside(
+        "charts.example.com",
+        b"GET /stable/index.yaml HTTP/1.1\r\n\r\n"
+        b"GET /stable/index.yaml HTTP/1.1\r\nConnection: close\r\n\r\n",
+    )
+    assert inside.count(b"the index") == 2
+    plain = b"GET http://Charts.example.com/stable/index.yaml HTTP/1.1\r\nConnection: close\r\n%b\r\n" % AUTH
+    assert near.ask(plain).endswith(b"the index")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../leaf.pem", "..%2fsecret.yaml", "%2e%2e/secret.yaml", "//etc/passwd", "index.yaml/../secret.yaml",
+     "/etc/passwd", "..\\secret.yaml", "index.yaml%00", "", "secret.yaml", "INDEX.yaml"],
+)  # fmt: skip
+def test_no_path_leads_out_of_the_charts(near, path):
+    near.charts(index="the index")
+    (near.folder.parent / "secret.yaml").write_text("do not read me")
+    request = f"GET /stable/{path} HTTP/1.1\r\nConnection: close\r\n\r\n".encode()
+    assert near.ask_inside("charts.example.com", request).startswith(b"HTTP/1.1 404 ")
+
+
+def test_a_neighbour_of_a_chart_repositorys_path_is_not_covered(near):
+    near.charts(index="the index")
+    request = b"GET /stable-too/index.yaml HTTP/1.1\r\nConnection: close\r\n\r\n"
+    assert near.ask_inside("charts.example.com", request).startswith(b"HTTP/1.1 403 ")
+    assert [(r.host, r.path) for r in near.egress.refusals] == [
+        ("charts.example.com", "stable-too/index.yaml")
+    ]
+
+
+def test_a_refused_host_is_named_in_the_status_line(near, outside):
+    answer = near.ask(b"CONNECT evil.example.com:443 HTTP/1.1\r\nConnection: close\r\n" + AUTH + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 403 evil.example.com (port 443) is not allowed by pytest-gitops\r\n")
+    assert b"name it under network.allow" in answer
+    assert outside.heard == []
+
+
+def test_the_rest_of_an_allowed_host_is_passed_on_without_our_password(near, outside):
+    near.charts(index="the index")
+    near.egress.allow(["charts.example.com"])
+    request = (
+        b"POST /other?x=1 HTTP/1.1\r\nHost: charts.example.com\r\nAuthorization: Bearer theirs\r\n"
+        b"Proxy-Authorization: Basic never\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody"
+    )
+    answer = near.ask_inside("charts.example.com", request)
+    assert answer.startswith(b"HTTP/1.1 201 ")
+    assert b"X-From: outside" in answer
+    assert b"real" in answer
+    sent = outside.heard[0]
+    assert sent.startswith(b"POST /other?x=1 HTTP/1.1\r\n")
+    assert sent.endswith(b"body")
+    assert b"Authorization: Bearer theirs" in sent
+    assert b"Proxy-Authorization" not in sent
+
+
+def test_a_plain_request_to_an_allowed_host_is_passed_on(near, outside):
+    near.egress.allow(["plain.example.com"])
+    request = b"GET http://plain.example.com/x HTTP/1.1\r\nHost: plain.example.com\r\nConnection: close\r\n"
+    assert b"real" in near.ask(request + AUTH + b"\r\n")
+    assert outside.heard[0].startswith(b"GET /x HTTP/1.1\r\nHost: plain.example.com\r\n")
+    assert b"Proxy-Authorization" not in outside.heard[0]
+
+
+def test_a_real_host_that_cannot_be_trusted_is_not_used(tmp_path, outside):
+    other = tmp_path / "other"
+    other.mkdir()
+    near = Near(
+        tmp_path / "near",
+        {"HTTPS_PROXY": f"http://127.0.0.1:{outside.listener.port}"},
+        Authority(other).certificate,
+    )
+    near.charts(index="the index")
+    near.egress.allow(["charts.example.com"])
+    near.listener.start()
+    answer = near.ask_inside("charts.example.com", b"GET /x HTTP/1.1\r\nConnection: close\r\n\r\n")
+    near.connections.shut()
+    near.listener.stop()
+    assert answer.startswith(b"HTTP/1.1 502 charts.example.com (port 443) is out of reach: ")
+    assert b"CERTIFICATE_VERIFY_FAILED" in answer
+    assert outside.heard in ([], [b"not trusted"])
+
+
+def test_a_tunnel_carries_both_ways_and_is_only_for_its_port(near):
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def echo():
+        sock, _ = server.accept()
+        with sock:
+            sock.sendall(b"echo " + sock.recv(100))
+
+    threading.Thread(target=echo, daemon=True).start()
+    near.routes.add_tunnel("Prod.example.internal", 6443, server.getsockname())
+    with server, near.socket() as sock:
+        sock.sendall(b"CONNECT prod.example.internal:6443 HTTP/1.1\r\n" + AUTH + b"\r\n")
+        assert sock.recv(100) == b"HTTP/1.1 200 Connection established\r\n\r\n"
+        sock.sendall(b"hello")
+        assert everything(sock) == b"echo hello"
+    answer = near.ask(b"CONNECT prod.example.internal:443 HTTP/1.1\r\nConnection: close\r\n" + AUTH + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_cluster_that_is_down_is_unreachable(near):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+    near.routes.add_tunnel("prod.example.internal", 6443, address)
+    answer = near.ask(
+        b"CONNECT prod.example.internal:6443 HTTP/1.1\r\nConnection: close\r\n" + AUTH + b"\r\n"
+    )
+    assert answer.startswith(
+        b"HTTP/1.1 502 prod.example.internal (port 6443) is out of reach: Connection refused"
+    )
+    assert [(r.reason, r.detail) for r in near.egress.refusals] == [("unreachable", "Connection refused")]
+
+
+def test_the_end_of_the_world_ends_open_connections_and_threads(near):
+    before = threading.active_count()
+    with near.socket() as idle, socket.create_server(("127.0.0.1", 0)) as silent, near.socket() as tunnel:
+        near.routes.add_tunnel("prod.example.internal", 6443, silent.getsockname())
+        tunnel.sendall(b"CONNECT prod.example.internal:6443 HTTP/1.1\r\n" + AUTH + b"\r\n")
+        assert tunnel.recv(100).startswith(b"HTTP/1.1 200")
+        near.listener.stop()
+        assert (everything(idle), everything(tunnel)) == (b"", b"")
+    assert threading.active_count() < before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", near.listener.port), 1)

@@ -1,0 +1,69 @@
+"""One repository, many spellings."""
+
+import pytest
+
+from pytest_gitops.world.urls import canonical, locate, parse
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://github.com/Owner/Repo",
+        "https://github.com/Owner/Repo.git",
+        "https://github.com/owner/repo/",
+        "https://github.com/owner/repo.GIT",
+        "https://github.com/owner/repo.git/",
+        "HTTPS://GitHub.com//owner/repo",
+        "http://github.com/owner/repo",
+        "https://github.com:443/owner/repo",
+        "https://token@github.com/owner/repo.git",
+        "https://user:p%40ss@github.com/owner/repo.git",
+        "https://github.com./owner/repo",
+        "git@github.com:owner/repo.git",
+        "git@github.com:/owner/repo",
+        "github.com:owner/repo",
+        "org-123@github.com:owner/repo.git",
+        "ssh://git@github.com/owner/repo.git",
+        "ssh://git@github.com:22/owner/repo",
+        "ssh://git@ssh.github.com:443/owner/repo.git",
+        "git+ssh://git@github.com/owner/repo",
+        "git://github.com/owner/repo",
+        "  https://github.com/owner/repo\n",
+        "https://github.com/own%65r/repo",
+    ],
+)
+def test_every_spelling_is_the_same_repository(url):
+    assert canonical(url) == "github.com/owner/repo"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "/srv/git/repo", "../repo", "./a:b", "file:///srv/repo", "https://", "https:///x", "https://[::1",
+     "C:", "https://host:port/x", "git@github.com:", "https://host:99999/x"],
+)  # fmt: skip
+def test_what_has_no_host_is_nobodys_repository(url):
+    assert canonical(url) == ""
+
+
+def test_different_repositories_stay_different():
+    assert canonical("https://github.com/o/r.github") != canonical("https://github.com/o/r")
+    assert canonical("https://github.com/o/r") != canonical("https://gitlab.com/o/r")
+    assert canonical("https://github.com/o/r/sub") != canonical("https://github.com/o/r")
+
+
+def test_azures_two_ways_of_writing_a_repository_are_one():
+    assert canonical("https://dev.azure.com/org/project/_git/repo") == "dev.azure.com/org/project/repo"
+    assert canonical("git@ssh.dev.azure.com:v3/org/project/repo") == "dev.azure.com/org/project/repo"
+
+
+def test_a_requests_host_and_path_are_found_like_a_url():
+    assert locate("GitHub.com", "/o/R.git") == canonical("git@github.com:o/r")
+
+
+def test_the_parts_of_a_url_are_kept_as_written():
+    address = parse("ssh://me@Git.example.com:2222/Group/Sub/Repo.git")
+    assert address is not None
+    assert (address.scheme, address.user, address.host, address.port, address.path) == (
+        "ssh", "me", "git.example.com", 2222, "Group/Sub/Repo.git",
+    )  # fmt: skip
+    assert parse("https://[::1]:8443/x").host == "::1"
