@@ -1,4 +1,4 @@
-"""What all tests share: the tools of the lock file, and GitOps repositories made of files."""
+"""What all tests share: the tools of the lock file, GitOps repositories made of files, and whole runs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from runs import ROOT, Outcome, commit, gitops, write
 
-from pytest_gitops.process import run
 from pytest_gitops.settings import default_cache, explicit_tools, tool_mirrors
 
 pytest_plugins = ["pytester"]
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -33,38 +31,28 @@ def toolbox() -> dict[str, Path]:
     return {name: tool.path for name, tool in tools.items()}
 
 
-def commit(folder: Path, *, branch: str = "main") -> Path:
-    """Make a git repository of a folder, everything committed."""
-    run("git", "init", "--quiet", f"--initial-branch={branch}", cwd=folder)
-    run("git", "add", "--all", cwd=folder)
-    run(
-        "git", "-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "--allow-empty",
-        "--message=All of it", cwd=folder,
-    )  # fmt: skip
-    return folder
-
-
 @pytest.fixture
-def make_repository(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
+def make_repository(tmp_path: Path) -> Callable[..., Path]:
     """Make a committed repository of {path: text}."""
 
     def make(files: Mapping[str, str], *, name: str = "repository") -> Path:
-        folder = tmp_path / name
-        for path, text in files.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, "utf-8")
-        folder.mkdir(exist_ok=True)
-        return commit(folder)
+        return commit(write(tmp_path / name, files))
 
     return make
 
 
-@pytest.fixture
-def copy_fixture(tmp_path: Path) -> Callable[[str], Path]:
-    """Copy one of `fixtures/` to a repository of its own."""
+@pytest.fixture(scope="session")
+def run_fixture(
+    toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Outcome]:
+    """Run one of `fixtures/` as a repository of its own, once for all tests that look at it."""
+    del toolbox  # only to have the tools before a run starts
+    done: dict[str, Outcome] = {}
 
-    def copy(name: str) -> Path:
-        return commit(shutil.copytree(ROOT / "fixtures" / name, tmp_path / name))
+    def once(name: str) -> Outcome:
+        if name not in done:
+            folder = tmp_path_factory.mktemp(name) / name
+            done[name] = gitops(commit(shutil.copytree(ROOT / "fixtures" / name, folder)))
+        return done[name]
 
-    return copy
+    return once

@@ -1,0 +1,32 @@
+# make demo: everything from nothing to a green fixture.   make test: the whole suite, the real engine included.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test unit bench check tools clean
+
+demo: $(VENV)/ready tools
+	cd fixtures/omega-grid && "$(abspath $(BIN))/pytest" --gitops
+
+test: $(VENV)/ready tools
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest $(ARGS)
+
+unit: $(VENV)/ready
+	$(BIN)/pytest tests/unit $(ARGS)
+
+bench: $(VENV)/ready tools
+	$(BIN)/python -m tests.bench
+
+tools: $(VENV)/ready
+	$(BIN)/pytest-gitops tools install
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist gitops-report

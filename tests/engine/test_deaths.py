@@ -1,0 +1,128 @@
+"""A tool that dies in mid-run: the error names it and shows its last lines, nobody waits, the reports are written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_gitops.engine import Engine, Selection
+from pytest_gitops.model import Outcome
+from pytest_gitops.process import MARK
+from pytest_gitops.report import document, write
+from pytest_gitops.settings import Settings, environment
+
+pytestmark = pytest.mark.engine
+
+# A Deployment that no node can take: converge goes on until something ends it.
+NEVER = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: waits}
+spec:
+  selector: {matchLabels: {app: waits}}
+  template:
+    metadata: {labels: {app: waits}}
+    spec:
+      nodeSelector: {no-such: node}
+      containers: [{name: main, image: "registry.example.com/main:1.0.0"}]
+"""
+
+APPLICATION = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: waits, namespace: argocd}
+spec:
+  project: default
+  source: {repoURL: https://git.example.com/waits.git, path: waits, targetRevision: main}
+  destination: {server: https://kubernetes.default.svc, namespace: default}
+  syncPolicy: {automated: {}}
+"""
+
+HANG_SECONDS = 60.0
+
+# What is killed, and how its process is told from others: by the end of its program's path and a word of its arguments.
+VICTIMS = {
+    "etcd": ("etcd", ""),
+    "kube-apiserver": ("kube-apiserver", ""),
+    "kube-controller-manager": ("kube-controller-manager", ""),
+    "argocd-application-controller": ("argocd", "argocd-application-controller"),
+    "argocd-repo-server": ("argocd", "argocd-repo-server"),
+    "redis": ("redis", ""),
+    "opa": ("opa", ""),
+}
+
+
+@pytest.fixture
+def engine(make_repository: Callable[..., Path], toolbox: dict[str, Path], tmp_path: Path) -> Engine:
+    root = make_repository({"waits/deployment.yaml": NEVER, "apps/waits.yaml": APPLICATION})
+    from pytest_gitops.settings import default_cache
+
+    return Engine(
+        Settings(
+            root=root,
+            report=tmp_path / "report",
+            cache=default_cache(environment()),
+            environ=environment(),
+            stages=("source", "render", "policy", "converge"),
+            urls=("https://git.example.com/waits.git",),
+        )
+    )
+
+
+def marked(mark: str, program: str, role: str) -> list[int]:
+    """The processes of a run that run `program`; `role` is what ARGOCD_BINARY_NAME says."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            environ = (entry / "environ").read_bytes().split(b"\0")
+            argv = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        words = " ".join(Path(a.decode(errors="replace")).name for a in argv[:3])
+        named = not role or f"ARGOCD_BINARY_NAME={role}".encode() in environ
+        if f"{MARK}={mark}".encode() in environ and program in words and named:
+            found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_death_is_an_error_that_names_the_dead(engine: Engine, victim: str) -> None:
+    plan = engine.prepare()
+    try:
+        (case,) = plan.cases
+        engine.begin(Selection(((case.id, "source"), (case.id, "converge"))))
+        applied = threading.Event()
+        # It is under way when Argo CD has written of it.
+        context = engine._context
+        assert context is not None
+        for _ in range(600):
+            if any(m.sync for m in context.timelines.get(case.id, ())):
+                break
+            applied.wait(0.1)
+        run_id = engine._ground.supervisor.run_id
+        program, role = VICTIMS[victim]
+        pids = marked(run_id, program, role)
+        assert pids, f"{victim} does not run"
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        result = engine.wait(case.id, "converge", limit=HANG_SECONDS)
+    finally:
+        run = engine.finish()
+    assert result is not None, "it hangs"
+    assert (result.outcome, result.code) == (Outcome.ERROR, "tool-died")
+    assert victim in result.message
+    assert "signal 9" in result.message
+    assert victim in run.error
+    paths = write.write(document.build(run), engine.settings.report)
+    report = json.loads(next(p for p in paths if p.name == "report.json").read_text("utf-8"))
+    assert report["applications"][0]["outcome"] == "error"
+    assert report["applications"][0]["stages"][0]["outcome"] == "passed"
+    assert not marked(run_id, "", "")

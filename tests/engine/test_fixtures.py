@@ -1,0 +1,70 @@
+"""The fixtures on the real engine: what is right is green, what is wrong is red, and nothing else is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import ROOT, Outcome, commit, gitops
+
+from pytest_gitops.repository.manifest import parse
+
+pytestmark = pytest.mark.engine
+
+RunFixture = Callable[[str], Outcome]
+
+
+def data(path: str) -> Any:
+    return parse((ROOT / "fixtures" / path).read_bytes())[0].value
+
+
+def test_the_grid_of_the_vision_is_synced_and_healthy(run_fixture: RunFixture) -> None:
+    run = run_fixture("omega-grid")
+    assert run.status == 0, run.output
+    assert {k: a["outcome"] for k, a in run.applications.items()} == {
+        "argocd/omega-divine-grid": "passed",
+        "argocd/omega-btc-oracle": "passed",
+        "argocd/omega-matrix-news": "passed",
+    }
+    kinds = {r["kind"]: r for r in run.applications["argocd/omega-matrix-news"]["resources"]}
+    assert kinds["StatefulSet"]["health"] == "Healthy"
+    assert kinds["ServiceMonitor"]["sync"] == "Synced"
+    assert run.applications["argocd/omega-btc-oracle"]["parent"] == "argocd/omega-divine-grid"
+
+
+def test_every_layout_is_green(run_fixture: RunFixture) -> None:
+    run = run_fixture("layouts")
+    assert run.status == 0, run.output
+    assert len(run.applications) == 18
+    assert {a["outcome"] for a in run.applications.values()} == {"passed"}
+    assert run.findings == set()
+
+
+def test_the_broken_grid_has_exactly_the_findings_it_should(run_fixture: RunFixture) -> None:
+    run = run_fixture("broken-grid")
+    assert run.status == 1
+    expected = {
+        (e["application"], e["rule"], e["severity"], e["file"], e["line"]) for e in data("broken-grid/expected.yaml")
+    }
+    assert run.findings == expected
+
+
+def test_what_is_broken_is_red_and_nothing_else(toolbox: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(ROOT / "fixtures" / "layouts", tmp_path / "layouts")
+    breakages = data("layouts/breakages.yaml")
+    for breakage in breakages:
+        file = folder / breakage["file"]
+        text = file.read_text("utf-8")
+        assert breakage["old"] in text, breakage
+        file.write_text(text.replace(breakage["old"], breakage["new"], 1), "utf-8")
+    run = gitops(commit(folder))
+    red = {
+        (key, stage["stage"], stage["code"])
+        for key, application in run.applications.items()
+        for stage in application["stages"]
+        if stage["outcome"] in {"failed", "error"}
+    }
+    assert red == {(b["application"], b["stage"], b["code"]) for b in breakages}

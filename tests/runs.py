@@ -1,0 +1,96 @@
+"""Whole runs of `pytest --gitops`, each in a process of its own as users start it, and repositories to run on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_gitops.process import run
+
+ROOT = Path(__file__).resolve().parent.parent
+
+RUN_LIMIT = 300.0
+"""Seconds after which a run counts as hanging."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A run that ended: its exit code, what it printed, its report (None if it wrote none), its repository."""
+
+    status: int
+    output: str
+    report: dict[str, Any] | None
+    folder: Path
+
+    @property
+    def applications(self) -> dict[str, dict[str, Any]]:
+        """By "namespace/name"."""
+        assert self.report is not None, self.output
+        return {f"{a['namespace']}/{a['name']}": a for a in self.report["applications"]}
+
+    @property
+    def findings(self) -> set[tuple[str | None, str, str, str, int]]:
+        """(application, rule, severity, file, line) of everything that was found."""
+        assert self.report is not None, self.output
+        found = {(None, f["rule"], f["severity"], f["file"], f["line"]) for f in self.report["findings"]}
+        for key, application in self.applications.items():
+            for stage in application["stages"]:
+                found |= {(key, f["rule"], f["severity"], f["file"], f["line"]) for f in stage["findings"]}
+        return found
+
+    def stage(self, application: str, stage: str) -> dict[str, Any]:
+        """What report.json has on one stage of an Application."""
+        found: dict[str, Any] = next(s for s in self.applications[application]["stages"] if s["stage"] == stage)
+        return found
+
+
+def environment(**more: str) -> dict[str, str]:
+    """A user's environment: ours without what pytest and CI systems put there."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "CI_")) and k != "CI"}
+    return {**kept, **{k: v for k, v in os.environ.items() if k.startswith("PYTEST_GITOPS_")},
+            "PYTHONPATH": str(ROOT / "harness"), "COLUMNS": "160", **more}  # fmt: skip
+
+
+def command(*args: str) -> list[str]:
+    """`pytest --gitops` with this interpreter."""
+    return [sys.executable, "-m", "pytest", "--gitops", "-p", "no:cacheprovider", *args]
+
+
+def gitops(folder: Path, *args: str, environ: Mapping[str, str] | None = None) -> Outcome:
+    """Run `pytest --gitops` in `folder` to its end."""
+    env = environment(**(environ or {}))
+    done = run(*command(*args), cwd=folder, env=env, check=False, limit=RUN_LIMIT)
+    return Outcome(status=done.status, output=done.stdout + done.stderr, report=report(folder), folder=folder)
+
+
+def report(folder: Path) -> dict[str, Any] | None:
+    """The report.json that a run left, if it did."""
+    written = folder / "gitops-report" / "report.json"
+    loaded: dict[str, Any] | None = json.loads(written.read_text("utf-8")) if written.exists() else None
+    return loaded
+
+
+def commit(folder: Path, *, branch: str = "main") -> Path:
+    """Make a git repository of a folder, everything committed."""
+    run("git", "init", "--quiet", f"--initial-branch={branch}", cwd=folder)
+    run("git", "add", "--all", cwd=folder)
+    run(
+        "git", "-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "--allow-empty",
+        "--message=All of it", cwd=folder,
+    )  # fmt: skip
+    return folder
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write {path: text} below `folder`."""
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
