@@ -1,8 +1,8 @@
 """Child processes: run one to its end, or keep one as a daemon that cannot outlive us.
 
-The only user of subprocess. Every daemon of a run carries the run's mark in its environment. A warden, a tiny process of its own, holds a
-pipe to us: when the pipe closes, however we ended (SIGKILL included), it ends every process that carries the
-mark, grandchildren too, and removes the run's directory.
+The only user of subprocess. Every daemon of a run carries the run's mark in its environment. A warden, a
+tiny process of its own, holds a pipe to us: when the pipe closes, however we ended (SIGKILL included), it
+ends every process that carries the mark, grandchildren too, and removes the run's directory.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def run(
 ) -> Completed:
     """Run a command to its end. `env` replaces the whole environment; `limit` is in seconds.
 
-    One that exceeds its limit, or is interrupted by us, is killed with all it started. Raises EngineError if it cannot be started, exceeds its limit, or (with `check`) ends with another status
-    than 0.
+    One that exceeds its limit, or is interrupted by us, is killed with all it started. Raises EngineError if
+    it cannot be started, exceeds its limit, or (with `check`) ends with another status than 0.
     """
     words = tuple(str(a) for a in argv)
     data = stdin.encode() if isinstance(stdin, str) else stdin

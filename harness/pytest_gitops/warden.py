@@ -1,8 +1,8 @@
 """Ends what a run has left behind. process.Supervisor starts it as a process; standard library only.
 
 usage: warden.py RUN_ID DIRECTORY. Waits for the end of standard input, which comes when the run's owner ends,
-however it ends; then kills every process that carries the run's mark in its environment, and removes the
-directory.
+however it ends; then kills every process that carries the run's mark in its environment or works in the
+directory, and removes the directory.
 """
 
 import contextlib
@@ -22,24 +22,30 @@ PAUSE_SECONDS = 0.02
 LIMIT_SECONDS = 10.0
 
 
-def marked(run_id: str) -> list[int]:
-    """The processes whose environment says that they are of this run, ourselves excepted (Linux: /proc)."""
-    mark = f"{MARK}={run_id}".encode()
+def marked(run_id: str, directory: Path) -> list[int]:
+    """The processes of this run (Linux: /proc): those whose environment says so, and those that work in its
+    directory, because a program that rewrites its title (redis does) overwrites its environment. We and our
+    parent, the run's owner, are none of them."""
+    spared = {os.getpid(), os.getppid()}
+    mark, inside = f"{MARK}={run_id}".encode(), (str(directory), f"{directory}{os.sep}")
     found = []
     for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
+        if entry.name.isdigit() and int(entry.name) not in spared:
             with contextlib.suppress(OSError):
-                if mark in Path(entry.path, "environ").read_bytes().split(b"\0"):
+                # "(deleted)" is what the kernel appends when the directory is gone already.
+                works = str(Path(entry.path, "cwd").readlink()).removesuffix(" (deleted)")
+                ours = works == inside[0] or works.startswith(inside[1])
+                if ours or mark in Path(entry.path, "environ").read_bytes().split(b"\0"):
                     found.append(int(entry.name))
     return found
 
 
-def end(run_id: str) -> None:
+def end(run_id: str, directory: Path) -> None:
     """Kill the run's processes until there are none, or LIMIT_SECONDS are over."""
     # A process between fork and exec does not show its mark yet: only two empty looks in a row are an end.
     deadline, empty = time.monotonic() + LIMIT_SECONDS, 0
     while empty < 2 and time.monotonic() < deadline:
-        left = marked(run_id)
+        left = marked(run_id, directory)
         empty = 0 if left else empty + 1
         for pid in left:
             with contextlib.suppress(OSError):
@@ -64,7 +70,7 @@ def main(run_id: str, directory: str) -> None:
         signal.signal(ignored, signal.SIG_IGN)
     while sys.stdin.buffer.read(1):
         pass
-    end(run_id)
+    end(run_id, Path(directory))
     remove(Path(directory))
 
 

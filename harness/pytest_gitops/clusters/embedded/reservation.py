@@ -1,0 +1,39 @@
+"""A port that stays ours between choosing it and the server's own bind."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+from collections.abc import Sequence
+
+from pytest_gitops.errors import EngineError
+
+LOOPBACK = "127.0.0.1"
+
+RANGE = range(20_000, 32_000)
+"""Below the range from which Linux takes ports for outgoing connections, so none of those lands on ours."""
+
+TRIES = 200
+
+
+def reserve(*, candidates: Sequence[int] = RANGE) -> socket.socket:
+    """Bind a free loopback port and hold it; `getsockname()[1]` of the socket returned is its number.
+
+    The socket never listens, so connections are refused until a server that shares the port (SO_REUSEPORT,
+    same user) listens there; nobody else can take the port meanwhile. Raises EngineError if all tries found a
+    port in use.
+    """
+    for port in random.sample(candidates, min(TRIES, len(candidates))):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))  # alone, so another reservation's port does not look free
+            probe.close()
+            held = socket.socket()
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            try:
+                held.bind((LOOPBACK, port))
+            except OSError:
+                held.close()
+                continue
+            return held
+    raise EngineError(f"no free port on {LOOPBACK}: tried {min(TRIES, len(candidates))}, all are in use")

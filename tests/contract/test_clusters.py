@@ -1,0 +1,504 @@
+"""What every cluster promises (`Contract`, one class for all providers), and the embedded one besides.
+
+One boot serves all tests of a provider: each uses objects of its own names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gitops.clusters.api import Api
+from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.base import Cluster
+from pytest_gitops.clusters.embedded.kwok import LEASE_SECONDS
+from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.process import Supervisor
+from pytest_gitops.waiting import wait_until
+
+pytestmark = pytest.mark.engine
+
+LIMIT = 30.0
+
+SPACE = "contract"
+
+
+def until(
+    api: Api, path: str, holds: Callable[[dict[str, Any]], Any], limit: float = LIMIT
+) -> dict[str, Any]:
+    """The object at `path` once it exists and `holds` is true of it."""
+    seen: dict[str, Any] = {}
+
+    def probe() -> bool:
+        seen.clear()
+        try:
+            seen.update(api.get(path))
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return bool(holds(seen))
+
+    wait_until(probe, limit=limit, what=path, seen=lambda: str(seen.get("status") or seen))
+    return seen
+
+
+def until_gone(api: Api, path: str, limit: float = LIMIT) -> None:
+    def probe() -> bool:
+        try:
+            api.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return True
+            raise
+        return False
+
+    wait_until(probe, limit=limit, what=f"{path} gone")
+
+
+def conditions(thing: dict[str, Any]) -> dict[str, str]:
+    return {c["type"]: c["status"] for c in thing.get("status", {}).get("conditions") or ()}
+
+
+def workload(
+    kind: str, name: str, *, image: str, spec: dict[str, Any] | None = None, **pod: Any
+) -> dict[str, Any]:
+    labels = {"app": name}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "main", "image": image}], **pod},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": SPACE},
+        "spec": {"selector": {"matchLabels": labels}, "template": template, **(spec or {})},
+    }
+
+
+def core(kind: str, name: str, **more: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": SPACE}, **more}
+
+
+def claim(name: str, **spec: Any) -> dict[str, Any]:
+    size = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    return core("PersistentVolumeClaim", name, spec={**size, **spec})
+
+
+@pytest.fixture(scope="module")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    directory = tmp_path_factory.mktemp("clusters") / "run"
+    with Supervisor(directory, run_id=str(uuid.uuid4())) as supervisor:
+        yield supervisor
+    assert not directory.exists()
+
+
+@pytest.fixture(scope="class")
+def cluster(request: pytest.FixtureRequest, supervisor: Supervisor, toolbox: dict[str, Path]) -> Cluster:
+    contract: type[Contract] = request.cls
+    return contract.boot(supervisor, toolbox)
+
+
+@pytest.fixture(scope="class")
+def api(cluster: Cluster) -> Iterator[Api]:
+    api = Api(cluster.kubeconfig)
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
+    until(api, f"/api/v1/namespaces/{SPACE}/serviceaccounts/default", bool)
+    yield api
+    api.close()
+
+
+class Contract:
+    """The same for every provider. A subclass says how to boot, and which images its nodes can run:
+    `image` runs until it is stopped, `brief` with `brief_command` ends well."""
+
+    image = "registry.invalid/any:1"
+    brief = "registry.invalid/any:1"
+    brief_command: tuple[str, ...] = ("true",)
+
+    @classmethod
+    def boot(cls, supervisor: Supervisor, toolbox: dict[str, Path]) -> Cluster:
+        """The provider's cluster, started."""
+        raise NotImplementedError
+
+    def ending(self, name: str) -> dict[str, Any]:
+        return {"name": name, "image": self.brief, "command": list(self.brief_command)}
+
+    def test_it_says_what_it_is(self, cluster: Cluster, api: Api) -> None:
+        assert cluster.provider
+        assert cluster.version == api.server_version()
+        assert api.host.endswith(f"://{cluster.address[0]}:{cluster.address[1]}")
+        assert api.ready()
+
+    def test_its_credentials_are_private(self, cluster: Cluster) -> None:
+        assert cluster.kubeconfig.stat().st_mode & 0o077 == 0
+
+    def test_its_nodes_are_ready_and_take_pods(self, api: Api) -> None:
+        nodes = api.get("/api/v1/nodes")["items"]
+        assert nodes
+        for node in nodes:
+            path = f"/api/v1/nodes/{node['metadata']['name']}"
+            until(api, path, lambda n: conditions(n).get("Ready") == "True" and not n["spec"].get("taints"))
+
+    def test_a_deployment_with_init_containers_becomes_available(self, api: Api) -> None:
+        sidecar = {"name": "sidecar", "image": self.image, "restartPolicy": "Always"}
+        api.apply(
+            workload(
+                "Deployment",
+                "web",
+                image=self.image,
+                spec={"replicas": 2},
+                initContainers=[self.ending("init"), sidecar],
+            )
+        )
+        path = f"/apis/apps/v1/namespaces/{SPACE}/deployments/web"
+        until(api, path, lambda d: d["status"].get("availableReplicas") == 2)
+        pod = api.get(f"/api/v1/namespaces/{SPACE}/pods", labelSelector="app=web")["items"][0]
+        init = {s["name"]: s for s in pod["status"]["initContainerStatuses"]}
+        assert init["init"]["state"]["terminated"]["exitCode"] == 0
+        assert "running" in init["sidecar"]["state"] and init["sidecar"]["started"]
+        assert pod["status"]["containerStatuses"][0]["ready"]
+        assert {"Initialized", "Ready", "ContainersReady", "PodScheduled"} <= set(conditions(pod))
+
+    def test_scaling_down_removes_pods(self, api: Api) -> None:
+        api.apply(workload("Deployment", "shrinks", image=self.image, spec={"replicas": 3}))
+        path = f"/apis/apps/v1/namespaces/{SPACE}/deployments/shrinks"
+        until(api, path, lambda d: d["status"].get("readyReplicas") == 3)
+        api.patch(path, {"spec": {"replicas": 1}})
+        pods = f"/api/v1/namespaces/{SPACE}/pods?labelSelector=app%3Dshrinks"
+        until(api, pods, lambda found: len(found["items"]) == 1)
+
+    def test_a_stateful_set_starts_in_order_each_pod_with_its_volume(self, api: Api) -> None:
+        told: list[tuple[str, bool]] = []
+        stop = threading.Event()
+        pods = f"/api/v1/namespaces/{SPACE}/pods"
+
+        def record(_kind: str, pod: dict[str, Any]) -> None:
+            told.append((pod["metadata"]["name"], conditions(pod).get("Ready") == "True"))
+
+        watch = threading.Thread(
+            target=api.watch, args=(pods, record), kwargs={"stop": stop, "labelSelector": "app=db"}
+        )
+        watch.start()
+        try:
+            volume = claim("data")
+            api.apply(
+                workload(
+                    "StatefulSet",
+                    "db",
+                    image=self.image,
+                    spec={
+                        "replicas": 2,
+                        "serviceName": "db",
+                        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": volume["spec"]}],
+                    },
+                )
+            )
+            path = f"/apis/apps/v1/namespaces/{SPACE}/statefulsets/db"
+            until(api, path, lambda s: s["status"].get("readyReplicas") == 2)
+        finally:
+            stop.set()
+            watch.join(LIMIT)
+        assert not watch.is_alive()
+        assert told.index(("db-0", True)) < told.index(("db-1", False))
+        claims = f"/api/v1/namespaces/{SPACE}/persistentvolumeclaims"
+        for name in ("data-db-0", "data-db-1"):
+            assert api.get(f"{claims}/{name}")["status"]["phase"] == "Bound"
+
+    def test_a_daemon_set_is_on_every_node(self, api: Api) -> None:
+        api.apply(workload("DaemonSet", "agent", image=self.image))
+        path = f"/apis/apps/v1/namespaces/{SPACE}/daemonsets/agent"
+        nodes = len(api.get("/api/v1/nodes")["items"])
+        until(api, path, lambda d: d["status"].get("numberReady") == nodes)
+
+    def test_a_job_completes(self, api: Api) -> None:
+        pod = {
+            "restartPolicy": "Never",
+            "initContainers": [self.ending("init")],
+            "containers": [self.ending("main")],
+        }
+        job = {"spec": {"completions": 2, "parallelism": 2, "template": {"spec": pod}}}
+        api.apply({**core("Job", "once"), "apiVersion": "batch/v1", **job})
+        path = f"/apis/batch/v1/namespaces/{SPACE}/jobs/once"
+        found = until(api, path, lambda j: conditions(j).get("Complete") == "True")
+        assert found["status"]["succeeded"] == 2
+
+    def test_a_cron_job_is_accepted(self, api: Api) -> None:
+        pod = {"restartPolicy": "OnFailure", "containers": [self.ending("main")]}
+        spec = {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": {"spec": pod}}}}
+        made = api.apply({**core("CronJob", "yearly"), "apiVersion": "batch/v1", "spec": spec})
+        assert made["spec"]["concurrencyPolicy"] == "Allow"
+
+    def test_a_claim_of_the_default_class_is_bound_and_its_volume_goes_with_it(self, api: Api) -> None:
+        user = core("Pod", "uses", spec={
+            "containers": [{"name": "main", "image": self.image}],
+            "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "plain"}}],
+        })  # fmt: skip
+        api.apply(claim("plain"))
+        api.apply(user)
+        path = f"/api/v1/namespaces/{SPACE}/persistentvolumeclaims/plain"
+        bound = until(api, path, lambda c: c["status"].get("phase") == "Bound")
+        assert bound["status"]["capacity"] == {"storage": "1Gi"}
+        until(api, f"/api/v1/namespaces/{SPACE}/pods/uses", lambda p: conditions(p).get("Ready") == "True")
+        api.delete(f"/api/v1/namespaces/{SPACE}/pods/uses")
+        api.delete(path)
+        until_gone(api, path)
+        until_gone(api, f"/api/v1/persistentvolumes/{bound['spec']['volumeName']}")
+
+    def test_a_deleted_pod_goes_before_a_long_grace_period_is_over(self, api: Api) -> None:
+        spec = {
+            "terminationGracePeriodSeconds": 600,
+            "containers": [{"name": "main", "image": self.image}],
+        }
+        api.apply(core("Pod", "lingers", spec=spec))
+        path = f"/api/v1/namespaces/{SPACE}/pods/lingers"
+        until(api, path, lambda p: conditions(p).get("Ready") == "True")
+        api.delete(path)
+        until_gone(api, path)
+
+    def test_a_deleted_namespace_goes_with_all_in_it(self, api: Api) -> None:
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "brief"}})
+        for thing in (claim("data"), workload("Deployment", "web", image=self.image)):
+            thing["metadata"]["namespace"] = "brief"
+            api.apply(thing)
+        path = "/apis/apps/v1/namespaces/brief/deployments/web"
+        until(api, path, lambda d: d["status"].get("readyReplicas") == 1)
+        api.delete("/api/v1/namespaces/brief")
+        until_gone(api, "/api/v1/namespaces/brief", limit=90)
+
+    def test_service_accounts_have_tokens_and_the_root_certificate(self, api: Api) -> None:
+        accounts = f"/api/v1/namespaces/{SPACE}/serviceaccounts/default/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        assert api.post(accounts, request)["status"]["token"].count(".") == 2
+        root = until(api, f"/api/v1/namespaces/{SPACE}/configmaps/kube-root-ca.crt", bool)
+        assert "BEGIN CERTIFICATE" in root["data"]["ca.crt"]
+
+    def test_a_strict_dry_run_refuses_an_unknown_field_and_stores_nothing(self, api: Api) -> None:
+        wrong = workload("Deployment", "wrong", image=self.image, spec={"replicaz": 1})
+        with pytest.raises(ApiError, match=r"\.spec\.replicaz: field not declared in schema") as caught:
+            api.apply(wrong, dry_run=True, strict=True)
+        assert (caught.value.status, caught.value.reason) == (422, "Invalid")
+        dry = api.apply(workload("Deployment", "dry", image=self.image), dry_run=True, strict=True)
+        assert dry["spec"]["replicas"] == 1, "defaults are the server's"
+        until_gone(api, f"/apis/apps/v1/namespaces/{SPACE}/deployments/dry", limit=0)
+
+    def test_pod_security_is_enforced(self, api: Api) -> None:
+        label = {"pod-security.kubernetes.io/enforce": "restricted"}
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "strict", "labels": label}})
+        pod = core("Pod", "root", spec={"containers": [{"name": "main", "image": self.image}]})
+        pod["metadata"]["namespace"] = "strict"
+        until(api, "/api/v1/namespaces/strict/serviceaccounts/default", bool)
+        with pytest.raises(ApiError, match='violates PodSecurity "restricted:latest"'):
+            api.apply(pod, dry_run=True)
+
+    def test_a_new_kind_can_be_used_once_it_is_established(self, api: Api) -> None:
+        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+        api.apply(
+            {
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": "widgets.example.com"},
+                "spec": {
+                    "group": "example.com",
+                    "scope": "Namespaced",
+                    "names": {"kind": "Widget", "plural": "widgets"},
+                    "versions": [version],
+                },
+            }
+        )
+        api.wait_established(["widgets.example.com"], LIMIT)
+        made = api.apply({**core("Widget", "one"), "apiVersion": "example.com/v1"})
+        assert made["metadata"]["uid"]
+
+    def test_a_watch_tells_each_change_and_ends_when_it_is_stopped(self, api: Api) -> None:
+        told: list[str] = []
+        stop = threading.Event()
+        path = f"/api/v1/namespaces/{SPACE}/configmaps"
+        arguments = {"stop": stop, "fieldSelector": "metadata.name=watched"}
+        watch = threading.Thread(
+            target=api.watch, args=(path, lambda kind, _: told.append(kind)), kwargs=arguments
+        )
+        watch.start()
+        api.apply(core("ConfigMap", "watched", data={"k": "1"}))
+        wait_until(lambda: told == ["ADDED"], limit=LIMIT, what="ADDED", seen=lambda: str(told))
+        api.apply(core("ConfigMap", "watched", data={"k": "2"}))
+        api.delete(f"{path}/watched")
+        wait_until(lambda: len(told) == 3, limit=LIMIT, what="all changes", seen=lambda: str(told))
+        stop.set()
+        watch.join(LIMIT)
+        assert not watch.is_alive()
+        assert told == ["ADDED", "MODIFIED", "DELETED"]
+
+
+class TestEmbedded(Contract):
+    """The embedded cluster: the contract, and what it pretends."""
+
+    @classmethod
+    def boot(cls, supervisor: Supervisor, toolbox: dict[str, Path]) -> Embedded:
+        cluster = Embedded(supervisor, supervisor.directory / "embedded", toolbox)
+        cluster.start()
+        return cluster
+
+    def test_it_runs_the_version_that_its_tool_is(self, cluster: Embedded) -> None:
+        assert cluster.version.startswith("1.")
+
+    def test_nobody_is_let_in_without_a_certificate(self, cluster: Embedded, tmp_path: Path) -> None:
+        document = json.loads(cluster.kubeconfig.read_text())
+        document["users"][0]["user"] = {}
+        anonymous = tmp_path / "kubeconfig"
+        anonymous.write_text(json.dumps(document))
+        with pytest.raises(ApiError) as caught:
+            Api(anonymous).get("/version")
+        assert caught.value.status == 401
+
+    def test_everything_it_writes_is_private(self, cluster: Embedded) -> None:
+        assert cluster.directory.stat().st_mode & 0o777 == 0o700
+        secrets = [p for p in cluster.directory.iterdir() if p.suffix in {".key", ".kubeconfig"}]
+        assert len(secrets) > 8
+        assert all(p.stat().st_mode & 0o777 == 0o600 for p in secrets)
+
+    def test_readiness_gates_are_passed(self, api: Api) -> None:
+        gate = {"conditionType": "example.com/load-balanced"}
+        api.apply(workload("Deployment", "gated", image=self.image, readinessGates=[gate]))
+        path = f"/apis/apps/v1/namespaces/{SPACE}/deployments/gated"
+        until(api, path, lambda d: d["status"].get("readyReplicas") == 1)
+        pod = api.get(f"/api/v1/namespaces/{SPACE}/pods", labelSelector="app=gated")["items"][0]
+        assert conditions(pod)["example.com/load-balanced"] == "True"
+
+    def test_privileged_pods_are_a_matter_of_policy_only(self, api: Api) -> None:
+        privileged = {"name": "main", "image": self.image, "securityContext": {"privileged": True}}
+        assert api.apply(core("Pod", "root", spec={"containers": [privileged]}), dry_run=True)
+
+    def test_a_hard_anti_affinity_of_three_is_met(self, api: Api) -> None:
+        term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "apart"}}}
+        apart = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+        spread = {
+            "maxSkew": 1,
+            "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"app": "apart"}},
+        }
+        api.apply(
+            workload(
+                "Deployment",
+                "apart",
+                image=self.image,
+                spec={"replicas": 3},
+                affinity=apart,
+                topologySpreadConstraints=[spread],
+            )
+        )
+        path = f"/apis/apps/v1/namespaces/{SPACE}/deployments/apart"
+        until(api, path, lambda d: d["status"].get("readyReplicas") == 3)
+
+    def test_a_bare_pod_that_is_meant_to_end_has_succeeded(self, api: Api) -> None:
+        spec = {"restartPolicy": "Never", "containers": [{"name": "main", "image": self.image}]}
+        api.apply(core("Pod", "hook", spec=spec))
+        path = f"/api/v1/namespaces/{SPACE}/pods/hook"
+        done = until(api, path, lambda p: p["status"].get("phase") == "Succeeded")
+        assert done["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
+
+    def test_load_balancers_and_ingresses_have_an_address(self, api: Api) -> None:
+        port = {"port": 80}
+        api.apply(core("Service", "front", spec={"type": "LoadBalancer", "ports": [port]}))
+        backend = {"service": {"name": "front", "port": {"number": 80}}}
+        ingress = {**core("Ingress", "front"), "apiVersion": "networking.k8s.io/v1"}
+        api.apply({**ingress, "spec": {"defaultBackend": backend}})
+        for path in (
+            f"/api/v1/namespaces/{SPACE}/services/front",
+            f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/ingresses/front",
+        ):
+            until(api, path, lambda o: o["status"].get("loadBalancer", {}).get("ingress"))
+
+    def test_an_autoscaler_is_content(self, api: Api) -> None:
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "any"}
+        scaler = {**core("HorizontalPodAutoscaler", "scaler"), "apiVersion": "autoscaling/v2"}
+        api.apply({**scaler, "spec": {"minReplicas": 2, "maxReplicas": 5, "scaleTargetRef": target}})
+        path = f"/apis/autoscaling/v2/namespaces/{SPACE}/horizontalpodautoscalers/scaler"
+        found = until(api, path, conditions)
+        assert conditions(found) == {"AbleToScale": "True", "ScalingActive": "True"}
+        assert found["status"]["desiredReplicas"] == 2
+
+    def test_a_claim_of_a_class_that_the_platform_would_have_is_bound_too(self, api: Api) -> None:
+        api.apply(claim("cloudy", storageClassName="premium"))
+        path = f"/api/v1/namespaces/{SPACE}/persistentvolumeclaims/cloudy"
+        bound = until(api, path, lambda c: c["status"].get("phase") == "Bound")
+        volume = api.get(f"/api/v1/persistentvolumes/{bound['spec']['volumeName']}")
+        assert volume["spec"]["storageClassName"] == "premium"
+        assert "hostPath" not in volume["spec"]
+
+    def test_a_claim_that_wants_no_class_waits_for_a_volume_of_its_own(self, api: Api) -> None:
+        claims = f"/api/v1/namespaces/{SPACE}/persistentvolumeclaims"
+        path = f"{claims}/manual"
+        api.apply(claim("manual", storageClassName=""))
+        api.apply(claim("later", storageClassName="premium"))
+        until(api, f"{claims}/later", lambda c: c["status"].get("phase") == "Bound")
+        assert api.get(path)["status"]["phase"] == "Pending"
+        source = {"csi": {"driver": "example.com", "volumeHandle": "one"}}
+        size = {"capacity": {"storage": "5Gi"}, "accessModes": ["ReadWriteOnce"]}
+        volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "theirs"}}
+        api.apply({**volume, "spec": {**source, **size, "storageClassName": ""}})
+        bound = until(api, path, lambda c: c["status"].get("phase") == "Bound")
+        assert bound["spec"]["volumeName"] == "theirs"
+
+    def test_a_webhook_that_nobody_answers_stands_in_no_ones_way(self, api: Api) -> None:
+        rule = {
+            "apiGroups": [""],
+            "apiVersions": ["v1"],
+            "operations": ["CREATE"],
+            "resources": ["configmaps"],
+        }
+        api.apply(
+            {
+                "apiVersion": "admissionregistration.k8s.io/v1",
+                "kind": "ValidatingWebhookConfiguration",
+                "metadata": {"name": "absent"},
+                "webhooks": [
+                    {
+                        "name": "absent.example.com",
+                        "clientConfig": {"url": "https://127.0.0.1:9/validate"},
+                        "rules": [rule],
+                        "failurePolicy": "Fail",
+                        "sideEffects": "None",
+                        "admissionReviewVersions": ["v1"],
+                    }
+                ],
+            }
+        )
+        assert api.apply(core("ConfigMap", "unhooked"))
+
+    def test_node_leases_are_renewed(self, api: Api, cluster: Embedded) -> None:
+        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{cluster.name}-0"
+        first = until(api, path, bool)["spec"]
+        assert first["leaseDurationSeconds"] == LEASE_SECONDS
+        until(api, path, lambda lease: lease["spec"]["renewTime"] > first["renewTime"])
+
+    def test_a_second_cluster_is_one_of_its_own_and_its_end_is_told(
+        self, supervisor: Supervisor, toolbox: dict[str, Path], cluster: Embedded, api: Api
+    ) -> None:
+        second = Embedded(supervisor, supervisor.directory / "second", toolbox, name="second", nodes=1)
+        second.start()
+        other = Api(second.kubeconfig)
+        assert [n["metadata"]["name"] for n in other.get("/api/v1/nodes")["items"]] == ["second-0"]
+        with pytest.raises(ApiError, match="not found"):
+            other.get(f"/api/v1/namespaces/{SPACE}")
+        told: list[str] = []
+        known = threading.Event()
+        supervisor.on_death(lambda daemon: (told.append(daemon.name), known.set()))
+        os.kill(second.daemons[0].pid, signal.SIGKILL)
+        assert known.wait(LIMIT)
+        assert told[0] == "etcd-second"
+        second.stop()
+        assert not second.directory.exists()
+        assert supervisor.dead is None
+        assert api.ready()
+        assert all(d.alive for d in cluster.daemons)

@@ -1,0 +1,65 @@
+"""Waits, with the clock in the test's hands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from pytest_gitops import waiting
+from pytest_gitops.errors import WaitTimeout
+
+
+@dataclass
+class Clock:
+    """Stands in for `time`: sleeping moves it on."""
+
+    at: float = 100.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.at += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    return clock
+
+
+def test_a_wait_returns_what_the_probe_found(clock: Clock) -> None:
+    answers = iter([None, None, "found"])
+    assert waiting.wait_until(lambda: next(answers), limit=10, what="x") == "found"
+    assert len(clock.slept) == 2
+
+
+def test_a_wait_that_is_over_names_what_was_awaited_and_last_seen(clock: Clock) -> None:
+    with pytest.raises(WaitTimeout) as caught:
+        waiting.wait_until(lambda: None, limit=3, what="api ready", seen=lambda: "booting")
+    assert str(caught.value) == "api ready: not within 3 s; last seen: booting"
+    assert clock.at >= 103
+
+
+def test_pauses_grow_up_to_the_longest_allowed(clock: Clock) -> None:
+    with pytest.raises(WaitTimeout):
+        waiting.wait_until(lambda: None, limit=3, what="x", pause=0.05)
+    assert clock.slept[0] == waiting.POLL_SECONDS
+    assert max(clock.slept) == 0.05
+
+
+def test_a_probe_may_give_up_early_by_raising(clock: Clock) -> None:
+    def probe() -> None:
+        raise ValueError("dead")
+
+    with pytest.raises(ValueError, match="dead"):
+        waiting.wait_until(probe, limit=10, what="x")
+    assert clock.slept == []
+
+
+def test_a_condition_that_holds_at_the_deadline_is_not_a_timeout(clock: Clock) -> None:
+    assert waiting.wait_until(lambda: clock.at >= 101, limit=1, what="x") is True
