@@ -18,7 +18,7 @@ unit: $(VENV)/ready
 	$(BIN)/pytest tests/unit $(ARGS)
 
 bench: $(VENV)/ready tools
-	$(BIN)/python -m tests.bench
+	cd tests && "$(abspath $(BIN))/python" -m bench
 
 tools: $(VENV)/ready
 	$(BIN)/pytest-gitops tools install

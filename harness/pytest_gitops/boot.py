@@ -31,6 +31,9 @@ from pytest_gitops.world.urls import parse as parse_url
 REVIEW_PARTS = ("argocd", "argocd-crds", "opa", "helm", "kustomize", "redis", "git")
 """What a run without a cluster needs."""
 
+CRD_SECONDS = 60.0
+"""How long the API server may take to serve new kinds."""
+
 PARALLEL = 8
 """Threads that render or write to an API server at once: two cores are full with this many."""
 
@@ -176,7 +179,9 @@ class Ground:
             for each in made:
                 each.result()
         kinds = [*self._definitions, *(c for c in crds if c.get("kind") == "CustomResourceDefinition")]
-        api.wait_established([c["metadata"]["name"] for c in kinds], limit=60)
+        names = {c["metadata"]["name"] for c in kinds}
+        # That one is by far the largest, and only its own controller needs it: see engine.
+        api.wait_established(names - {install.APPLICATIONSETS}, limit=CRD_SECONDS)
         for manifest in self.checkout.manifests(self.settings.prerequisites, where="pytest-gitops.yaml prerequisites"):
             api.apply(manifest)
         return api
@@ -187,6 +192,10 @@ class Ground:
         own = [_in_namespace(d.manifest, control) for d in self.declarations.settings]
         namespace, *rest = install.settings(control, own)
         api.apply(namespace)
+        # Where roots live they are put by whoever installs Argo CD, so those namespaces are there before it acts.
+        declared = (*self.declarations.applications, *self.declarations.application_sets)
+        for other in sorted({d.namespace for d in declared if d.namespace} - {control}):
+            api.apply({**namespace, "metadata": {"name": other}})
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="install") as pool:
             list(pool.map(api.apply, [*rest, *self.world.secrets(control)]))
 

@@ -18,7 +18,7 @@ from pytest_gitops.argocd.applicationsets import expand
 from pytest_gitops.argocd.capabilities import api_versions
 from pytest_gitops.argocd.options import from_config_map
 from pytest_gitops.argocd.render import Rendered, RepoServer
-from pytest_gitops.boot import PARALLEL, Ground
+from pytest_gitops.boot import CRD_SECONDS, PARALLEL, Ground
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Case, Outcome, Run, StageResult, Tools
 from pytest_gitops.outcome import build_run
@@ -27,7 +27,8 @@ from pytest_gitops.process import Daemon
 from pytest_gitops.waivers import expired
 from pytest_gitops.repository.discovery import Declared, Problem, case_of
 from pytest_gitops.settings import Provider, Settings
-from pytest_gitops.stages import Stage, all_stages, policy, source, with_needs
+from pytest_gitops.stages import all_stages, policy, source, with_needs
+from pytest_gitops.stages.base import Stage
 from pytest_gitops.stages.context import Context
 from pytest_gitops.verdicts import Verdicts
 from pytest_gitops.waiting import now, utc
@@ -82,6 +83,9 @@ class Engine:
         except GitOpsError as error:
             # What died first is the cause; what failed because of it is not news.
             raise self._failure or error from error
+        except Exception as error:
+            log.exception("prepare failed")
+            raise self._failure or EngineError(f"an error of ours while starting: {error!r}") from error
         if self._failure is not None:
             raise self._failure
         ground.mark("plan")
@@ -124,7 +128,7 @@ class Engine:
             case = case_of(declared.manifest, control=control, file=declared.file, line=declared.line)
             context.documents.setdefault(case.id, declared.document)
         controllers = _Controllers(ground)
-        context.start_controller = controllers.start_all
+        context.start_controller = controllers.start_applications
 
         def one(case: Case) -> Objects | None:
             findings = context.source_findings[case.id] = source.check(context, case)
@@ -324,15 +328,15 @@ class _Controllers:
         """The applicationset-controller alone: nothing is synced yet."""
         with self._lock:
             if not self._sets:
-                assert self._ground.cluster is not None
+                assert self._ground.cluster is not None and self._ground.api is not None
+                self._ground.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
                 self._ground.argocd.start_applicationset_controller(
                     self._ground.cluster.kubeconfig, namespaces=self._namespaces
                 )
                 self._sets = True
 
-    def start_all(self) -> None:
-        """Both: from here on Argo CD acts."""
-        self.start_sets()
+    def start_applications(self) -> None:
+        """The application-controller: from here on Argo CD acts. ApplicationSets, if any, have theirs already."""
         assert self._ground.cluster is not None
         self._ground.argocd.start_application_controller(
             self._ground.cluster.kubeconfig, namespaces=self._namespaces

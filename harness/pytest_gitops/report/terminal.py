@@ -35,7 +35,8 @@ def summary(document: Document, *, reports: Sequence[str] = ()) -> list[Line]:
         lines.append((f"hosts out of reach: {_some(hosts, 4)}", "yellow"))
     pretended = document["run"]["cluster"]["simulated"]
     if pretended:
-        lines.append((f"simulated: {'; '.join(pretended)}", ""))
+        more = f" (and {len(pretended) - 1} more, see the report)" if len(pretended) > 1 else ""
+        lines.append((f"simulated: {first_line(pretended[0]).rstrip('.')}{more}", ""))
     if reports:
         lines.append((f"reports: {' '.join(reports)}", "bold"))
     return [
