@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pytest_gitops.report.markup import Content, Html, code, el, mark, spaced
 from pytest_gitops.report.reading import Document, State, is_open, repository_title, state_of
-from pytest_gitops.report.text import counted, one_line, seconds
+from pytest_gitops.report.text import counted, one_line, seconds, sentences
 
 
 def verdict(document: Document) -> tuple[State, str]:
@@ -59,7 +59,7 @@ def header(document: Document) -> Html:
             "p",
             el("b", "Simulated"),
             f" ({run['cluster']['provider']} cluster): ",
-            "; ".join(simulated) if simulated else "nothing",
+            sentences(simulated) if simulated else "nothing",
             class_="simulated",
         ),
         class_=f"top {state}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CONTROL = re.compile(
@@ -51,6 +52,11 @@ def counted(number: int, noun: str) -> str:
 def joined(parts: list[str], *, by: str = ", ") -> str:
     """The parts that are not empty, joined."""
     return by.join(p for p in parts if p)
+
+
+def sentences(parts: Iterable[str]) -> str:
+    """The parts as sentences, each with one full stop."""
+    return " ".join(f"{part.rstrip(' .')}." for part in parts)
 
 
 def since(value: float) -> str:

@@ -17,7 +17,7 @@ from pytest_gitops.report.reading import (
     state_of,
 )
 from pytest_gitops.report.sections import MARKS, again_line, causes, header, hosts, not_checked
-from pytest_gitops.report.text import counted, seconds
+from pytest_gitops.report.text import counted, seconds, sentences
 
 
 def render(document: Document) -> str:
@@ -44,9 +44,9 @@ def _simulated(document: Document) -> str:
     pretended = cluster["simulated"]
     if not pretended:
         return f"> **Simulated:** nothing; everything ran on the {provider} cluster."
-    told = "; ".join(md.prose(s, 200) for s in pretended[:12])
-    left = f"; {len(pretended) - 12} more" if len(pretended) > 12 else ""
-    return f"> **Simulated** on the {provider} cluster: {told}{left}."
+    left = [f"And {len(pretended) - 12} more"] if len(pretended) > 12 else []
+    told = sentences([*(md.prose(s, 200) for s in pretended[:12]), *left])
+    return f"> **Simulated** on the {provider} cluster: {told}"
 
 
 def _proven(page: md.Page, document: Document, *, share: int) -> None:

@@ -26,8 +26,8 @@ from pytest_gitops.report import document
 TOOLS = Tools(argocd="3.6.1", kubernetes="1.37.2", opa="1.22.2")
 REPOSITORY = "https://github.com/fsiqueira/omega-btc-ai.git"
 SIMULATED = (
-    "no container runs, so images, probes and exit codes are not tested",
-    "nodes and volumes are kwok's",
+    "No container runs, so images, probes and exit codes are not tested",
+    "Nodes and volumes are kwok's",
 )
 STAGES = ("source", "render", "policy", "converge")
 APPS = "kubernetes/gitops/applications"

@@ -21,7 +21,7 @@ def test_a_green_run_is_told_in_three_lines() -> None:
     assert _lines(small()) == [
         ("1 Application: 1 passed in 12 s (Argo CD 3.6.1, embedded cluster)", "green"),
         (
-            "simulated: no container runs, so images, probes and exit codes are not tested "
+            "simulated: No container runs, so images, probes and exit codes are not tested "
             "(and 1 more, see the report)",
             "",
         ),

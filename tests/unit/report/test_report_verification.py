@@ -16,7 +16,7 @@ def _text(made: Run) -> str:
 
 @pytest.mark.parametrize("made", [small(), grid(), run()])
 def test_what_was_simulated_is_always_said(made: Run) -> None:
-    assert f"> **Simulated** on the `embedded` cluster: {'; '.join(SIMULATED)}." in _text(made)
+    assert f"> **Simulated** on the `embedded` cluster: {'. '.join(SIMULATED)}." in _text(made)
 
 
 def test_a_real_cluster_simulates_nothing_and_says_so() -> None:
