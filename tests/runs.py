@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import git
+
 from pytest_gitops.process import run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,12 +79,11 @@ def report(folder: Path) -> dict[str, Any] | None:
 
 def commit(folder: Path, *, branch: str = "main") -> Path:
     """Make a git repository of a folder, everything committed."""
-    run("git", "init", "--quiet", f"--initial-branch={branch}", cwd=folder)
-    run("git", "add", "--all", cwd=folder)
-    run(
-        "git", "-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "--allow-empty",
-        "--message=All of it", cwd=folder,
-    )  # fmt: skip
+    with git.Repo.init(folder, initial_branch=branch) as repository:
+        repository.git.add(all=True)
+        identity = {"GIT_AUTHOR_NAME": "Test", "GIT_AUTHOR_EMAIL": "test@example.com"}
+        identity |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in identity.items()}
+        repository.git.commit(quiet=True, allow_empty=True, message="All of it", env=identity)
     return folder
 
 

@@ -1,0 +1,91 @@
+"""Every check can fail: each code that the harness can say is seen red on the real engine, or by a test named here."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import pytest
+from runs import ROOT
+
+from pytest_gitops.repository.manifest import parse
+from pytest_gitops.waivers import EXPIRED, UNUSED
+
+HARNESS = ROOT / "harness" / "pytest_gitops"
+
+# Codes that no repository of ours brings about, and the test that does.
+ELSEWHERE = {
+    "file-too-large": "tests/unit/repository/test_discovery.py",
+    "not-accepted": "tests/unit/stages/test_converge_drive.py",
+    EXPIRED: "tests/unit/test_waivers.py",
+    UNUSED: "tests/unit/test_waivers.py",
+    "duplicate-application": "policies/repository",  # `source` says duplicate-name first; opa test has it
+    "never-created": "tests/unit/stages/test_converge_drive.py",
+    "deleted": "tests/unit/stages/test_converge_drive.py",
+    "deletion-error": "tests/unit/argocd/test_convergence.py",
+    "comparison-error": "tests/unit/argocd/test_convergence.py",
+}
+
+
+def data(path: str) -> Any:
+    return parse((ROOT / "fixtures" / path).read_bytes())[0].value
+
+
+def literal_codes() -> dict[str, str]:
+    """Code → file of every `rule="…"` of the harness, of every finding("…") and problem("…")."""
+    found: dict[str, str] = {}
+    for file in sorted(HARNESS.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            words = [k.value for k in node.keywords if k.arg == "rule"]
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in {"finding", "_finding", "problem", "_problem"}:
+                words += node.args
+            for word in words:
+                if isinstance(word, ast.Constant) and isinstance(word.value, str):
+                    if re.fullmatch(r"[a-z]+(-[a-z]+)+", word.value):
+                        found[word.value] = file.relative_to(ROOT).as_posix()
+    return found | {EXPIRED: "waivers.py", UNUSED: "waivers.py"}
+
+
+def blocking_codes() -> set[str]:
+    """What a stuck Application is called."""
+    from pytest_gitops.argocd.convergence import BLOCKING
+
+    return set(BLOCKING.values()) | {"sync-failed", "out-of-sync", "never-healthy", "never-created", "deleted"}
+
+
+def policy_codes() -> set[str]:
+    """The codes in the METADATA of the built-in policies."""
+    text = "".join(p.read_text("utf-8") for p in (ROOT / "policies").rglob("*.rego"))
+    return set(re.findall(r"^#\s+rule: ([a-z-]+)$", text, re.MULTILINE))
+
+
+def seen_red() -> set[str]:
+    """What the engine's tests demand of broken-grid, and of the layouts with one of them broken."""
+    return {e["rule"] for e in data("broken-grid/expected.yaml")} | {b["code"] for b in data("layouts/breakages.yaml")}
+
+
+def test_the_lists_are_not_empty() -> None:
+    assert len(literal_codes()) > 10
+    assert len(policy_codes()) > 15
+    assert len(seen_red()) > 30
+
+
+@pytest.mark.parametrize("code", sorted({*literal_codes(), *blocking_codes(), *policy_codes()}))
+def test_a_check_is_seen_red(code: str) -> None:
+    if code in ELSEWHERE:
+        place = ROOT / ELSEWHERE[code]
+        files = [place] if place.is_file() else sorted(place.rglob("*_test.rego"))
+        texts = [f.read_text("utf-8") for f in files]
+        assert any(code in t or code.replace("-", "_") in t for t in texts), f"{ELSEWHERE[code]} does not speak of {code}"
+    else:
+        assert code in seen_red(), f"{code}: no fixture brings it about, and ELSEWHERE names no test that does"
+
+
+def test_nothing_is_excused_that_does_not_exist() -> None:
+    known = {*literal_codes(), *blocking_codes(), *policy_codes()}
+    assert set(ELSEWHERE) <= known
+    assert not set(ELSEWHERE) & seen_red()
