@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.destinations import cluster_secret, stand_ins
-from pytest_gitops.argocd.processes import ArgoCD, Surroundings
+from pytest_gitops.argocd.processes import EXEC_SECONDS, ArgoCD, Surroundings
 from pytest_gitops.argocd.schema import CrdSchema
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.base import Cluster
@@ -156,6 +156,8 @@ class Ground:
             world=self.world.env,
             path=(self.world.bin,),
             control=self.declarations.control,
+            # What may take no longer as a whole may take no longer in a part of it.
+            exec_limit=min(EXEC_SECONDS, self.settings.timeout),
         )
         return ArgoCD(self.supervisor, directory, around)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -62,8 +63,14 @@ def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
     if len(documents) > 1:
         raise ConfigError("expected one YAML document, saw a second", where=f"{name}:{documents[1].line}")
     document = documents[0]
+    if document.repeated:
+        key, line = document.repeated[0]
+        raise ConfigError(f"expected each key once, saw {key!r} again", where=f"{name}:{line}")
     _check(document, name)
     values = document.value
+    if not math.isfinite(values.get("timeout", 1)):
+        line = document.line_of("timeout")
+        raise ConfigError("timeout: expected a number of seconds, saw one without end", where=f"{name}:{line}")
     waivers = values.get("waivers", ())
     return Configuration(
         values=values,

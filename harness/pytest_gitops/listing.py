@@ -24,6 +24,8 @@ def declared_cases(settings: Settings) -> tuple[tuple[Case, ...], tuple[Problem,
         found = discover(entries, snapshot.read_many, ignore=settings.ignore)
     cases = {
         case.id: case
-        for case in (case_of(d.manifest, control=found.control, file=d.file, line=d.line) for d in found.applications)
+        for case in (
+            case_of(d.manifest, control=found.control, file=d.file, line=d.line) for d in found.applications
+        )
     }
     return tuple(cases.values()), found.problems, tuple(f"{s.kind} {s.name}" for s in found.application_sets)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pytest_gitops import __version__
 from pytest_gitops.argocd.convergence import resources_of
 from pytest_gitops.argocd.render import Rendered
@@ -14,7 +12,6 @@ from pytest_gitops.settings import Settings
 from pytest_gitops.stages.context import Context
 from pytest_gitops.verdicts import Key, Verdicts
 from pytest_gitops.waiting import utc
-from pytest_gitops.world import Refusal
 
 
 def build_run(
@@ -63,15 +60,10 @@ def build_run(
         command=settings.command,
         findings=tuple(dict.fromkeys(findings)),
         verdicts=judged,
-        hosts=tuple(_host(r) for r in world.refusals) if world else (),
+        hosts=tuple(r.to_dict() for r in world.refusals) if world else (),
         timings=dict(ground.timings),
         error=error,
     )
-
-
-def _host(refusal: Refusal) -> dict[str, Any]:
-    """A host as report.json has it."""
-    return {"host": refusal.host, "outcome": refusal.reason.value, "reason": refusal.text}
 
 
 def _verdict(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_gitops.model import Case, Finding, Origin, Severity
-from pytest_gitops.repository.discovery import Declarations, Declared, Problem, case_of
+from pytest_gitops.repository.discovery import OURS, Declarations, Declared, Problem, case_of, wrong_name
 from pytest_gitops.repository.manifest import Document
 
 MAX_DEPTH = 10
@@ -83,6 +83,8 @@ class Planner:
     generate: Callable[[Sequence[Declared]], Mapping[str, Generated]]
     reads: Callable[[Case], Sequence[str]]
     _cases: dict[str, Case] = field(default_factory=dict, init=False)
+    _declared: dict[str, Case] = field(default_factory=dict, init=False)  # as in their files, before any parent
+    _outdated: set[str] = field(default_factory=set, init=False)  # rendered in this round, but not as it will be
     _documents: dict[str, Document] = field(default_factory=dict, init=False)
     _repeated: list[Case] = field(default_factory=list, init=False)
     _self: set[str] = field(default_factory=set, init=False)
@@ -100,47 +102,77 @@ class Planner:
             if case.id in self._cases:
                 self._repeated.append(case)
                 continue
-            self._cases[case.id] = case
+            self._cases[case.id] = self._declared[case.id] = case
             self._documents[case.id] = declared.document
         pending = list(self._cases.values())
-        new_sets: list[Declared] = list(self.declarations.application_sets)
-        depth = 0
-        while pending or new_sets:
-            found: list[Case] = []
-            rendered_sets: list[Declared] = []
-            for case, objects in zip(pending, self.render(pending), strict=True):
-                children, sets = self._children(case, objects or ())
-                found += children
-                rendered_sets += sets
-            found += self._generate(new_sets)
-            depth += 1
-            if depth > MAX_DEPTH:
-                self._endless |= {c.parent for c in found}
-                for case in found:
-                    del self._cases[case.id]
+        sets: list[Declared] = list(self.declarations.application_sets)
+        for _ in range(MAX_DEPTH):
+            if not pending and not sets:
                 break
-            pending, new_sets = found, rendered_sets
+            pending, sets = self._round(pending, sets)
+        self._end(pending, sets)
         return self._plan()
+
+    def _round(self, pending: Sequence[Case], sets: Sequence[Declared]) -> tuple[list[Case], list[Declared]]:
+        """Render `pending` and expand `sets`: the cases and ApplicationSets that come out and are yet to be asked."""
+        found: list[Case] = []
+        brought: list[tuple[str, Declared]] = []
+        self._outdated.clear()
+        for case, objects in zip(pending, self.render(pending), strict=True):
+            if case.id not in self._outdated:
+                children, theirs = self._children(case, objects or ())
+                found += children
+                brought += [(case.id, s) for s in theirs]
+        found += self._generate(sets)
+        return (
+            [c for c in found if self._cases.get(c.id) is c],
+            [s for by, s in brought if by not in self._outdated],
+        )
+
+    def _end(self, cases: Sequence[Case], sets: Sequence[Declared]) -> None:
+        """Give up on generations that have no end; what is declared in a file stays, whatever became of it."""
+        for case in cases:
+            if case.parent_kind == "Application":
+                self._endless.add(case.parent)
+            elif case.parent_kind == "ApplicationSet" and case.parent in self._sets:
+                self._without_end(self._sets[case.parent])
+            if case.parent:
+                del self._cases[case.id]
+                self._restore(case.id)
+        for each in sets:
+            self._without_end(each)
+
+    def _without_end(self, declared: Declared) -> None:
+        message = f"ApplicationSet {declared.name}: Applications create each other for more than {MAX_DEPTH} generations"
+        self._problem(declared, "application-cycle", message, "break the circle")
 
     def _children(self, parent: Case, objects: Objects) -> tuple[list[Case], list[Declared]]:
         """The cases that `parent` creates and that are not rendered yet, and the ApplicationSets that it brings."""
-        control, new, sets = self.declarations.control, [], []
+        control = self.declarations.control
+        new: list[Case] = []
+        sets: list[Declared] = []
         for each in objects:
             if not str(each.get("apiVersion", "")).startswith("argoproj.io/"):
                 continue
-            name = str((each.get("metadata") or {}).get("name", ""))
-            namespace = str((each.get("metadata") or {}).get("namespace") or parent.destination.namespace or control)
+            kind, metadata = str(each.get("kind", "")), each.get("metadata") or {}
+            if kind in OURS and (wrong := wrong_name(kind, metadata)):
+                message = f"rendered by Application {parent.key}: {wrong.message}"
+                self._problem(parent, wrong.rule, message, wrong.help)
+                continue
+            name = str(metadata.get("name", ""))
+            namespace = str(metadata.get("namespace") or parent.destination.namespace or control)
             if each.get("kind") == "AppProject":
                 self._projects.setdefault(name, each)
             elif each.get("kind") == "ApplicationSet":
-                key = f"{namespace}/{name}"
-                if key not in self._sets and not any(d.name == name for d in self.declarations.application_sets):
+                if f"{namespace}/{name}" not in self._sets and not self._is_declared_set(namespace, name):
                     sets.append(self._set_from(parent, each, namespace, name))
             elif each.get("kind") == "Application":
-                child = self._child(parent, each, namespace)
-                if child is not None:
-                    new.append(child)
+                new += self._child(parent, each, namespace)
         return new, sets
+
+    def _is_declared_set(self, namespace: str, name: str) -> bool:
+        """Whether a rendered ApplicationSet stands in a file too: one without a namespace is where its parent says."""
+        return any(d.name == name and d.namespace in {"", namespace} for d in self.declarations.application_sets)
 
     def _set_from(self, parent: Case, manifest: Mapping[str, Any], namespace: str, name: str) -> Declared:
         document = Document(value=manifest, line=parent.line, _node=None)
@@ -153,7 +185,8 @@ class Planner:
             document=document,
         )
 
-    def _child(self, parent: Case, manifest: Mapping[str, Any], namespace: str) -> Case | None:
+    def _child(self, parent: Case, manifest: Mapping[str, Any], namespace: str) -> list[Case]:
+        """What is to be rendered now that `parent` creates an Application."""
         child = case_of(
             manifest,
             control=namespace,
@@ -165,22 +198,79 @@ class Planner:
         )
         if child.key == parent.key:
             self._self.add(parent.id)
-            return None
-        folders = self.reads(parent)
-        for known in self._cases.values():
-            if known.key == child.key and any(_inside(known.file, f) for f in folders) and not known.parent:
-                # Declared in a file that the parent reads: one Application, known by its own file.
-                same = known.manifest.get("spec") == manifest.get("spec")
-                adopted = dataclasses.replace(
-                    child, file=known.file, line=known.line, origin=Origin.FILE, manifest=manifest
-                )
-                self._cases[known.id] = adopted
-                return None if same else adopted
+            return []
+        known = self._root_of(parent, child)
+        if known is not None:
+            return self._adopt(known, child)
         if child.id in self._cases:
             self._repeated.append(child)
-            return None
+            return []
         self._cases[child.id] = child
-        return child
+        return [child]
+
+    def _root_of(self, parent: Case, child: Case) -> Case | None:
+        """The Application of a file that `parent` reads, where `child` is what becomes of it.
+
+        One without a namespace in its file gets that of its parent's destination, as everything else does.
+        """
+        folders = self.reads(parent)
+        near = [
+            c
+            for c in self._cases.values()
+            if not c.parent and c.name == child.name and any(_inside(c.file, f) for f in folders)
+        ]
+        exact = [c for c in near if c.key == child.key]
+        return next(iter(exact or [c for c in near if not _has_namespace(c)]), None)
+
+    def _adopt(self, known: Case, child: Case) -> list[Case]:
+        """One Application, known by its own file; what it was taken for before it had a parent is forgotten."""
+        adopted = dataclasses.replace(child, file=known.file, line=known.line, origin=Origin.FILE)
+        same = known.manifest.get("spec") == child.manifest.get("spec")
+        if adopted.id == known.id and (same or self._is_above(known.key, child.parent)):
+            # In a circle there is nothing to wait for: it is named as one.
+            self._cases[known.id] = adopted
+            return []
+        if adopted.id in self._cases and adopted.id != known.id:
+            self._repeated.append(adopted)
+            return []
+        self._outdated.add(known.id)
+        again = self._forget_children(known.key)
+        del self._cases[known.id]
+        self._cases[adopted.id] = adopted
+        self._declared[adopted.id] = self._declared.pop(known.id)
+        self._documents[adopted.id] = self._documents.pop(known.id)
+        return [adopted, *again]
+
+    def _is_above(self, key: str, other: str) -> bool:
+        """Whether `other`, or what creates it, is created by the Application `key`."""
+        parents = {c.key: c.parent for c in self._cases.values() if c.parent_kind == "Application"}
+        seen: set[str] = set()
+        while other and other not in seen:
+            if other == key:
+                return True
+            seen.add(other)
+            other = parents.get(other, "")
+        return False
+
+    def _forget_children(self, key: str) -> list[Case]:
+        """Undo what the Application `key` has created; the roots among it are to be rendered again."""
+        again: list[Case] = []
+        self._repeated = [c for c in self._repeated if c.parent != key]
+        for case in [c for c in self._cases.values() if c.parent == key and c.parent_kind == "Application"]:
+            if self._cases.get(case.id) is case:  # not undone meanwhile, in a circle
+                del self._cases[case.id]
+                again += [*self._forget_children(case.key), *self._restore(case.id)]
+        return again
+
+    def _restore(self, case_id: str) -> list[Case]:
+        """Make a declared Application the root again that it is in its file."""
+        root = self._declared.pop(case_id, None)
+        if root is None:
+            return []
+        self._cases[root.id] = self._declared[root.id] = root
+        self._documents[root.id] = self._documents.pop(case_id)
+        self._outdated.add(root.id)
+        return [root]
 
     def _generate(self, sets: Sequence[Declared]) -> list[Case]:
         if not sets:
@@ -217,7 +307,7 @@ class Planner:
                     new.append(case)
         return new
 
-    def _problem(self, declared: Declared, rule: str, message: str, help_: str = "") -> None:
+    def _problem(self, declared: Declared | Case, rule: str, message: str, help_: str = "") -> None:
         finding = Finding(
             rule=rule,
             severity=Severity.ERROR,
@@ -246,8 +336,12 @@ class Planner:
         )
 
 
+def _has_namespace(case: Case) -> bool:
+    return bool((case.manifest.get("metadata") or {}).get("namespace"))
+
+
 def _inside(file: str, folder: str) -> bool:
-    return not folder or folder == "." or file.startswith(folder.rstrip("/") + "/")
+    return folder in {"", ".", file} or file.startswith(folder.rstrip("/") + "/")
 
 
 def _cycles(cases: Sequence[Case]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from runs import ROOT
 
+from pytest_gitops.argocd.convergence import BLOCKING
 from pytest_gitops.repository.manifest import parse
 from pytest_gitops.waivers import EXPIRED, UNUSED
 
@@ -16,6 +17,7 @@ HARNESS = ROOT / "harness" / "pytest_gitops"
 
 # Codes that no repository of ours brings about, and the test that does.
 ELSEWHERE = {
+    "invalid-name": "tests/unit/repository/test_discovery.py",
     "file-too-large": "tests/unit/repository/test_discovery.py",
     "not-accepted": "tests/unit/stages/test_converge_drive.py",
     EXPIRED: "tests/unit/test_waivers.py",
@@ -23,8 +25,8 @@ ELSEWHERE = {
     "duplicate-application": "policies/repository",  # `source` says duplicate-name first; opa test has it
     "never-created": "tests/unit/stages/test_converge_drive.py",
     "deleted": "tests/unit/stages/test_converge_drive.py",
-    "deletion-error": "tests/unit/argocd/test_convergence.py",
-    "comparison-error": "tests/unit/argocd/test_convergence.py",
+    "deletion-error": "tests/unit/argocd",
+    "comparison-error": "tests/unit/argocd",
 }
 
 
@@ -52,8 +54,6 @@ def literal_codes() -> dict[str, str]:
 
 def blocking_codes() -> set[str]:
     """What a stuck Application is called."""
-    from pytest_gitops.argocd.convergence import BLOCKING
-
     return set(BLOCKING.values()) | {"sync-failed", "out-of-sync", "never-healthy", "never-created", "deleted"}
 
 
@@ -78,9 +78,10 @@ def test_the_lists_are_not_empty() -> None:
 def test_a_check_is_seen_red(code: str) -> None:
     if code in ELSEWHERE:
         place = ROOT / ELSEWHERE[code]
-        files = [place] if place.is_file() else sorted(place.rglob("*_test.rego"))
-        texts = [f.read_text("utf-8") for f in files]
-        assert any(code in t or code.replace("-", "_") in t for t in texts), f"{ELSEWHERE[code]} does not speak of {code}"
+        files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
+        texts = [f"{f.name}\n{f.read_text('utf-8')}" for f in files]
+        words = {code, code.replace("-", "_"), *(kind for kind, said in BLOCKING.items() if said == code)}
+        assert any(w in t for t in texts for w in words), f"{ELSEWHERE[code]} does not speak of {code}"
     else:
         assert code in seen_red(), f"{code}: no fixture brings it about, and ELSEWHERE names no test that does"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -84,14 +85,19 @@ def was_compared(application: Mapping[str, Any]) -> bool:
 def observe(application: Mapping[str, Any], *, revisions: Sequence[str] = ()) -> Observation:
     """What `application`, an Application object, says of itself.
 
-    `revisions` are the commits that its sources must be at, in their order; an empty one is not checked.
+    `revisions` are the commits that its sources must be at, in their order; an empty one is not checked. What Argo
+    CD said before its last sync ended, or of another specification, or with a refresh to come, does not count.
     """
     status = _at(application, "status") or {}
     sync, health = _at(status, "sync", "status") or "", _at(status, "health", "status") or ""
     phase = _at(status, "operationState", "phase") or ""
     said = str(_at(status, "operationState", "message") or "").split(" Retrying attempt", 1)[0]
     retries = int(_at(status, "operationState", "retryCount") or 0)
-    running = phase == "Running" or "operation" in application
+    # Between two attempts the phase stays Running, and only then has it an end (appcontroller.go: "perform a retry").
+    waiting = phase == "Running" and bool(_at(status, "operationState", "finishedAt"))
+    running = phase in {"Running", "Terminating"} or bool(application.get("operation"))
+    if said.startswith("Retrying operation"):
+        said = "trying again"  # the same words for every attempt: a number that counts up is no movement
 
     def seen(state: State, code: str = "", message: str = "", causes: Sequence[str] = ()) -> Observation:
         return Observation(
@@ -99,22 +105,24 @@ def observe(application: Mapping[str, Any], *, revisions: Sequence[str] = ()) ->
             sync=sync, health=health, phase=phase, retries=retries,
         )  # fmt: skip
 
+    if _at(application, "metadata", "deletionTimestamp"):
+        return seen(State.MOVING, "deleting", "it is being deleted")
     if not sync:
         condition = _blocking(status)
         if condition:
             return seen(State.STUCK, *condition)
         return seen(State.MOVING, "not-compared", "Argo CD has not compared it yet")
-    if running and retries == 0:
-        return seen(State.MOVING, "syncing", said or "a sync is running", _failed(status))
+    if waiting:
+        return seen(State.STUCK, "sync-failed", said or "the sync failed", _failed(status))
     if running:
-        return seen(State.STUCK, "sync-failed", said, _failed(status))
+        return seen(State.MOVING, "syncing", said or "a sync is running", _failed(status))
     if condition := _blocking(status):
         return seen(State.STUCK, *condition, causes=_failed(status))
     if phase in {"Failed", "Error"}:
         return seen(State.STUCK, "sync-failed", said or f"the sync ended {phase}", _failed(status))
     if sync == "Unknown":
         return seen(State.MOVING, "unknown", "Argo CD could not compare it")
-    if stale := _stale(status, revisions):
+    if stale := _stale(application, status, revisions):
         return seen(State.MOVING, "stale-revision", stale)
     if sync != "Synced":
         if not phase:
@@ -144,12 +152,46 @@ def _blocking(status: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-def _stale(status: Mapping[str, Any], revisions: Sequence[str]) -> str:
+def _stale(application: Mapping[str, Any], status: Mapping[str, Any], revisions: Sequence[str]) -> str:
+    """Why the comparison does not count yet, or nothing."""
     seen = _list(status, "sync", "revisions") or [_at(status, "sync", "revision") or ""]
-    for expected, found in zip(revisions, seen, strict=False):
+    for index, expected in enumerate(revisions):
+        found = str(seen[index] or "") if index < len(seen) else ""
         if expected and expected != found:
             return f"compared to revision {found[:7] or 'none'}, not yet to {expected[:7]}"
+    if "argocd.argoproj.io/refresh" in (_at(application, "metadata", "annotations") or {}):
+        return "a refresh is asked for and not yet done"
+    if _ended_after_comparison(status):
+        return "not yet compared since its sync ended"
+    compared = _at(status, "sync", "comparedTo") or {}
+    # With `sources`, `source` is not looked at; a hydrated source is written nowhere in the specification.
+    source = "sources" if _list(application, "spec", "sources") else "source"
+    for part in () if _at(application, "spec", "sourceHydrator") else (source, "destination"):
+        if compared and _bare(_at(compared, part)) != _bare(_at(application, "spec", part)):
+            return f"compared to another spec.{part}, not yet to the present one"
     return ""
+
+
+def _ended_after_comparison(status: Mapping[str, Any]) -> bool:
+    """As `argocd app wait` has it: sync and health are those of before the sync until it is reconciled once more."""
+    ended, compared = _time(_at(status, "operationState", "finishedAt")), _time(_at(status, "reconciledAt"))
+    return ended is not None and (compared is None or compared < ended)
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value)) if value else None
+    except ValueError:
+        return None
+
+
+def _bare(value: Any) -> Any:
+    """A value without what Go leaves out when it writes it: empty texts, lists and mappings, zeros, `false`."""
+    if isinstance(value, Mapping):
+        return {k: bare for k, v in value.items() if (bare := _bare(v))} or None
+    if isinstance(value, list):
+        return [_bare(v) for v in value] or None
+    return value or None
 
 
 def _title(resource: Mapping[str, Any]) -> str:

@@ -101,9 +101,9 @@ def _build() -> dict[str, Any]:
             field_name, _, type_ = label.partition(":")
             _field(message, field_name, type_, int(number))
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))  # type: ignore[no-untyped-call]
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
         for name in FIELDS
     }
 

@@ -19,15 +19,21 @@ START_LIMIT = 60.0
 """Seconds that one of them may take to answer: a second on an idle machine, far more on a busy one."""
 
 
+EXEC_SECONDS = 90.0
+"""Argo CD's own limit for one helm, kustomize or git."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the processes stand on. `world` is the loopback world's environment, `path` folders for PATH."""
+    """What the processes stand on. `world` is the loopback world's environment, `path` folders for PATH;
+    `exec_limit`, in seconds, is for each command that the repo-server runs."""
 
     tools: Mapping[str, Path]
     environ: Mapping[str, str]
     world: Mapping[str, str]
     path: tuple[Path, ...] = ()
     control: str = "argocd"
+    exec_limit: float = EXEC_SECONDS
 
 
 class ArgoCD:
@@ -85,7 +91,7 @@ class ArgoCD:
         config.touch(mode=0o600)
         # In a file, not among the arguments: those can be read by every user of the machine.
         config.write_text(
-            f'port {self._redis_port}\nbind 127.0.0.1\nsave ""\nappendonly no\nrequirepass {self._password}\n'
+            f'port {self._redis_port}\nbind 127.0.0.1\nset-proc-title no\nsave ""\nappendonly no\nrequirepass {self._password}\n'
         )
         daemon = self._supervisor.start(
             "redis", self._around.tools["redis"], config, env={"PATH": self._around.environ.get("PATH", "")}
@@ -113,6 +119,7 @@ class ArgoCD:
                 **self._around.world,
                 # A host that is refused stays refused; three attempts only make the wait longer.
                 "ARGOCD_GIT_ATTEMPTS_COUNT": "1",
+                "ARGOCD_EXEC_TIMEOUT": f"{self._around.exec_limit:g}s",
             },
         )
         daemon.wait_ready(lambda: answers(self._repo_port), limit=START_LIMIT)

@@ -18,8 +18,11 @@ from pytest_gitops.model import Case
 
 METHOD = "/repository.RepoServerService/GenerateManifest"
 
-OURS = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+OURS = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 """Answers that blame the repo-server and not the repository."""
+
+MAX_BYTES = 100 << 20
+"""The largest answer that Argo CD's own processes take from each other (ARGOCD_GRPC_MAX_SIZE_MB)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class RepoServer:
         self._control, self._options, self._limit = control, options, limit
         self._channel = grpc.insecure_channel(
             address,
-            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
+            options=[("grpc.max_receive_message_length", MAX_BYTES), ("grpc.max_send_message_length", -1)],
         )
         self._generate = self._channel.unary_unary(
             METHOD,
@@ -149,7 +152,7 @@ def _source_repos(project: Mapping[str, Any] | None) -> list[str]:
 
 
 def wire_source(source: Mapping[str, Any]) -> dict[str, Any]:
-    """An Application's source as the wire has it: the three places where its JSON and its protobuf differ."""
+    """An Application's source as the wire has it: the places where its JSON and its protobuf differ."""
     wire = json.loads(json.dumps(source))
     helm, kustomize = wire.get("helm"), wire.get("kustomize")
     if isinstance(helm, dict) and "valuesObject" in helm:
@@ -168,6 +171,11 @@ def wire_source(source: Mapping[str, Any]) -> dict[str, Any]:
                     },
                     **{k: target[k] for k in ("annotationSelector", "labelSelector") if k in target},
                 }
+    plugin = wire.get("plugin")
+    for parameter in (plugin.get("parameters") or () if isinstance(plugin, dict) else ()):
+        for kind in ("map", "array"):
+            if kind in parameter:
+                parameter[kind] = {kind: parameter[kind]}
     wire.pop("sourceHydrator", None)
     return dict(wire)
 

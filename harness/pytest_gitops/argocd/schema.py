@@ -20,6 +20,7 @@ class CrdSchema:
         definition = next((d for d in definitions if d["spec"]["names"]["kind"] == kind), None)
         if definition is None:
             raise LookupError(f"no CustomResourceDefinition of {kind}")
+        self._api_version = f"{definition['spec']['group']}/{version}"
         versions = {v["name"]: v for v in definition["spec"]["versions"]}
         if version not in versions:
             raise LookupError(f"no version {version} of {kind}")
@@ -33,6 +34,9 @@ class CrdSchema:
             (path, f"{_dotted(path)}: unknown field; the API server would drop it without a word")
             for path in _unknown(self._schema, manifest, ())
         ]
+        if manifest.get("apiVersion") != self._api_version:
+            saw = _word(manifest.get("apiVersion"))
+            found.append((("apiVersion",), f"apiVersion: expected {self._api_version}, saw {saw}"))
         return tuple(sorted(found, key=lambda f: ([str(p) for p in f[0]], f[1])))
 
 

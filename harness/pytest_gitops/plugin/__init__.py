@@ -9,12 +9,32 @@ import pytest
 
 OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
     # name, kind, metavar, help
-    ("stages", "list", "LIST", "stages to run, divided by commas: stage names, review, verify or all (default: all)"),
-    ("cluster", "string", "PROVIDER", "who provides the cluster: embedded (default), or none (review without a cluster)"),
+    (
+        "stages",
+        "list",
+        "LIST",
+        "stages to run, divided by commas: stage names, review, verify or all (default: all)",
+    ),
+    (
+        "cluster",
+        "string",
+        "PROVIDER",
+        "who provides the cluster: embedded (default), or none (review without a cluster)",
+    ),
     ("policy", "folders", "DIR", "a folder with Rego policies, beside the built-in ones (repeatable)"),
     ("report", "string", "DIR", "where the reports are written (default: gitops-report)"),
-    ("timeout", "string", "SECONDS", "how long an Application may take to become Synced and Healthy (default: 300)"),
-    ("network", "string", "deny|allow", "deny (default): talk to hosts that the repository names as sources; allow: to any"),
+    (
+        "timeout",
+        "string",
+        "SECONDS",
+        "how long an Application may take to become Synced and Healthy (default: 300)",
+    ),
+    (
+        "network",
+        "string",
+        "deny|allow",
+        "deny (default): talk to hosts that the repository names as sources; allow: to any",
+    ),
     ("strict", "flag", None, "what could not be checked fails"),
     ("keep", "flag", None, "leave the cluster and Argo CD running, and print how to reach them"),
 )

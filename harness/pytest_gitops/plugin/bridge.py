@@ -1,4 +1,4 @@
-"""How xdist workers ask the engine in pytest's own process: JSON over loopback, with a key that only they know."""
+"""How xdist workers ask the engine in pytest's own process: JSON over loopback, with a key only they know."""
 
 from __future__ import annotations
 
@@ -6,23 +6,33 @@ import contextlib
 import json
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
+from typing import Any
 
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Outcome, StageResult
 
-Ask = Callable[[str, str], StageResult]
+Pairs = Sequence[tuple[str, str]]
+
+PAUSE_SECONDS = 0.1
+"""After a connection that could not be accepted, so that a lasting reason is no busy loop."""
 
 
 class Server:
-    """Answers workers, each in a thread of its own. `address` and `key` are what they need."""
+    """Answers workers, each in a thread of its own; `address` and `key` are what they need.
 
-    def __init__(self, ask: Ask) -> None:
+    `ask` gives one result, `select` is told what is selected and how many items were collected.
+    """
+
+    def __init__(
+        self, *, ask: Callable[[str, str], StageResult | None], select: Callable[[Pairs, int], None]
+    ) -> None:
         self.key = secrets.token_hex(32)
-        self._ask = ask
-        self._listener = Listener(("127.0.0.1", 0), authkey=self.key.encode())
-        self._closed = False
+        self._ask, self._select = ask, select
+        self._listener = Listener(("127.0.0.1", 0), backlog=16, authkey=self.key.encode())
+        self._closed = threading.Event()
         threading.Thread(target=self._accept, daemon=True, name="gitops-bridge").start()
 
     @property
@@ -31,37 +41,63 @@ class Server:
         return str(host), int(port)
 
     def _accept(self) -> None:
-        while not self._closed:
+        while not self._closed.is_set():
             try:
                 connection = self._listener.accept()
-            except (OSError, EOFError):
-                continue  # closed, or somebody without the key
-            except Exception:  # multiprocessing.AuthenticationError: somebody with a wrong key
+            except (OSError, EOFError, AuthenticationError):  # closed, or somebody without the key
+                self._closed.wait(PAUSE_SECONDS)
                 continue
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            threading.Thread(
+                target=self._serve, args=(connection,), daemon=True, name="gitops-worker"
+            ).start()
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: Connection[Any, Any]) -> None:
         with contextlib.suppress(EOFError, OSError), connection:
             while True:
-                case_id, stage = json.loads(connection.recv_bytes())
-                connection.send_bytes(json.dumps(self._ask(case_id, stage).to_dict()).encode())
+                match json.loads(connection.recv_bytes()):
+                    case {"select": pairs, "collected": collected}:
+                        self._select([(case, stage) for case, stage in pairs], collected)
+                        answer: dict[str, Any] = {}
+                    case {"ask": [case, stage]}:
+                        found = self._ask(case, stage)
+                        assert found is not None, "without a limit there is always an answer"
+                        answer = found.to_dict()
+                connection.send_bytes(json.dumps(answer).encode())
 
     def close(self) -> None:
-        self._closed = True
+        """Take no new workers. Those that are connected are answered as long as this process lives."""
+        self._closed.set()
         self._listener.close()
 
 
 class Asker:
-    """A worker's side of it."""
+    """A worker's side of it. Raises EngineError if the owner cannot be reached."""
 
     def __init__(self, address: tuple[str, int], key: str) -> None:
-        self._connection = Client(address, authkey=key.encode())
+        try:
+            self._connection = Client(address, authkey=key.encode())
+        except (OSError, EOFError, AuthenticationError) as error:
+            raise EngineError(f"the engine in pytest's own process cannot be reached: {error!r}") from error
+
+    def select(self, pairs: Pairs, collected: int) -> None:
+        """Tell what is selected, of how many items `collected`.
+
+        An owner that is gone is noticed with the first question.
+        """
+        with contextlib.suppress(EOFError, OSError):
+            self._send({"select": list(pairs), "collected": collected})
 
     def result(self, case_id: str, stage: str) -> StageResult:
         """Ask and wait. The engine bounds the wait; if it is gone, that is an error and not a hang."""
         try:
-            self._connection.send_bytes(json.dumps([case_id, stage]).encode())
-            return StageResult.from_dict(json.loads(self._connection.recv_bytes()))
+            return StageResult.from_dict(self._send({"ask": [case_id, stage]}))
         except (EOFError, OSError) as error:
-            gone = EngineError(f"the engine in pytest's own process is gone: {error!r}")
-            return StageResult(stage=stage, outcome=Outcome.ERROR, code="engine-gone", message=str(gone))
+            message = f"the engine in pytest's own process is gone: {error!r}"
+            return StageResult(stage=stage, outcome=Outcome.ERROR, code="engine-gone", message=message)
+
+    def _send(self, question: Any) -> Any:
+        self._connection.send_bytes(json.dumps(question).encode())
+        return json.loads(self._connection.recv_bytes())
+
+    def close(self) -> None:
+        self._connection.close()

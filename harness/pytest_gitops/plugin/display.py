@@ -1,123 +1,121 @@
-"""What the terminal shows: one live line while something is awaited, a header, a summary of ten lines."""
+"""What the terminal says beside pytest's own lines: a header, the live line, a summary of about ten lines."""
 
 from __future__ import annotations
 
 import os
-import threading
+import shlex
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_gitops.plugin.live import LiveLine
+from pytest_gitops.settings import Provider, Settings
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
     from pytest_gitops.engine import Engine
-    from pytest_gitops.plugin.catalog import Catalog
-    from pytest_gitops.settings import Settings
 
-PLAIN_SECONDS = 10.0
-"""How often a line is written where there is no terminal to rewrite one."""
+NARROWEST = 40  # columns; below, wrapping does more harm than the terminal's own breaks
 
 
 class Display:
-    """Writes through pytest's own terminal writer; silent with -q -q and without a terminal reporter."""
+    """Writes through pytest's own terminal reporter; silent where there is none."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config, self._lock = config, threading.Lock()
-        self._text, self._live, self._last = "", False, now()
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self._settings, self._start = settings, config.invocation_params.dir
+        self._reporters = config.pluginmanager
         self._began = now()
+        self.live = LiveLine(config, dumb=settings.environ.get("TERM") == "dumb")
         self.header = ""
+        self.not_listed = ""
 
-    @property
-    def _reporter(self) -> pytest.TerminalReporter | None:
-        return self._config.pluginmanager.getplugin("terminalreporter")
-
-    def say(self, text: str) -> None:
-        """Show what the engine is doing now; from any thread."""
-        self._text = text
-        self._draw(text)
-
-    def waiting(self, engine: Engine) -> None:
-        """Show how far the run is, while an item waits."""
-        total, left = engine.verdicts.expected, engine.verdicts.open
-        capture = self._config.pluginmanager.getplugin("capturemanager")
-        if capture is None:
-            self._draw(f"{total - left} of {total} answered · {self._text}")
-            return
-        with capture.global_and_fixture_disabled():
-            self._draw(f"{total - left} of {total} answered · {self._text}")
-
-    def _draw(self, text: str) -> None:
-        reporter = self._reporter
-        if reporter is None or self._config.option.verbose < -1:
-            return
-        writer = reporter._tw
-        with self._lock:
-            seconds = f"{now() - self._began:.0f} s"
-            if reporter.isatty and os.environ.get("TERM") != "dumb":
-                room = writer.fullwidth - writer.width_of_current_line - 2
-                line = f"  gitops: {text} · {seconds}"[: max(room, 0)]
-                # Save the cursor, write, wipe the rest of the line, go back: pytest's dots stay where they are.
-                writer._file.write(f"\x1b7{line}\x1b[K\x1b8")
-                writer._file.flush()
-                self._live = True
-            elif now() - self._last >= PLAIN_SECONDS:
-                self._last = now()
-                writer.line(f"gitops: {text} · {seconds}")
-
-    def clear(self) -> None:
-        """Take the live line away."""
-        reporter = self._reporter
-        with self._lock:
-            if self._live and reporter is not None:
-                reporter._tw._file.write("\x1b7\x1b[K\x1b8")
-                reporter._tw._file.flush()
-                self._live = False
-
-    def ready(self, settings: Settings, engine: Engine) -> None:
+    def ready(self, engine: Engine) -> None:
         """The header: what judges, and how long it took to come up."""
-        versions = engine.versions
+        versions, provider = engine.versions, self._settings.provider
         parts = [
-            f"{settings.provider.value} cluster" if settings.provider.value != "none" else "no cluster",
-            f"Argo CD {versions.argocd}",
-            f"Kubernetes {versions.kubernetes}" if versions.kubernetes else "",
-            f"OPA {versions.opa}",
+            "no cluster" if provider is Provider.NONE else f"{provider.value} cluster",
+            *(
+                f"{name} {version}"
+                for name, version in (
+                    ("Argo CD", versions.argocd),
+                    ("Kubernetes", versions.kubernetes if provider is not Provider.NONE else ""),
+                    ("OPA", versions.opa),
+                )
+                if version
+            ),
         ]
-        self.header = f"gitops: {', '.join(p for p in parts if p)}, ready in {now() - self._began:.1f} s"
-        self._began = now()
+        self.header = f"gitops: {', '.join(parts)}; ready in {now() - self._began:.1f} s"
+
+    def error(self, text: str) -> bool:
+        """Show why nothing can be done; False where there is nobody to show it to."""
+        reporter: pytest.TerminalReporter | None = self._reporters.getplugin("terminalreporter")
+        if reporter is None:
+            return False
+        for line in text.splitlines():
+            reporter.write_line(line, red=True)
+        return True
 
     def listed(self, sets: Sequence[str]) -> None:
-        self.header = "gitops: listing what files declare; nothing is started"
+        """The header of a run that only lists. What the ApplicationSets `sets` generate is not known."""
+        self.header = "gitops: what files declare; nothing is started"
+        self.not_listed = "not listed: what only a render tells, such as the children of a chart"
         if sets:
-            self.header += f". Applications that {', '.join(sets)} will generate are not listed"
+            self.not_listed = f"not listed: Applications that {', '.join(sets)} will generate"
 
     def summary(
         self,
         reporter: pytest.TerminalReporter,
-        catalog: Catalog,
+        *,
+        nothing: str,
         document: dict[str, Any] | None,
         written: Sequence[Path],
+        trouble: str,
         engine: Engine | None,
     ) -> None:
-        """The last lines: what was judged, what failed and where, where the reports are."""
-        reporter.section("gitops", sep="-")
-        if not catalog.entries and not catalog.faults:
-            reporter.write_line(f"found no Application in {catalog.root.name}/ ({catalog.root})", red=True, bold=True)
-        if document is not None:
+        """The last lines: what was judged, what failed and where, where the reports are.
+
+        `nothing` says where no Application was found, `trouble` why there are no reports; both may be empty.
+        """
+        reporter.write_sep("-", "gitops")
+        if nothing:
+            self._write(reporter, nothing, "red")
+        if document is not None and (
+            document["applications"] or document["findings"] or document["run"]["error"]
+        ):
             from pytest_gitops.report.terminal import summary
 
             for text, style in summary(document):
-                reporter.write_line(text, **{style: True} if style else {})
-        for path in written:
-            reporter.write_line(f"report: {_short(path)}")
-        if engine is not None and engine.settings.keep and engine.kubeconfig is not None:
-            reporter.write_line(f"kept: export KUBECONFIG={engine.kubeconfig}")
+                self._write(reporter, text, style)
+        if trouble:
+            self._write(reporter, trouble, "red")
+        if self.not_listed:
+            self._write(reporter, self.not_listed, "")
+        if written:
+            self._write(reporter, self.reports(written), "bold")
+        if engine is not None and self._settings.keep and engine.kubeconfig is not None:
+            kept = shlex.quote(str(engine.kubeconfig))
+            self._write(reporter, f"kept running, to look around: export KUBECONFIG={kept}", "")
 
+    def reports(self, written: Sequence[Path]) -> str:
+        """Where the reports are, the first one to open in full."""
+        first, *rest = written
+        others = f" (beside it: {', '.join(p.name for p in rest)})" if rest else ""
+        return f"reports: {self._short(first)}{others}"
 
-def _short(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    def _short(self, path: Path) -> str:
+        relative = os.path.relpath(path, self._start)
+        return str(path) if relative.startswith("..") else relative
+
+    def _write(self, reporter: pytest.TerminalReporter, text: str, style: str) -> None:
+        markup = {style: True} if style else {}
+        width = reporter._tw.fullwidth
+        if width < NARROWEST:
+            reporter.write_line(text, **markup)
+            return
+        for line in textwrap.wrap(
+            text, width - 1, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        ):
+            reporter.write_line(line, **markup)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from collections.abc import Iterable, Iterator
-from os import PathLike
 from pathlib import Path
 from typing import Protocol
 
@@ -13,15 +15,18 @@ from pytest_gitops.model import Outcome, StageResult
 from pytest_gitops.plugin.catalog import Catalog, Entry, Fault
 from pytest_gitops.stages import FAMILIES
 
+WHERE = re.compile(r"^[^:]+:[0-9]+: ")
+"""The "file:line: " that a failure's text begins with."""
+
 
 class Answers(Protocol):
     """Whom an item asks: the engine in this process, or the one in pytest's own."""
 
-    def result(self, config: pytest.Config, case_id: str, stage: str) -> StageResult: ...
+    def result(self, case_id: str, stage: str) -> StageResult: ...
 
 
-def told(text: str) -> pytest.fail.Exception:
-    """The exception that shows `text` and nothing of ours: in setup pytest counts it an error, in the call a failure."""
+def failure(text: str) -> BaseException:
+    """The exception that shows `text` and nothing of ours: an error in setup, a failure in the call."""
     return pytest.fail.Exception(text, pytrace=False)
 
 
@@ -41,7 +46,7 @@ class GitOpsFile(pytest.File):
         file = self.catalog.relative(self.path)
         for fault in self.catalog.faults:
             if fault.file == file:
-                yield FaultItem.of(self, fault)
+                yield FaultItem.of(self, fault, self.catalog)
         for entry in self.catalog.entries:
             if entry.file == file:
                 yield ApplicationNode.of(self, entry, self.catalog, self.answers)
@@ -55,77 +60,135 @@ class ApplicationNode(pytest.Collector):
     answers: Answers
 
     @classmethod
-    def of(cls, parent: pytest.Collector, entry: Entry, catalog: Catalog, answers: Answers) -> ApplicationNode:
+    def of(
+        cls, parent: pytest.Collector, entry: Entry, catalog: Catalog, answers: Answers
+    ) -> ApplicationNode:
         node: ApplicationNode = cls.from_parent(parent, name=entry.key)
         node.entry, node.catalog, node.answers = entry, catalog, answers
         return node
 
     def collect(self) -> Iterator[pytest.Item]:
         for stage in self.catalog.stages:
-            yield StageItem.of(self, self.entry, stage, self.answers, strict=self.catalog.strict)
+            yield StageItem.of(self, self.entry, stage, self.catalog, self.answers)
+
+    def __repr__(self) -> str:
+        return f"<Application {self.name}>"
 
 
-class StageItem(pytest.Item):
+class _GitOpsItem(pytest.Item):
+    catalog: Catalog
+    line: int
+    code = ""
+    _told = ""
+
+    def place(self, report: pytest.TestReport) -> None:
+        """Say of a skip or a failure that it is at the manifest, not in the line of ours that raised it."""
+        crash = getattr(report.longrepr, "reprcrash", None)
+        if isinstance(report.longrepr, tuple):
+            report.longrepr = (str(self.path), self.line, report.longrepr[2])
+        elif crash is not None and self._told:
+            # What pytest's short summary has room for: the code, and not the file, which the node id names.
+            crash.path, crash.lineno = str(self.path), self.line
+            said = WHERE.sub("", self._told.split("\n", 1)[0])
+            crash.message = f"{self.code}: {said}" if self.code else said
+
+    def again(self) -> str:
+        """The command that runs this item alone once more, to be pasted where pytest was started."""
+        # The node id is relative to pytest's root directory, what is given to pytest to where one stands; and
+        # xdist's --dist loadgroup appends to it.
+        names = [n.name for n in self.listchain()]
+        inside = names[names.index(self.getparent(GitOpsFile).name) + 1 :]  # type: ignore[union-attr]
+        given = "::".join([os.path.relpath(self.path, self.catalog.start), *inside])
+        return f"{self.catalog.again} {shlex.quote(given)}"
+
+    def told(self, text: str) -> str:
+        """A failure's whole text."""
+        self._told = text.rstrip()
+        return f"{self._told}\n  again    {self.again()}"
+
+
+class StageItem(_GitOpsItem):
     """One stage of one Application."""
 
     entry: Entry
     stage: str
     answers: Answers
-    strict: bool
     _result: StageResult | None = None
 
     @classmethod
-    def of(cls, parent: pytest.Collector, entry: Entry, stage: str, answers: Answers, *, strict: bool) -> StageItem:
+    def of(
+        cls, parent: pytest.Collector, entry: Entry, stage: str, catalog: Catalog, answers: Answers
+    ) -> StageItem:
         item: StageItem = cls.from_parent(parent, name=stage)
-        item.entry, item.stage, item.answers, item.strict = entry, stage, answers, strict
-        for marker in ("gitops", f"gitops_{FAMILIES[stage].value}", f"gitops_{stage}"):
+        item.entry, item.stage, item.catalog, item.answers = entry, stage, catalog, answers
+        item.line = entry.line
+        # A marker is a word of `-m`, which knows no hyphens.
+        for marker in ("gitops", f"gitops_{FAMILIES[stage].value}", f"gitops_{stage.replace('-', '_')}"):
             item.add_marker(marker)
         return item
 
     def setup(self) -> None:
-        result = self._result = self.answers.result(self.config, self.entry.id, self.stage)
-        self.user_properties.append(("gitops_outcome", result.outcome.value))
-        if result.code:
-            self.user_properties.append(("gitops_code", result.code))
+        result = self._result = self.answers.result(self.entry.id, self.stage)
+        self.code = result.code
+        self.user_properties += [
+            ("gitops_outcome", result.outcome.value),
+            *([("gitops_code", result.code)] if result.code else []),
+            ("gitops_file", self.entry.file),
+            ("gitops_line", self.entry.line),
+        ]
         if result.outcome is Outcome.ERROR:
             # Raised here and not in the call: pytest then counts an error, not a failure.
-            raise told(self._text(result))
+            raise failure(self.told(result.message or result.code))
 
     def runtest(self) -> None:
         result = self._result
-        assert result is not None
-        if result.outcome is Outcome.SKIPPED:
-            if self.strict:
-                raise told(self._text(result) + "\n  strict   what could not be checked fails (--gitops-strict)")
-            pytest.skip(f"{result.code}: {result.message}")
+        assert result is not None, "setup comes before the call"
         if result.outcome is Outcome.FAILED:
-            raise told(self._text(result))
+            raise failure(self.told(result.message or result.code))
+        if result.outcome is Outcome.SKIPPED:
+            reason = f"{result.code}: {result.message}" if result.message else result.code
+            if self.catalog.strict:
+                place = f"{self.entry.file}:{self.entry.line}"
+                rule = "  strict   what could not be checked fails (--gitops-strict)"
+                raise failure(self.told(f"{place}: {reason}\n{rule}"))
+            pytest.skip(reason)
         for finding in result.findings:
             mark = "waived" if finding.waiver else finding.severity.value
-            self.add_report_section("call", "gitops", f"{mark}: {finding.where}: {finding.message} ({finding.rule})")
+            place = f"{finding.where}: " if finding.where else ""
+            self.add_report_section("call", "gitops", f"{mark}: {place}{finding.message} ({finding.rule})")
 
-    def _text(self, result: StageResult) -> str:
-        return f"{result.message}\n  again:   pytest --gitops '{self.nodeid}'"
-
-    def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         return self.path, self.entry.line - 1, f"{self.entry.key} · {self.stage}"
 
+    def __repr__(self) -> str:
+        return f"<Stage {self.name}>"
 
-class FaultItem(pytest.Item):
+
+class FaultItem(_GitOpsItem):
     """A manifest that cannot be understood: it fails, and nothing else does."""
 
     fault: Fault
 
     @classmethod
-    def of(cls, parent: pytest.Collector, fault: Fault) -> FaultItem:
+    def of(cls, parent: pytest.Collector, fault: Fault, catalog: Catalog) -> FaultItem:
         item: FaultItem = cls.from_parent(parent, name=fault.name)
-        item.fault = fault
+        item.fault, item.catalog = fault, catalog
+        item.line, item.code = fault.line, fault.name.split(":")[0]
         for marker in ("gitops", "gitops_review", "gitops_source"):
             item.add_marker(marker)
         return item
 
     def runtest(self) -> None:
-        raise told(self.fault.text)
+        self.user_properties += [
+            ("gitops_outcome", Outcome.FAILED.value),
+            ("gitops_code", self.code),
+            ("gitops_file", self.fault.file),
+            ("gitops_line", self.fault.line),
+        ]
+        raise failure(self.told(self.fault.text))
 
-    def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:
-        return self.path, self.fault.line - 1, f"{self.fault.file} · {self.fault.name.split(':')[0]}"
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        return self.path, self.fault.line - 1, f"{self.fault.file} · {self.code}"
+
+    def __repr__(self) -> str:
+        return f"<Fault {self.name}>"

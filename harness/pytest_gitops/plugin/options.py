@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,52 @@ import pytest
 from pytest_gitops import settings as place
 from pytest_gitops.configuration import FILE_NAME, Configuration, load
 from pytest_gitops.errors import ConfigError
+from pytest_gitops.plugin import OPTIONS
 from pytest_gitops.settings import DEFAULT_TIMEOUT, Provider, Settings
 from pytest_gitops.stages import chosen
 
+NOT_AGAIN = frozenset({"stages", "report", "keep"})
+"""Options that do not change what is found out about one item."""
+
+
+def is_idle(config: pytest.Config) -> bool:
+    """Whether pytest is asked for something about itself, which collects or runs no item of ours."""
+    return any(config.getoption(n, None) for n in ("showfixtures", "show_fixtures_per_test", "cacheshow"))
+
+
+def check_paths(config: pytest.Config) -> None:
+    """Say before anything is started what pytest would say after it: that a path does not exist."""
+    if config.option.pyargs:
+        return
+    for argument in config.args:
+        path = config.invocation_params.dir / argument.split("::", 1)[0]
+        if not os.path.lexists(path):
+            raise pytest.UsageError(f"file or directory not found: {argument}")
+
+
+def again(config: pytest.Config) -> str:
+    """The command of this run without its paths and without what selects items, shows or stores them."""
+    words = ["pytest", "--gitops"]
+    for name, kind, _, _ in OPTIONS:
+        value = config.getoption(f"gitops_{name}")
+        if name in NOT_AGAIN or value is None:
+            continue
+        option = f"--gitops-{name}"
+        words += [option] if kind == "flag" else [w for v in _listed(value) for w in (option, str(v))]
+    words += [w for o in config.option.override_ini or () if o.startswith("gitops_") for w in ("-o", o)]
+    if config.option.inifilename:
+        words += ["-c", str(config.option.inifilename)]
+    if config.option.rootdir:
+        words += ["--rootdir", str(config.option.rootdir)]
+    return shlex.join(words)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
 
 def find_root(config: pytest.Config) -> Path:
-    """The directory under test: the nearest one upwards with a pytest-gitops.yaml, else the top of the git clone.
+    """The directory under test: the nearest one upwards with a pytest-gitops.yaml or that is a clone's top.
 
     Upwards from the first path that pytest was given, else from where it was started.
     """
@@ -78,7 +119,9 @@ def read(config: pytest.Config) -> Settings:
     )
 
 
-def _folders(start: Path, root: Path, given: list[str | Path] | None, configuration: Configuration) -> tuple[Path, ...]:
+def _folders(
+    start: Path, root: Path, given: list[str | Path] | None, configuration: Configuration
+) -> tuple[Path, ...]:
     found = [(start / folder, "--gitops-policy", folder) for folder in given or ()]
     found += [
         (root / folder, f"{FILE_NAME} policy.folders", folder)
@@ -86,7 +129,9 @@ def _folders(start: Path, root: Path, given: list[str | Path] | None, configurat
     ]
     for path, where, folder in found:
         if not path.is_dir():
-            raise ConfigError(f"expected a folder with Rego files, saw no folder {str(folder)!r}", where=where)
+            raise ConfigError(
+                f"expected a folder with Rego files, saw no folder {str(folder)!r}", where=where
+            )
     return tuple(path.resolve() for path, _, _ in found)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_gitops.errors import ConfigError, EngineError
-from pytest_gitops.model import Finding, Outcome, StageResult
+from pytest_gitops.model import Case, Finding, Outcome, StageResult
 from pytest_gitops.plugin import options
 from pytest_gitops.plugin.catalog import Catalog, catalog
 from pytest_gitops.plugin.collection import Collecting
@@ -19,12 +20,15 @@ from pytest_gitops.plugin.items import StageItem
 from pytest_gitops.plugin.worker import HANDLE
 
 if TYPE_CHECKING:
-    from pytest_gitops.engine import Engine, Selection
-    from pytest_gitops.plugin.bridge import Server
+    from pytest_gitops.engine import Engine
+    from pytest_gitops.plugin.bridge import Pairs, Server
     from pytest_gitops.settings import Settings
 
 CANNOT_START = 3
 """pytest's exit code for an internal error: the engine could not be started, nothing was judged."""
+
+AT_ONCE_SECONDS = 0.2
+"""How long an item waits before the live line shows that it does."""
 
 
 def make_engine(settings: Settings, say: Callable[[str], None]) -> Engine:
@@ -37,191 +41,254 @@ def make_engine(settings: Settings, say: Callable[[str], None]) -> Engine:
 class Owner(Collecting):
     """One run's owner."""
 
+    settings: Settings
+    display: Display
+
     def __init__(self, config: pytest.Config) -> None:
+        super().__init__()
         self.config, self.answers = config, self
-        self.display = Display(config)
-        self.settings: Settings | None = None
         self.engine: Engine | None = None
         self._bridge: Server | None = None
-        self._begun = False
+        self._lock = threading.Lock()
+        self._started = self._ready = self._reported = False
+        self._selected: frozenset[tuple[str, str]] | None = None
         self._handler: Any = None
         self._written: tuple[Path, ...] = ()
         self._document: dict[str, Any] | None = None
-        self._reported = False
+        self._trouble = ""
 
     # ------------------------------------------------------------------ start
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
+    def pytest_sessionstart(self) -> None:
+        if options.is_idle(self.config):
+            return
+        options.check_paths(self.config)
         try:
-            self.settings = settings = options.read(self.config)
-            self._catch_sigterm()
-            if self.config.option.collectonly:
-                self._list_only(settings)
-                return
-            self.engine = make_engine(settings, self.display.say)
-            plan = self.engine.prepare()
+            self.settings = options.read(self.config)
         except ConfigError as error:
-            self._close()
             raise pytest.UsageError(f"gitops: {error}") from error
-        except EngineError as error:
-            self.display.clear()
-            self._report()
-            raise pytest.exit.Exception(f"gitops: {error}", returncode=CANNOT_START) from error
-        finally:
-            self.display.clear()
-        self.catalog = catalog(
-            settings.root,
-            stages=settings.stages,
-            strict=settings.strict,
-            cases=plan.cases,
-            faults=((p.file, p.finding, _told(p.finding)) for p in plan.problems),
-        )
-        self.display.ready(settings, self.engine)
-        if self.config.args_source is self.config.ArgsSource.TESTPATHS:
-            # `testpaths` says where the user's own tests are; manifests lie elsewhere.
-            self.config.args += [str(settings.root / f) for f in self.catalog.files]
+        self.display = Display(self.config, self.settings)
+        self._ready = True
+        self._catch_sigterm()
+        reporter = self.config.pluginmanager.getplugin("terminalreporter")
+        if reporter is None or not reporter.showheader or reporter.no_header:
+            self._start()  # nobody will ask for the header
 
-    def pytest_report_header(self) -> str:
+    def pytest_report_header(self) -> str | None:
+        """Start below the first lines of pytest's header: people see at once that something happens."""
+        if not self._ready:
+            return None
+        self._start()
         return self.display.header
 
-    def _list_only(self, settings: Settings) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        if self._ready:
+            self._start()
+            super().pytest_collection(session)
+
+    def _start(self) -> None:
+        """Bring the engine up and learn what there is to collect; once."""
+        if self._started:
+            return
+        self._started = True
+        try:
+            with self.display.live.shown():
+                if self.config.option.collectonly:
+                    self._list_only()
+                else:
+                    self._boot()
+        except ConfigError as error:
+            raise pytest.UsageError(f"gitops: {error}") from error
+        except EngineError as error:
+            raise pytest.exit.Exception(self._not_started(error), returncode=CANNOT_START) from error
+        except KeyboardInterrupt:
+            self._report()
+            raise
+
+    def _boot(self) -> None:
+        self.display.live.say("starting")
+        self.engine = make_engine(self.settings, self.display.live.say)
+        plan = self.engine.prepare()
+        self.catalog = self._catalog(plan.cases, ((p.file, p.finding) for p in plan.problems))
+        self.display.ready(self.engine)
+
+    def _list_only(self) -> None:
         """`--collect-only` reads files and starts nothing; what only a render tells is said to be missing."""
         from pytest_gitops.listing import declared_cases
 
-        cases, faults, sets = declared_cases(settings)
-        self.catalog = catalog(
-            settings.root,
-            stages=settings.stages,
-            strict=settings.strict,
-            cases=cases,
-            faults=((p.file, p.finding, _told(p.finding)) for p in faults),
-        )
+        self.display.live.say("reading the repository")
+        cases, problems, sets = declared_cases(self.settings)
+        self.catalog = self._catalog(cases, ((p.file, p.finding) for p in problems))
         self.display.listed(sets)
 
+    def _catalog(self, cases: Sequence[Case], faults: Iterable[tuple[str, Finding]]) -> Catalog:
+        return catalog(
+            self.settings.root,
+            start=self.config.invocation_params.dir,
+            again=options.again(self.config),
+            stages=self.settings.stages,
+            strict=self.settings.strict,
+            cases=cases,
+            faults=faults,
+        )
+
+    def _not_started(self, error: EngineError) -> str:
+        """Report a run that could not be; returns what pytest is to say at its end."""
+        if self.engine is not None:
+            self.engine.abort(error)
+            self._report()
+        where = self.display.reports(self._written) if self._written else self._trouble
+        text = "\n".join(line for line in (f"gitops: {error}", where) if line)
+        # pytest repeats what it is told in a rule of exclamation marks: the long text goes before it, once.
+        return "gitops: the engine could not start" if self.display.error(text) else text
+
     def _catch_sigterm(self) -> None:
-        """A cancelled CI job sends SIGTERM: end as with Ctrl-C, with reports, instead of at once."""
+        """A cancelled CI job sends SIGTERM: end as with Ctrl-C, with reports. The second one ends at once."""
 
         def interrupt(number: int, frame: Any) -> None:
             del number, frame
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             raise KeyboardInterrupt("SIGTERM")
 
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             self._handler = signal.signal(signal.SIGTERM, interrupt)
 
     # ------------------------------------------------------------------ run
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Without xdist: everything is collected and selected now. (Under xdist there are no items here.)"""
-        if self.config.option.collectonly:
-            return
-        pairs = [(i.entry.id, i.stage) for i in session.items if isinstance(i, StageItem)]
-        if pairs:
-            self._begin(pairs)
+        """Without xdist everything is collected and selected now. (With it there are no items here.)"""
+        stopped = session.testsfailed and not self.config.option.continue_on_collection_errors
+        if self.engine is not None and self._bridge is None and not stopped:
+            self._begin([(i.entry.id, i.stage) for i in session.items if isinstance(i, StageItem)])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """xdist makes a worker: it gets the catalog's file and a way to ask."""
+        """xdist makes a worker, also in place of a crashed one: it gets the catalog and a way to ask."""
+        self._start()
         if self.engine is None or self.catalog is None:
             return
         if self._bridge is None:
             from pytest_gitops.plugin.bridge import Server
 
-            self._bridge = Server(lambda case, stage: self._wait(case, stage))
+            self._bridge = Server(ask=self._ask, select=self._select)
         handed = self.engine.hand_over("catalog.json", self.catalog.dumps())
         host, port = self._bridge.address
-        node.workerinput[HANDLE] = {"catalog": str(handed), "host": host, "port": port, "key": self._bridge.key}
+        node.workerinput[HANDLE] = {
+            "catalog": str(handed), "host": host, "port": port, "key": self._bridge.key,
+        }  # fmt: skip
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: Iterable[str]) -> None:
-        """Every worker selects the same; the first one to say so starts the engine."""
-        del node
-        if self._begun or self.catalog is None:
-            return
-        known = {e.id for e in self.catalog.entries}
-        pairs = [p for p in (self._pair(i) for i in ids) if p is not None and p[0] in known]
-        if pairs:
-            self._begin(pairs)
+    def _select(self, pairs: Pairs, collected: int) -> None:
+        self.collected = max(self.collected, collected)
+        self._begin(pairs)
 
-    def _pair(self, nodeid: str) -> tuple[str, str] | None:
-        """(case id, stage) of a node id; its file is relative to pytest's rootdir, a case's to ours."""
-        assert self.catalog is not None
-        parts = nodeid.split("@", 1)[0].rsplit("::", 2)  # "@group" is what --dist loadgroup appends
-        if len(parts) != 3:
-            return None
-        file = self.catalog.relative((self.config.rootpath / parts[0]).resolve())
-        return (f"{file}::{parts[1]}", parts[2]) if file is not None and parts[2] in self.catalog.stages else None
+    def _begin(self, pairs: Pairs) -> None:
+        """Let the engine begin with the first selection; all workers select the same."""
+        with self._lock:
+            if self._selected is not None:
+                return
+            self._selected = frozenset(pairs)
+            if not pairs:
+                return
+            from pytest_gitops.engine import Selection
 
-    def _begin(self, pairs: list[tuple[str, str]]) -> None:
-        from pytest_gitops.engine import Selection
+            assert self.engine is not None
+            self.display.live.restart()
+            self.engine.begin(Selection(tuple(dict.fromkeys(pairs))))
+        if self._bridge is not None:
+            self.display.live.show(self._progress)
 
+    def _progress(self) -> str | None:
+        """How far the run is, None when there is nothing to wait for."""
         assert self.engine is not None
-        self._begun = True
-        selection: Selection = Selection(tuple(dict.fromkeys(pairs)))
-        self.engine.begin(selection)
+        verdicts = self.engine.verdicts
+        return (
+            f"{verdicts.expected - verdicts.open} of {verdicts.expected} answered" if verdicts.open else None
+        )
 
-    def result(self, config: pytest.Config, case_id: str, stage: str) -> StageResult:
-        del config
-        assert self.engine is not None
-        while True:
-            found = self.engine.wait(case_id, stage, limit=0.2)
-            if found is not None:
-                self.display.clear()
-                return found
-            self.display.waiting(self.engine)
-
-    def _wait(self, case_id: str, stage: str) -> StageResult:
-        assert self.engine is not None
-        found = self.engine.wait(case_id, stage)
+    def result(self, case_id: str, stage: str) -> StageResult:
+        found = self._ask(case_id, stage, limit=AT_ONCE_SECONDS)
         if found is None:
-            return StageResult(stage=stage, outcome=Outcome.ERROR, code="not-answered", message="no answer")
-        return found
+            with self.display.live.shown(self._progress):
+                found = self._ask(case_id, stage)
+        return found or _not_answered(stage)
+
+    def _ask(self, case_id: str, stage: str, *, limit: float | None = None) -> StageResult | None:
+        """The engine answers all that was selected, whatever happens to it; nothing else is waited for."""
+        if self.engine is None or self._selected is None or (case_id, stage) not in self._selected:
+            return _not_answered(stage)
+        return self.engine.wait(case_id, stage, limit=limit)
 
     # ------------------------------------------------------------------ end
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        del session
-        if not self.config.option.collectonly:
-            self._report()
+        self._report()
+        if self._trouble and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+            session.exitstatus = CANNOT_START
 
     def _report(self) -> None:
         """Write the reports, once, whatever happened before."""
-        if self._reported or self.engine is None or self.settings is None:
+        if self._reported or self.engine is None:
             return
         self._reported = True
-        from pytest_gitops.report import document, write
+        from pytest_gitops.plugin.reporting import write_reports
 
-        run = self.engine.finish()
-        self._document = document.build(run)
-        self._written = write.write(self._document, self.settings.report)
-        if self._bridge is not None:
-            self._bridge.close()
+        self.display.live.restart()
+        self.display.live.say("stopping everything, writing the reports")
+        try:
+            with self.display.live.shown():
+                self._document, self._written = write_reports(self.engine.finish(), self.settings.report)
+        except EngineError as error:
+            self._trouble = str(error)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self.settings is None or self.catalog is None:
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int | pytest.ExitCode
+    ) -> None:
+        if self.catalog is None:
             return
-        self.display.summary(terminalreporter, self.catalog, self._document, self._written, self.engine)
+        self.display.summary(
+            terminalreporter,
+            nothing=self._nothing() if exitstatus != pytest.ExitCode.USAGE_ERROR else "",
+            document=self._document,
+            written=self._written,
+            trouble=self._trouble,
+            engine=self.engine,
+        )
+
+    def _nothing(self) -> str:
+        """What is said when no Application was found: such a run must not look like a good one."""
+        assert self.catalog is not None
+        if self.collected:
+            return ""
+        if not self.catalog.files:
+            return f"found no Application in {self.settings.root}"
+        where = ", ".join(self.config.args) or "."
+        number = len(self.catalog.entries)
+        return (
+            f"found no Application in {where}; the repository has {number} elsewhere, in {self.settings.root}"
+        )
 
     def pytest_unconfigure(self) -> None:
-        self._close()
-
-    def _close(self) -> None:
+        if not self._ready:
+            return
+        if self._bridge is not None:
+            self._bridge.close()
         if self.engine is not None:
-            if not self._reported and not self.config.option.collectonly and self.catalog is None:
-                self.engine.close()
-            else:
-                self._report()
-                self.engine.close()
+            self.engine.close()
+        self.display.live.close()
         if self._handler is not None:
             signal.signal(signal.SIGTERM, self._handler)
             self._handler = None
 
 
-def _told(finding: Finding) -> str:
-    from pytest_gitops.stages.base import told
-
-    return told(finding)
-
-
+def _not_answered(stage: str) -> StageResult:
+    return StageResult(
+        stage=stage,
+        outcome=Outcome.ERROR,
+        code="not-answered",
+        message="the engine was not asked for this: it was selected after the run had begun",
+    )

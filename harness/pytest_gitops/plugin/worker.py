@@ -1,4 +1,4 @@
-"""An xdist worker: collects what the owner found, and asks it for every verdict."""
+"""An xdist worker: collects what the owner found, tells what is selected, and asks for every verdict."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pytest_gitops.model import StageResult
 from pytest_gitops.plugin.bridge import Asker
 from pytest_gitops.plugin.catalog import Catalog
 from pytest_gitops.plugin.collection import Collecting
+from pytest_gitops.plugin.items import StageItem
 
 HANDLE = "gitops"
 """The key in `workerinput` under which the owner leaves what a worker needs."""
@@ -19,14 +20,23 @@ class Worker(Collecting):
     """Attached to the run that pytest's own process owns."""
 
     def __init__(self, catalog: Catalog, asker: Asker) -> None:
+        super().__init__()
         self.catalog, self._asker, self.answers = catalog, asker, self
 
     @classmethod
     def attach(cls, config: pytest.Config) -> Worker:
+        """Raises EngineError if the run that owns this worker is gone."""
         handle = config.workerinput[HANDLE]  # type: ignore[attr-defined]  # xdist's, on workers only
-        catalog = Catalog.loads(Path(handle["catalog"]).read_text("utf-8"))
-        return cls(catalog, Asker((handle["host"], handle["port"]), handle["key"]))
+        asker = Asker((handle["host"], handle["port"]), handle["key"])
+        return cls(Catalog.loads(Path(handle["catalog"]).read_text("utf-8")), asker)
 
-    def result(self, config: pytest.Config, case_id: str, stage: str) -> StageResult:
-        del config
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        # All workers collect and select the same; the owner begins with the first one that says so.
+        pairs = [(i.entry.id, i.stage) for i in session.items if isinstance(i, StageItem)]
+        self._asker.select(pairs, self.collected)
+
+    def result(self, case_id: str, stage: str) -> StageResult:
         return self._asker.result(case_id, stage)
+
+    def pytest_unconfigure(self) -> None:
+        self._asker.close()

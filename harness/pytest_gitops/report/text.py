@@ -5,19 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from pytest_gitops.report.redact import redact_text
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
 
+# The private directory of a run, as boot names it: gone when the text is read, and new in every run.
+_RUN = re.compile(r"(?:/[^\s/\"'`:=<>]+)*/pytest-gitops-[0-9]{14}-[0-9a-f]{8}")
+
+# What the log readers of CI systems take for commands: GitHub's `::add-mask::` at the beginning of a line, and its
+# `##[…]`, Azure's `##vso[…]` and TeamCity's `##teamcity[…]`.
+_COMMAND = re.compile(r"^(?P<margin>[^\S\n]*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+
+
 def clean(text: str) -> str:
     """The text without colour codes, and with a mark in place of what could hide or reorder other text.
 
-    Control and bidirectional characters and lone surrogates become U+FFFD; line ends become newlines.
+    Control and bidirectional characters and lone surrogates become U+FFFD; line ends become newlines; the run's
+    private directory becomes `<run>`.
     """
     plain = _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _CONTROL.sub("\ufffd", plain)
+    return _RUN.sub("<run>", _CONTROL.sub("\ufffd", plain))
+
+
+def for_log(text: str) -> str:
+    """The text as a terminal and a CI system's log may have it: clean, without secrets, and nobody's command."""
+    return _COMMAND.sub(lambda m: f"{m['margin'] or ''}{m[0].lstrip()} ", redact_text(clean(text)))
 
 
 def one_line(text: str) -> str:

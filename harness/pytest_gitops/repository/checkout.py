@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ class Checkout:
 
         Raises ConfigError, naming `where` it is asked for, if there is no such folder.
         """
-        prefix = path.strip("/").removeprefix("./") + "/"
+        folder = _clean(path)
+        prefix = f"{folder}/" if folder else ""
         wanted = [e.path for e in self.files() if e.path.startswith(prefix)]
         if not wanted:
             raise ConfigError(f"expected a folder of the repository, saw no file in {path!r}", where=where)
@@ -88,11 +90,11 @@ class Checkout:
         """The manifests in files and folders of the snapshot. Raises ConfigError for a path without any, bad YAML."""
         found: list[dict[str, Any]] = []
         for path in paths:
-            clean = path.strip("/").removeprefix("./")
+            clean = _clean(path)
             wanted = [
                 e.path
                 for e in self.files()
-                if (e.path == clean or e.path.startswith(clean + "/")) and e.path.endswith((".yaml", ".yml", ".json"))
+                if (not clean or e.path == clean or e.path.startswith(clean + "/")) and e.path.endswith((".yaml", ".yml", ".json"))
             ]
             if not wanted:
                 raise ConfigError(f"expected manifests in {path!r}, saw none in the repository", where=where)
@@ -115,6 +117,12 @@ class Checkout:
             except ManifestError:
                 continue  # the Application that renders it will say so
         return tuple(sorted(found))
+
+
+def _clean(path: str) -> str:
+    """A path of the repository as git writes it, empty for its top."""
+    clean = posixpath.normpath(path.strip("/") or ".")
+    return "" if clean == "." else clean
 
 
 def _hosts(value: Any) -> Iterator[str]:

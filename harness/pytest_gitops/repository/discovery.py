@@ -5,7 +5,6 @@ Reads files only, never fails as a whole: what cannot be read becomes a Problem 
 
 from __future__ import annotations
 
-import fnmatch
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_gitops.model import Case, Destination, Finding, Origin, Severity, Source
+from pytest_gitops.repository import kustomization
+from pytest_gitops.repository.globs import glob
 from pytest_gitops.repository.manifest import Document, ManifestError, parse
 
 GROUP = "argoproj.io/"
+OURS = ("Application", "ApplicationSet", "AppProject")
 ENDINGS = (".yaml", ".yml", ".json")
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -26,9 +28,19 @@ SETTINGS_NAMES = ("argocd-cm", "argocd-rbac-cm", "argocd-cmd-params-cm", "argocd
 """Argo CD's own ConfigMaps that a repository may bring (operator manual, "Declarative setup").
 The TLS and SSH known-hosts ones hold trust for hosts of the outside and are ours."""
 
-# A line that can only be the kind of one of Argo CD's objects, for files that are not YAML.
-KIND_LINE = re.compile(rb"^\s*[\"']?kind[\"']?\s*:\s*[\"']?(Application|ApplicationSet|AppProject)\b", re.MULTILINE)
+# What can only be the kind of one of Argo CD's objects or the name of its settings, for files that are not
+# YAML: at the beginning of a line, of a list's entry, or of an entry in braces.
+OURS_LINE = re.compile(
+    rb"(?:^|[{,])[\s\-]*[\"']?(?:kind[\"']?\s*:\s*[\"']?(?:Application|ApplicationSet|AppProject)"
+    rb"|name[\"']?\s*:\s*[\"']?argocd-(?:cm|rbac-cm|cmd-params-cm|gpg-keys-cm))(?![\w.-])",
+    re.MULTILINE,
+)
+# RFC 1123, as the API server has it (apimachinery: validation.IsDNS1123Subdomain and IsDNS1123Label).
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+NAME = re.compile(rf"{LABEL.pattern}(\.{LABEL.pattern})*")
 
+SHOWN = 80
+"""As much of a bad name as a message shows."""
 
 SECRET_LINE = re.compile(rb"kind[\"']?\s*:\s*[\"']?Secret\b")
 
@@ -88,8 +100,12 @@ def discover(
     entries = sorted(entries, key=lambda e: e.path)
     folders = {posixpath.dirname(e.path) for e in entries if posixpath.basename(e.path) == "Chart.yaml"}
     wanted, warnings = [], []
+    ignored = [glob(g) for g in ignore]
     for entry in entries:
-        if not entry.path.endswith(ENDINGS) or _ignored(entry.path, ignore) or _is_template(entry.path, folders):
+        name = posixpath.basename(entry.path)
+        if not (entry.path.endswith(ENDINGS) or name in kustomization.NAMES) or _is_template(entry.path, folders):
+            continue
+        if any(pattern.fullmatch(entry.path) for pattern in ignored):
             continue
         if entry.size > MAX_BYTES:
             warnings.append(_too_large(entry))
@@ -97,23 +113,17 @@ def discover(
         wanted.append(entry.path)
     search = _Search()
     contents = read(wanted)
-    search.patches = _patch_files(contents)
+    search.patches = kustomization.patch_files(contents)
     for path in wanted:
         search.file(path, contents.get(path, b""))
     return search.result(tuple(warnings))
-
-
-def _ignored(path: str, globs: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(path, g) for g in globs)
 
 
 def _is_template(path: str, charts: set[str]) -> bool:
     """Templates and subcharts of a Helm chart are not manifests yet: they are found by rendering."""
     parts = path.split("/")
     return any(
-        "/".join(parts[:i]) in charts and parts[i] in {"templates", "charts", "crds"}
-        or (i == 0 and "" in charts and parts[0] in {"templates", "charts", "crds"})
-        for i in range(len(parts) - 1)
+        "/".join(parts[:i]) in charts and parts[i] in {"templates", "charts", "crds"} for i in range(len(parts) - 1)
     )
 
 
@@ -128,29 +138,35 @@ def _too_large(entry: FileEntry) -> Finding:
     )
 
 
-def _patch_files(contents: Mapping[str, bytes]) -> set[str]:
-    """Files that a kustomization uses as patches: they look like Applications, but are parts of some."""
-    found = set()
-    for path, content in contents.items():
-        folder, name = posixpath.split(path)
-        if name not in {"kustomization.yaml", "kustomization.yml"}:
-            continue
-        try:
-            documents = parse(content)
-        except ManifestError:
-            continue  # the Application that renders it will say so
-        for document in documents:
-            if isinstance(document.value, dict):
-                found.update(posixpath.normpath(posixpath.join(folder, p)) for p in _patches(document.value))
-    return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongName:
+    """Why no control plane can have an object: the finding's words, and the key of metadata that is wrong."""
+
+    rule: str
+    key: str
+    message: str
+    help: str
 
 
-def _patches(kustomization: Mapping[str, Any]) -> Iterable[str]:
-    for key in ("patches", "patchesStrategicMerge", "patchesJson6902", "transformers", "replacements"):
-        for entry in kustomization.get(key) or ():
-            path = entry.get("path") if isinstance(entry, dict) else entry
-            if isinstance(path, str) and "\n" not in path:
-                yield path
+def wrong_name(kind: str, metadata: Any) -> WrongName | None:
+    """What is wrong with the name or namespace of one of Argo CD's objects, None if nothing is."""
+    known = metadata if isinstance(metadata, Mapping) else {}
+    name, namespace = known.get("name"), known.get("namespace")
+    if not isinstance(name, str) or not name:
+        return WrongName(
+            rule="no-name", key="name", message=f"{kind} without metadata.name", help="give it a name; Argo CD needs one"
+        )
+    for key, value, pattern, longest in (("name", name, NAME, 253), ("namespace", namespace, LABEL, 63)):
+        if value and not (isinstance(value, str) and len(value) <= longest and pattern.fullmatch(value)):
+            saw = repr(value) if len(repr(value)) <= SHOWN else f"{repr(value)[:SHOWN]}…"
+            return WrongName(
+                rule="invalid-name",
+                key=key,
+                message=f"{kind}: metadata.{key}: expected a name of at most {longest} characters as Kubernetes takes it, "
+                f"saw {saw}",
+                help="use lower-case letters, digits and hyphens; the API server accepts nothing else",
+            )
+    return None
 
 
 class _Search:
@@ -158,24 +174,27 @@ class _Search:
         self.found: list[Declared] = []
         self.problems: list[Problem] = []
         self.warnings: list[Finding] = []
-        self.patches: set[str] = set()
+        self.patches: frozenset[str] = frozenset()
         self.searched = 0
 
     def file(self, path: str, content: bytes) -> None:
-        if GROUP.encode() not in content and b"argocd-" not in content and not SECRET_LINE.search(content):
-            return
-        if path in self.patches:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            content = content.decode("utf-16", "replace").encode()
+        # Without the slash: JSON may write it as "\\/".
+        ours = GROUP.rstrip("/").encode() in content
+        if not ours and b"argocd-" not in content and not SECRET_LINE.search(content):
             return
         self.searched += 1
         try:
             documents = parse(content)
         except ManifestError as error:
-            if KIND_LINE.search(content):
+            if OURS_LINE.search(content) and path not in self.patches:
                 self._problem("yaml-invalid", path, error.line, f"not YAML: {error.problem}", "correct the YAML")
             return
         for document in documents:
             for item in document.items():
-                self.document(path, item)
+                if path not in self.patches or _is_complete(item.value):
+                    self.document(path, item)
 
     def document(self, path: str, document: Document) -> None:
         value = document.value
@@ -195,16 +214,11 @@ class _Search:
             self._declare("Secret", metadata, path, document)
         elif kind == "ConfigMap" and isinstance(metadata, Mapping) and metadata.get("name") in SETTINGS_NAMES:
             self._declare("ConfigMap", metadata, path, document)
-        elif isinstance(api, str) and api.startswith(GROUP) and kind in {"Application", "ApplicationSet", "AppProject"}:
-            if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
-                self._problem(
-                    "no-name",
-                    path,
-                    document.line_of("metadata"),
-                    f"{kind} without metadata.name",
-                    "give it a name; Argo CD needs one",
-                )
-            else:
+        elif isinstance(api, str) and api.startswith(GROUP) and isinstance(kind, str) and kind in OURS:
+            wrong = wrong_name(kind, metadata)
+            if wrong is not None:
+                self._problem(wrong.rule, path, document.line_of("metadata", wrong.key), wrong.message, wrong.help)
+            elif isinstance(metadata, Mapping):
                 self._declare(str(kind), metadata, path, document)
 
     def _declare(self, kind: str, metadata: Mapping[str, Any], path: str, document: Document) -> None:
@@ -243,6 +257,16 @@ class _Search:
 
 def _is_ours(value: Any) -> bool:
     return isinstance(value, Mapping) and str(value.get("apiVersion", "")).startswith(GROUP)
+
+
+def _is_complete(value: Any) -> bool:
+    """Whether an Application says where from, where to and for whom: a patch that does is one in its own right."""
+    spec = value.get("spec") if isinstance(value, Mapping) and value.get("kind") == "Application" else None
+    if not isinstance(spec, Mapping) or not spec.get("destination") or not spec.get("project"):
+        return False
+    many, one = spec.get("sources"), spec.get("source")
+    sources = many if isinstance(many, list) else [one]
+    return any(isinstance(s, Mapping) and s.get("repoURL") for s in sources)
 
 
 def _yaml_word(value: Any) -> str:

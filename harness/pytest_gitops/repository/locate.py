@@ -9,7 +9,8 @@ from typing import Any
 from pytest_gitops.repository.manifest import ManifestError, parse
 
 Place = tuple[str, int]
-Identity = tuple[str, str, str]
+Identity = tuple[str, str, str, str]
+"""API group, kind, namespace, name."""
 
 
 class Locator:
@@ -20,17 +21,19 @@ class Locator:
         self._folders: dict[str, dict[Identity, list[Place]]] = {}
 
     def find(self, folder: str, manifest: Mapping[str, Any]) -> Place | None:
-        """The (file, line) of `manifest` below `folder`; None if it is not there, or in more than one place."""
-        metadata = manifest.get("metadata") or {}
-        kind, name = str(manifest.get("kind")), str(metadata.get("name"))
+        """The (file, line) of `manifest` below `folder`, or in it where it is a file.
+
+        None if it is not there, or in more than one place. The namespace may be left out in the file.
+        """
         index = self._index(folder)
-        places = index.get((kind, str(metadata.get("namespace") or ""), name)) or index.get((kind, "", name)) or []
+        group, kind, namespace, name = _identity(manifest)
+        places = index.get((group, kind, namespace, name)) or index.get((group, kind, "", name)) or []
         return places[0] if len(places) == 1 else None
 
     def _index(self, folder: str) -> dict[Identity, list[Place]]:
         if folder not in self._folders:
             prefix = folder.rstrip("/") + "/" if folder and folder != "." else ""
-            paths = [p for p in self._paths if p.startswith(prefix) and _is_manifest(p)]
+            paths = [p for p in self._paths if (p.startswith(prefix) or p == folder) and _is_manifest(p)]
             index: dict[Identity, list[Place]] = {}
             for path, content in sorted(self._read(paths).items()):
                 for identity, line in _identities(content):
@@ -57,7 +60,11 @@ def _identities(content: bytes) -> list[tuple[Identity, int]]:
         for item in document.items():
             value = item.value
             if isinstance(value, Mapping) and isinstance(value.get("metadata"), Mapping) and value.get("kind"):
-                metadata = value["metadata"]
-                identity = (str(value["kind"]), str(metadata.get("namespace") or ""), str(metadata.get("name")))
-                found.append((identity, item.line))
+                found.append((_identity(value), item.line))
     return found
+
+
+def _identity(manifest: Mapping[str, Any]) -> Identity:
+    metadata = manifest.get("metadata") or {}
+    group = str(manifest.get("apiVersion") or "").rpartition("/")[0]
+    return group, str(manifest.get("kind")), str(metadata.get("namespace") or ""), str(metadata.get("name"))

@@ -51,6 +51,5 @@ def with_needs(name: str, stages: Sequence[Stage]) -> tuple[str, ...]:
     by_name = {s.name: s for s in stages}
     found: list[str] = []
     for need in by_name[name].needs:
-        found += [n for n in with_needs(need, stages) if n not in found]
-        found.append(need)
+        found += [n for n in (*with_needs(need, stages), need) if n not in found]
     return tuple(found)

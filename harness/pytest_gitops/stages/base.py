@@ -30,10 +30,17 @@ class Stage(Protocol):
     `publish` once for each, as soon as its answer is known. What `run` raises becomes an `error` of those left.
     """
 
-    name: str
-    family: Family
-    question: str
-    needs: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def family(self) -> Family: ...
+
+    @property
+    def question(self) -> str: ...
+
+    @property
+    def needs(self) -> tuple[str, ...]: ...
 
     def run(self, context: Context, cases: Sequence[Case], publish: Publish) -> None: ...
 

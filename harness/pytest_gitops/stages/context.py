@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Case, Finding, Moment
+from pytest_gitops.repository import kustomization
 from pytest_gitops.repository.locate import Locator, Place
 from pytest_gitops.settings import Settings
 
@@ -99,8 +100,13 @@ class Context:
     def has_path(self, commit: str, path: str) -> bool:
         """Whether a file or folder is in `commit`; for the tree under test without asking git."""
         if commit == self.snapshot.commit:
-            return path in {"", "."} or path in self._paths
+            return path in {"", "."} or path in self._paths or self._leads_elsewhere(path)
         return self.snapshot.has_path(commit, path)
+
+    def _leads_elsewhere(self, path: str) -> bool:
+        """Whether a folder on the way to `path` is a link or a submodule: only the repo-server knows where to."""
+        parts = path.split("/")
+        return any("/".join(parts[:i]) in self._elsewhere for i in range(1, len(parts)))
 
     def nearest(self, commit: str, path: str) -> str:
         """A hint at a path that exists and is spelled alike, or nothing."""
@@ -109,8 +115,9 @@ class Context:
         return f"; did you mean {close[0]!r}?" if close else ""
 
     def reads(self, case: Case) -> tuple[str, ...]:
-        """The folders of this repository, as it is under test, that the sources of `case` lie in."""
-        return tuple(
+        """The folders and files of this repository, as it is under test, that the sources of `case` lie in: its
+        paths, and what kustomizations there lead to."""
+        folders = (
             posixpath.normpath(s.path) if s.path else ""
             for s in case.sources
             if self.is_ours(s.repo_url)
@@ -118,6 +125,7 @@ class Context:
             and not (s.ref and not s.path)
             and self.resolve(s.target_revision or "HEAD") == self.snapshot.commit
         )
+        return tuple(dict.fromkeys(place for f in folders for place in self._kustomizations.of(f)))
 
     def locate(self, case: Case, manifest: Mapping[str, Any]) -> Place | None:
         """Where a rendered object is written as it is, if it is."""
@@ -125,6 +133,10 @@ class Context:
             if folder != "" and (place := self._locator.find(folder, manifest)):
                 return place
         return None
+
+    @cached_property
+    def _elsewhere(self) -> frozenset[str]:
+        return frozenset(e.path for e in self.snapshot.files() if not e.mode.startswith("100"))
 
     @cached_property
     def _paths(self) -> frozenset[str]:
@@ -135,6 +147,11 @@ class Context:
                 found.add(path)
                 path = posixpath.dirname(path)
         return frozenset(found)
+
+    @cached_property
+    def _kustomizations(self) -> kustomization.Reading:
+        paths = [e.path for e in self.checkout.files() if posixpath.basename(e.path) in kustomization.NAMES]
+        return kustomization.Reading(self.snapshot.read_many(paths))
 
     @cached_property
     def _locator(self) -> Locator:

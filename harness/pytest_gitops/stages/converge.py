@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.causes import cause_of
 from pytest_gitops.argocd.convergence import Observation, Patience, State, is_automated, observe, was_compared
-from pytest_gitops.errors import GitOpsError
+from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Case, Finding, Moment, Outcome, Severity, StageResult
 from pytest_gitops.stages.base import Family, Publish
 from pytest_gitops.waiting import now
@@ -38,7 +38,7 @@ everything that can come up does so within seconds."""
 BUSY = 20.0
 """Seconds for which an Application that is at work counts as moving though nothing is seen of it: a hook's Job."""
 
-TICK = 0.25
+TICK = 0.1
 """Seconds between two looks at the clock; states come by watch, not by looking."""
 
 NEVER_HEALTHY = {"progressing", "degraded", "missing", "suspended", "unknown", "syncing"}
@@ -71,8 +71,9 @@ class _Drive:
         assert context.api is not None, "converge is not run without a cluster"
         self.context, self.publish = context, publish
         self.applications = Applications(context.api)
-        self.wake, self.lock = threading.Condition(), threading.RLock()
+        self.lock = threading.RLock()
         self.stop = threading.Event()
+        self.blind: Exception | None = None  # why we see nothing any more
         began, limit = now(), context.settings.timeout
         ids = {c.id for c in cases}
         self.tracks = {
@@ -94,8 +95,10 @@ class _Drive:
             self.applications.create(roots, self._refused)
             self.context.start_controller()
             while not self.context.stopping.is_set() and any(t.wanted and not t.done for t in self.tracks.values()):
-                with self.wake:
-                    self.wake.wait(TICK)
+                self.context.stopping.wait(TICK)
+                if self.blind is not None:
+                    # States of before say nothing of now: no Application can be blamed for it.
+                    raise EngineError(f"the Applications cannot be watched: {self.blind}") from self.blind
                 self._judge()
         finally:
             self.stop.set()
@@ -107,10 +110,11 @@ class _Drive:
                 return
             with self.lock:
                 self._observe(track, application)
-            with self.wake:
-                self.wake.notify_all()
 
-        self.applications.watch(act, stop=self.stop)
+        try:
+            self.applications.watch(act, stop=self.stop)
+        except Exception as error:  # whatever it is: without it nothing would ever be judged
+            self.blind = error
 
     def _observe(self, track: _Track, application: Mapping[str, Any]) -> None:
         at = now()
@@ -136,21 +140,23 @@ class _Drive:
     def _judge(self) -> None:
         with self.lock:
             at = now()
-            for track in self.tracks.values():
+            # Of hundreds each wants to know when any other moved last: the last two movers answer for all.
+            last = sorted(((_moved(t, at), key) for key, t in self.tracks.items()), reverse=True)[:2]
+            for key, track in self.tracks.items():
                 if not track.done:
-                    self._one(track, at)
+                    self._one(track, at, others=next((m for m, who in last if who != key), 0.0))
 
-    def _one(self, track: _Track, at: float) -> None:
-        if track.seen.state is State.CONVERGED:
+    def _one(self, track: _Track, at: float, *, others: float) -> None:
+        if track.state and not is_automated(track.state):
+            self._sync(track, at, others)
+        # What we sync ourselves has to have been synced, also where nothing but hooks was left to do.
+        if track.seen.state is State.CONVERGED and (track.asked is None or track.seen.phase):
             if track.good_since is not None and at - track.good_since >= SETTLE:
                 self._passed(track)
             elif at < track.patience.deadline + SETTLE:
                 return
         if track.done:
             return
-        others = max((_moved(t, at) for t in self.tracks.values() if t is not track), default=0.0)
-        if track.state and not is_automated(track.state):
-            self._sync(track, at, others)
         seen = track.seen
         if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:
             # Its parent is through; what it has not created by now it never will.
@@ -207,11 +213,16 @@ class _Drive:
         case = track.case
         if not track.wanted:
             return
-        if seen.code in {"not-compared", "stale-revision"} and late:
+        # Roots, and what an ApplicationSet made, were there before: if they are not seen it is our fault.
+        unseen = seen.code == "never-created" and case.parent_kind != "Application"
+        if late and (unseen or seen.code in {"not-compared", "stale-revision"}):
             limit = self.context.settings.timeout
             text = f"Argo CD has not got to it within {limit:g} s: {seen.message}"
             self._publish(track, Outcome.ERROR, "not-reconciled", text)
             return
+        if seen.state is State.CONVERGED:
+            message = f"it became Synced and Healthy again and again, and never stayed so for {SETTLE:g} s"
+            seen = replace(seen, code="progressing", message=message)
         code = "never-healthy" if seen.code in NEVER_HEALTHY else seen.code
         text, hint, resource = self._told(track, seen, late=late)
         finding = Finding(

@@ -81,6 +81,11 @@ def objects_of(context: Context, case: Case) -> Sequence[Mapping[str, Any]]:
     return result.objects if isinstance(result, Rendered) else ()
 
 
+def _unescaped(step: str) -> str:
+    """A step of a JSON pointer (RFC 6901)."""
+    return step.replace("~1", "/").replace("~0", "~")
+
+
 def _finding(context: Context, case: Case | None, subject: Subject, hit: Hit) -> Finding:
     file, line = hit.file, hit.line
     if not file and case is not None:
@@ -89,7 +94,7 @@ def _finding(context: Context, case: Case | None, subject: Subject, hit: Hit) ->
         if place:
             file, line = place
         elif manifest is None and hit.pointer:
-            steps = [int(p) if p.isdigit() else p for p in hit.pointer.strip("/").split("/")]
+            steps = [int(p) if p.isdigit() else _unescaped(p) for p in hit.pointer.strip("/").split("/")]
             file, line = case.file, context.line(case, *steps)
         else:
             file, line = case.file, case.line

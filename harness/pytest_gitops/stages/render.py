@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from pytest_gitops.stages.base import Family, Publish, judged
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
+    from pytest_gitops.world import Refusal
 
 name = "render"
 family = Family.REVIEW
@@ -39,7 +41,7 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
     """The finding that a failed render makes: a host that was kept from answering is told apart from the rest."""
     many = case.manifest.get("spec", {}).get("sources")
     at = ("spec", "sources", result.source) if many else ("spec", "source")
-    blamed = next((r for r in context.refusals() if r.host in result.message), None)
+    blamed = next((r for r in context.refusals() if _blames(result.message, r)), None)
     if blamed is None:
         return Finding(
             rule="render-failed",
@@ -67,6 +69,12 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
         line=context.line(case, *at),
         help="check the network, or serve it from a folder with `charts:` in pytest-gitops.yaml",
     )
+
+
+def _blames(message: str, refusal: Refusal) -> bool:
+    """Whether `message` is about what was refused: its host as a whole, and its repository where only that was."""
+    host = rf"(?<![\w.-]){re.escape(refusal.host)}(?!\.?[\w-])"
+    return bool(re.search(host, message)) and refusal.path in message
 
 
 def warnings(case: Case, result: Rendered) -> list[Finding]:

@@ -148,7 +148,7 @@ def test_the_essentials_are_there_without_a_script() -> None:
     text = re.sub(r"<script.*?</script>", "", html.render(document.build(grid())), flags=re.DOTALL)
     for essential in (
         "3 of 9 Applications failed or could not be judged",
-        "no container runs, so images, probes and exit codes are not tested",
+        "No container runs, so images, probes and exit codes are not tested",
         "cause    the claim data-mongodb-0 names a StorageClass that is not there",
         "kubernetes/helm/btc-oracle/values-prod.yaml:22",
         "The root of the grid creates the AppProject itself",

@@ -1,0 +1,120 @@
+"""Writes docs/configuration.md from the schema of pytest-gitops.yaml and the plugin's own table of options.
+
+usage: python docs/generate.py          (a test asserts that the file is what this writes)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_gitops.configuration import FILE_NAME, schema
+from pytest_gitops.plugin import MARKERS, OPTIONS
+from pytest_gitops.settings import TARGET_BRANCH_VARIABLES
+
+TARGET = Path(__file__).with_name("configuration.md")
+
+HEAD = f"""\
+# Configuration
+
+<!-- Made by docs/generate.py. Change the schema or the options, not this page. -->
+
+Of what says the same thing, the first one counts:
+
+1. the command line: `--gitops-timeout 60`
+2. pytest's ini file: `gitops_timeout = 60`
+3. `{FILE_NAME}`: `timeout: 60`
+4. the environment
+5. the default
+
+Folders with policies add up, wherever they are named.
+
+The directory under test is the nearest one that has a `{FILE_NAME}` or is the top of a git clone, upwards from the first
+path that pytest is given, or from where it is started.
+"""
+
+ENVIRONMENT = (
+    ("PYTEST_GITOPS_CACHE", "the folder that tools are kept in; else `$XDG_CACHE_HOME/pytest-gitops`, `~/.cache/pytest-gitops`"),
+    ("PYTEST_GITOPS_TOOL_<NAME>", "the path of a tool, taken whatever its version: `PYTEST_GITOPS_TOOL_KUBE_APISERVER=/opt/kube-apiserver`"),
+    ("PYTEST_GITOPS_MIRRORS", "other places for release files: `dl.k8s.io=https://mirror.example/k8s …`"),
+)  # fmt: skip
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *_options(), *_file(), *_environment(), *_markers()])
+
+
+def _options() -> Iterator[str]:
+    yield "## Options\n"
+    yield "`--gitops` switches the plugin on; in an ini file that is `addopts = --gitops`.\n"
+    yield "| option | ini | what |\n|---|---|---|"
+    for name, _, metavar, text in OPTIONS:
+        shown = f"--gitops-{name} {metavar}" if metavar else f"--gitops-{name}"
+        yield f"| `{_cell(shown)}` | `gitops_{name}` | {_cell(text)} |"
+    yield ""
+
+
+def _file() -> Iterator[str]:
+    described = schema()
+    yield f"## {FILE_NAME}\n"
+    yield f"{described['description']}\n"
+    yield "| key | type | what |\n|---|---|---|"
+    for path, about, required in _keys(described, ""):
+        notes = [about.get("description", "")]
+        notes += ["Must be there."] if required else []
+        notes += [f"Default: {_json(about['default'])}."] if "default" in about else []
+        notes += [f"Example: {_json(about['examples'][0])}." if "examples" in about else ""]
+        yield f"| `{path}` | {_type(about)} | {_cell(' '.join(n for n in notes if n))} |"
+    yield ""
+    yield "An unknown key is an error that names the known ones.\n"
+
+
+def _keys(about: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """Every key below an object, with its dotted path; those of a list's entries as `key[]`."""
+    for name, member in about.get("properties", {}).items():
+        path = f"{prefix}{name}"
+        yield path, member, name in about.get("required", ())
+        yield from _keys(member, f"{path}.")
+        yield from _keys(member.get("items", {}), f"{path}[].")
+
+
+def _type(about: Mapping[str, Any]) -> str:
+    if "const" in about:
+        return _json(about["const"])
+    if about["type"] == "array":
+        return f"list of {about['items']['type']}s"
+    return str(about["type"])
+
+
+def _environment() -> Iterator[str]:
+    yield "## Environment\n"
+    yield "| variable | what |\n|---|---|"
+    for name, text in ENVIRONMENT:
+        yield f"| `{name}` | {_cell(text)} |"
+    names = ", ".join(f"`{n}`" for n in TARGET_BRANCH_VARIABLES)
+    yield f"| {names} | set by CI systems: the branch that the working tree will be merged into, so it stands for that branch |"
+    yield "| `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` | how this machine gets outside, and what it trusts |\n"
+
+
+def _markers() -> Iterator[str]:
+    yield "## Markers\n"
+    yield "| `-m` | items |\n|---|---|"
+    for marker in MARKERS:
+        name, _, text = marker.partition(": ")
+        yield f"| `{name}` | {_cell(text)} |"
+    yield ""
+
+
+def _json(value: Any) -> str:
+    return f"`{json.dumps(value)}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(), "utf-8")

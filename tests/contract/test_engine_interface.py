@@ -1,0 +1,219 @@
+"""The engine's interface, as the plugin uses it: what the fake promises, the real one keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gitops.engine import Engine, Selection
+from pytest_gitops.errors import ConfigError, EngineError
+from pytest_gitops.model import Outcome
+from pytest_gitops.process import run
+from pytest_gitops.settings import Settings, default_cache, explicit_tools, tool_mirrors
+from pytest_gitops.stages import NAMES
+from pytest_gitops.warden import MARK
+
+sys.path.append(str(Path(__file__).parent.parent / "plugin"))
+
+from fake_engine import FakeEngine
+
+LIMIT = 120.0  # seconds for one answer of the real engine on a busy machine
+
+Make = Callable[[Settings], Any]
+
+APPLICATION = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: {name}
+  namespace: argocd
+  finalizers: [resources-finalizer.argocd.argoproj.io]
+spec:
+  project: default
+  source: {{repoURL: https://git.example.com/grid.git, path: {name}, targetRevision: main}}
+  destination: {{server: https://kubernetes.default.svc, namespace: {name}}}
+  syncPolicy: {{automated: {{prune: true, selfHeal: true}}, syncOptions: [CreateNamespace=true]}}
+"""
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.engine)])
+def make(request: pytest.FixtureRequest) -> Make:
+    """How an engine is made."""
+    return FakeEngine if request.param == "fake" else Engine
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where run directories go. Its path is short: Argo CD has a unix socket in there (107 characters)."""
+    with tempfile.TemporaryDirectory(prefix="gitops-") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+        monkeypatch.undo()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, runs: Path) -> Settings:
+    """A repository of two Applications with a ConfigMap each."""
+    root = tmp_path / "grid"
+    for name in ("omega", "alpha"):
+        (root / name).mkdir(parents=True)
+        (root / f"{name}.yaml").write_text(APPLICATION.format(name=name))
+        (root / name / "settings.yaml").write_text(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {key: value}\n"
+        )
+    run("git", "init", "--quiet", "--initial-branch=main", cwd=root)
+    environ = dict(os.environ)
+    return Settings(
+        root=root,
+        report=tmp_path / "report",
+        cache=default_cache(environ),
+        environ=environ,
+        stages=NAMES,
+        urls=("https://git.example.com/grid.git",),
+        timeout=LIMIT,
+        tools=explicit_tools(environ),
+        mirrors=tool_mirrors(environ),
+    )
+
+
+@pytest.fixture
+def engine(make: Make, settings: Settings) -> Iterator[Any]:
+    made = make(settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def slow(settings: Settings) -> None:
+    """The fake does not answer by itself, as the real one does not within the first moments."""
+    (settings.root / "fake-engine.json").write_text('{"delay": 60}')
+
+
+def run_ids(runs: Path) -> list[str]:
+    """The runs that have a directory."""
+    return [p.name.removeprefix("pytest-gitops-") for p in runs.iterdir()]
+
+
+def marked(ids: list[str]) -> list[str]:
+    """The processes that say that they belong to one of these runs."""
+    marks, found = {f"{MARK}={i}".encode() for i in ids}, []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and marks & set((entry / "environ").read_bytes().split(b"\0")):
+                found.append(entry.name)
+    return found
+
+
+class TestEngine:
+    def test_a_run_from_its_beginning_to_its_end(self, engine: Any, runs: Path) -> None:
+        """One run, since each costs the real one ten seconds: every promise in the order of the calls."""
+        plan = engine.prepare()
+        assert [c.id for c in plan.cases] == ["alpha.yaml::argocd/alpha", "omega.yaml::argocd/omega"]
+        assert engine.versions.argocd
+        assert engine.versions.opa
+        assert engine.kubeconfig is not None
+        ids = run_ids(runs)
+
+        handed = engine.hand_over("note.txt", "for a worker")
+        assert handed.read_text() == "for a worker"
+        assert engine.hand_over("note.txt", "again").read_text() == "again", "a worker may be replaced"
+
+        pairs = [(c.id, s) for c in plan.cases for s in NAMES]
+        assert engine.wait(*pairs[0], limit=0.01) is None, "nothing was begun"
+        engine.begin(Selection(tuple(pairs)))
+        assert engine.verdicts.expected >= len(pairs)
+        results = {p: engine.wait(*p, limit=LIMIT) for p in pairs}
+        assert {(r.stage, r.outcome, r.message) for r in results.values() if r} == {
+            (s, Outcome.PASSED, "") for s in NAMES
+        }
+        assert engine.verdicts.open == 0
+        assert engine.wait("none.yaml::argocd/none", "source", limit=0.01) is None
+
+        found = engine.finish()
+        assert [v.case.id for v in found.verdicts] == [c.id for c in plan.cases]
+        assert all([s.stage for s in v.stages] == list(NAMES) for v in found.verdicts)
+        assert found.error == ""
+        assert not handed.exists()
+        assert (run_ids(runs), marked(ids)) == ([], [])
+        engine.close()
+        engine.close()
+
+    def test_only_what_is_selected_is_reported(self, engine: Any) -> None:
+        plan = engine.prepare()
+        engine.begin(Selection(((plan.cases[1].id, "source"),)))
+        assert engine.wait(plan.cases[1].id, "source", limit=LIMIT) is not None
+        found = engine.finish()
+        assert [(v.case.id, [s.stage for s in v.stages]) for v in found.verdicts] == [
+            (plan.cases[1].id, ["source"])
+        ]
+
+    @pytest.mark.usefixtures("slow")
+    def test_what_is_open_at_the_end_is_an_error(self, engine: Any, runs: Path) -> None:
+        plan = engine.prepare()
+        pair = (plan.cases[0].id, "converge")
+        engine.begin(Selection((pair,)))
+        found = engine.finish()
+        assert [(s.stage, s.outcome, s.code) for v in found.verdicts for s in v.stages] == [
+            ("converge", Outcome.ERROR, "interrupted")
+        ]
+        assert engine.wait(*pair).outcome is Outcome.ERROR
+        assert run_ids(runs) == []
+
+    @pytest.mark.usefixtures("slow")
+    def test_an_aborted_run_answers_everything_and_says_why(self, engine: Any) -> None:
+        plan = engine.prepare()
+        pairs = tuple((c.id, "converge") for c in plan.cases)
+        engine.begin(Selection(pairs))
+        waiting = [threading.Thread(target=engine.wait, args=p) for p in pairs]
+        for thread in waiting:
+            thread.start()
+        engine.abort(EngineError("etcd was killed by signal 9"))
+        for thread in waiting:
+            thread.join(10)
+            assert not thread.is_alive()
+        assert {engine.wait(*p).code for p in pairs} == {"tool-died"}
+        assert engine.finish().error == "etcd was killed by signal 9"
+
+
+class TestEngineThatNeverStarted:
+    """Cheap with the real one too: none of this boots anything."""
+
+    def test_closing_is_always_safe(self, engine: Any, runs: Path) -> None:
+        engine.close()
+        engine.close()
+        assert run_ids(runs) == []
+
+    def test_finish_gives_a_run_that_says_why_there_is_none(self, engine: Any) -> None:
+        engine.abort(EngineError("no space left"))
+        found = engine.finish()
+        assert (found.verdicts, found.error) == ((), "no space left")
+
+    def test_a_folder_without_git_is_a_configuration_error(
+        self, make: Make, settings: Settings, tmp_path: Path
+    ) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        made = make(dataclasses.replace(settings, root=elsewhere))
+        with pytest.raises(ConfigError, match="expected a git repository"):
+            made.prepare()
+        made.close()
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_thread_of_the_engine_that_fails_leaves_nobody_waiting(self, engine: Any) -> None:
+        """`begin` without `prepare` is wrong, and its threads fail; whoever waits is answered still."""
+        pair = ("a.yaml::argocd/a", "converge")
+        if isinstance(engine, FakeEngine):
+            engine._script = {"ends_after": 0}
+        engine.begin(Selection((pair,)))
+        answer = engine.wait(*pair, limit=10)
+        assert answer is not None
+        assert (answer.outcome, answer.code) == (Outcome.ERROR, "not-answered")

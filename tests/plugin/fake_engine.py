@@ -1,0 +1,178 @@
+"""An engine that starts nothing: its cases are the repository's, its verdicts come from `fake-engine.json`.
+
+A pytest plugin: `-p fake_engine` puts it in the real one's place. The file, at the repository's top, may have
+
+    verdicts        {"argocd/name stage": {"outcome", "code", "message", "findings", …}}; all others pass
+    boot            seconds that `prepare` takes
+    delay           seconds between two answers
+    prepare         {"config" | "engine": text}: the error that `prepare` raises
+    abort           {"after": answers given, "message": text}: a tool that dies in mid-run
+    ends_after      answers after which the engine's own thread ends without a word
+    finish          text of the EngineError that `finish` raises
+
+PYTEST_DONT_REWRITE: it is imported before pytest loads it as a plugin.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gitops.engine import Selection
+from pytest_gitops.errors import ConfigError, EngineError, GitOpsError
+from pytest_gitops.listing import declared_cases
+from pytest_gitops.model import Finding, Outcome, Run, Severity, StageResult, Tools, Verdict
+from pytest_gitops.plan import Plan
+from pytest_gitops.settings import Settings
+from pytest_gitops.stages import NAMES
+from pytest_gitops.verdicts import Verdicts
+
+SCRIPT = "fake-engine.json"
+
+
+class FakeEngine:
+    """The engine's interface, obeying a script."""
+
+    def __init__(self, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> None:
+        self.settings, self._say = settings, say
+        self.verdicts = Verdicts()
+        self.versions = Tools(argocd="3.6.1", kubernetes="1.37.2", opa="1.22.2")
+        self.kubeconfig: Path | None = Path("/run/fake/kubeconfig")
+        self._over = threading.Event()
+        self._failure = ""
+        self._plan: Plan | None = None
+        self._selection = Selection(())
+        self._worker: threading.Thread | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        path = settings.root / SCRIPT
+        self._script: Mapping[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+    def prepare(self) -> Plan:
+        self._say("starting the control plane")
+        self._over.wait(self._script.get("boot", 0))
+        match self._script.get("prepare"):
+            case {"config": text}:
+                raise ConfigError(text, where="pytest-gitops.yaml:1")
+            case {"engine": text}:
+                raise EngineError(text)
+        cases, problems, _ = declared_cases(self.settings)
+        self._plan = Plan(
+            cases=cases,
+            documents={},
+            duplicates={},
+            cycles=frozenset(),
+            contains_itself=frozenset(),
+            projects=(),
+            sets=(),
+            problems=problems,
+        )
+        return self._plan
+
+    def begin(self, selection: Selection) -> None:
+        self._selection = selection
+        self.verdicts.expect(selection.pairs)
+        self._worker = threading.Thread(target=self._run, daemon=True, name="fake-engine")
+        self._worker.start()
+
+    def _run(self) -> None:
+        try:
+            for number, (case_id, stage) in enumerate(self._selection.pairs):
+                abort = self._script.get("abort")
+                if abort and number == abort["after"]:
+                    self.abort(EngineError(abort["message"]))
+                if self._over.is_set() or number == self._script.get("ends_after"):
+                    return
+                self._say(f"{stage}: {len(self._selection.cases(stage))} Applications")
+                self._over.wait(self._script.get("delay", 0))
+                self.verdicts.give(case_id, self._verdict(case_id.split("::")[-1], stage))
+        finally:
+            self.verdicts.fail_rest(code="not-answered", message="the engine ended without an answer")
+
+    def _verdict(self, key: str, stage: str) -> StageResult:
+        given = self._script.get("verdicts", {}).get(f"{key} {stage}", {})
+        return StageResult(
+            stage=stage,
+            outcome=Outcome(given.get("outcome", "passed")),
+            code=given.get("code", ""),
+            message=given.get("message", ""),
+            duration=given.get("duration", 0.0),
+            findings=tuple(_findings(given)),
+        )
+
+    def wait(self, case_id: str, stage: str, *, limit: float | None = None) -> StageResult | None:
+        return self.verdicts.wait(case_id, stage, limit=limit)
+
+    def abort(self, error: GitOpsError) -> None:
+        self._failure = self._failure or str(error)
+        self._over.set()
+        self.verdicts.fail_rest(code="tool-died", message=str(error))
+
+    def finish(self) -> Run:
+        self._over.set()
+        self.verdicts.fail_rest(code="interrupted", message="the run ended before this was answered")
+        if self._worker is not None:
+            self._worker.join(10)
+        self.close()
+        if text := self._script.get("finish"):
+            raise EngineError(text)
+        return Run(
+            version="0",
+            tools=self.versions,
+            repository=self.settings.root.name,
+            head={"name": "main", "commit": "", "dirty": True},
+            base=None,
+            started="2026-01-01T00:00:00+00:00",
+            duration=1.0,
+            provider=self.settings.provider.value,
+            simulated=("containers do not run",),
+            stages=self.settings.stages,
+            command=self.settings.command,
+            findings=tuple(p.finding for p in self._plan.problems) if self._plan else (),
+            verdicts=tuple(self._judged()),
+            error=self._failure,
+        )
+
+    def _judged(self) -> Iterator[Verdict]:
+        asked = set(self._selection.pairs)
+        for case in self._plan.cases if self._plan else ():
+            results = {r.stage: r for r in self.verdicts.of(case.id) if (case.id, r.stage) in asked}
+            if results:
+                yield Verdict(case=case, stages=tuple(results[s] for s in NAMES if s in results))
+
+    def close(self) -> None:
+        self._over.set()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def hand_over(self, name: str, text: str) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="pytest-gitops-fake-")
+        path = Path(self._folder.name) / name
+        path.write_text(text, "utf-8")
+        return path
+
+
+def _findings(given: Mapping[str, Any]) -> Iterator[Finding]:
+    for each in given.get("findings", ()):
+        yield Finding(**{**each, "severity": Severity(each["severity"])})
+
+
+_patch = pytest.MonkeyPatch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    from pytest_gitops.plugin import owner
+
+    _patch.setattr(owner, "make_engine", lambda settings, say: FakeEngine(settings, say=say))
+
+
+def pytest_unconfigure() -> None:
+    _patch.undo()

@@ -1,0 +1,193 @@
+"""What a person sees while it waits: in a real terminal (tmux), and in a log."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from plugin_support import ARGS, BOTH, Repository, application
+
+from pytest_gitops.plugin import live
+from pytest_gitops.process import run
+from pytest_gitops.waiting import wait_until
+
+LIVE = re.compile(r"(answered|starting the control plane).* · \d+ s *$", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("progress", "text", "room", "expected"),
+    [
+        ("3 of 8 answered", "converge", 60, "  gitops: 3 of 8 answered · converge · 4 s"),
+        ("3 of 8 answered", "converge", 42, "  gitops: 3 of 8 answered · converge · 4 s"),
+        ("3 of 8 answered", "converge", 41, "  3 of 8 answered · converge · 4 s"),
+        ("3 of 8 answered", "converge", 30, "  3 of 8 answered · 4 s"),
+        ("3 of 8 answered", "converge", 12, "  4 s"),
+        ("3 of 8 answered", "converge", 4, ""),
+        ("3 of 8 answered", "", 60, "  gitops: 3 of 8 answered · 4 s"),
+        ("", "starting the control plane", 60, "  gitops: starting the control plane · 4 s"),
+        ("", "starting the control plane", 30, "  gitops: starting the… · 4 s"),
+        ("", "starting the control plane", 12, "  4 s"),
+    ],
+)
+def test_words_are_left_out_before_any_is_cut(progress: str, text: str, room: int, expected: str) -> None:
+    line = live.fitted(progress, text, "4 s", room)
+    assert line == expected
+    assert len(line) <= room
+
+
+class Screen:
+    """A run in a terminal of tmux."""
+
+    def __init__(self, repository: Repository, columns: int, *args: str, **variables: str) -> None:
+        self._socket = f"gitops-{os.getpid()}"
+        environ = {**os.environ, **variables}
+        words = [sys.executable, "-m", "pytest", "--gitops", *ARGS, "-p", "no:cacheprovider", *args]
+        # The shell stays, so that the last screen can be read.
+        command = f"cd {shlex.quote(str(repository.path))}; {shlex.join(words)}; echo ended: $?; sleep 60"
+        self._tmux(
+            "-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", "80", command, environ=environ
+        )
+
+    def _tmux(self, *words: str, environ: dict[str, str] | None = None) -> str:
+        return run("tmux", "-L", self._socket, *words, env=environ).stdout
+
+    def text(self, *, raw: bool = False) -> str:
+        shown = self._tmux("capture-pane", "-p", *(["-e"] if raw else []))
+        return "\n".join(line.rstrip() for line in shown.splitlines()).rstrip()
+
+    def until(self, pattern: str) -> str:
+        """The screen as soon as `pattern` is on it."""
+        return wait_until(
+            lambda: text if re.search(pattern, text := self.text(), re.MULTILINE) else None,
+            limit=30,
+            what=f"{pattern} on the screen",
+            seen=self.text,
+            pause=0.05,
+        )
+
+    def close(self) -> None:
+        run("tmux", "-L", self._socket, "kill-server", check=False)
+
+
+@pytest.fixture
+def screen(gitops: Repository) -> Iterator[Callable[..., Screen]]:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed")
+    opened: list[Screen] = []
+
+    def show(columns: int, *args: str, **variables: str) -> Screen:
+        opened.append(Screen(gitops, columns, *args, **variables))
+        return opened[-1]
+
+    gitops.write(
+        {
+            "kubernetes/applications/omega.yaml": application("omega"),
+            "grid.yaml": application("grid", "oracle"),
+        }
+    )
+    gitops.script(
+        boot=1.5,
+        delay=0.3,
+        verdicts={
+            "argocd/omega policy": {"outcome": "failed", "code": "no", "message": "grid.yaml:1: it is not"}
+        },
+    )
+    yield show
+    for each in opened:
+        each.close()
+
+
+@pytest.mark.parametrize(
+    ("workers", "columns", "more"),
+    [
+        ("-n0", 100, ""),
+        ("-n0", 60, ""),
+        ("-n0", 60, "-v"),
+        ("-n0", 60, "-s"),
+        ("-n2", 100, "--color=no"),
+        ("-n2", 60, "-v"),
+    ],
+)
+def test_the_line_stands_where_it_waits_and_leaves_nothing_behind(
+    screen: Callable[..., Screen], workers: str, columns: int, more: str
+) -> None:
+    shown = screen(columns, workers, *([more] if more else []))
+    booting = shown.until(r"starting the control plane · \d+ s$")
+    assert "test session starts" in booting
+    assert "ready in" not in booting
+    shown.until(r"\d+ of 12 answered.* · \d+ s$|  \d+ s$")
+    end = shown.until(r"^ended: 1")
+    assert not LIVE.search(end), end
+    assert "\nreports: gitops-report/index.html" in end
+    if workers == "-n0" and not more:
+        rows = [
+            row for row in end.splitlines() if row.startswith(("grid.yaml ", "kubernetes/")) and "%" in row
+        ]
+        assert [row.split()[:2] for row in rows] == [
+            ["grid.yaml", "........"],
+            ["kubernetes/applications/omega.yaml", "..F."],
+        ]
+
+
+def test_the_line_is_dim_where_there_are_colours_and_plain_where_not(screen: Callable[..., Screen]) -> None:
+    shown = screen(100, "--color=yes")
+    shown.until("starting the control plane")
+    assert "\x1b[2m  gitops: starting" in shown.text(raw=True)
+
+
+def test_no_escape_codes_where_colours_are_not_wanted(screen: Callable[..., Screen]) -> None:
+    shown = screen(100, NO_COLOR="1")
+    shown.until("starting the control plane")
+    assert "\x1b[2m" not in shown.text(raw=True)
+    assert not LIVE.search(shown.until(r"^ended: 1"))
+
+
+def test_an_interruption_leaves_nothing_of_the_line(screen: Callable[..., Screen]) -> None:
+    shown = screen(100)
+    shown.until(r"\d+ of 12 answered")
+    shown._tmux("send-keys", "C-c")
+    end = shown.until(r"^ended: 2|KeyboardInterrupt")
+    assert not LIVE.search(end), end
+
+
+@BOTH
+def test_a_log_gets_whole_lines_now_and_then(
+    two: Repository, workers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two.script(boot=0.5, delay=0.3)
+    monkeypatch.setattr(live, "PLAIN_SECONDS", 0.6)
+    monkeypatch.setattr(live, "TICK_SECONDS", 0.05)
+    result = two.run(workers)
+    said = [line for line in result.outlines if "answered" in line]
+    assert said
+    assert all(
+        re.fullmatch(r"gitops: \d+ of 12 answered( · \w+: \d+ Applications)? · \d+ s", s) for s in said
+    ), said
+    assert "\x1b" not in result.stdout.str()
+    dots = "".join(
+        re.sub(r"\[.*\]|\S*\.yaml", "", x).strip()
+        for x in result.outlines
+        if re.fullmatch(r"(\S+\.yaml)? *\.*( +\[.*\])?", x)
+    )
+    assert dots == "." * 12
+
+
+def test_a_log_of_a_real_file_gets_them_too_although_pytest_captures(two: Repository) -> None:
+    two.write({"conftest.py": "from pytest_gitops.plugin import live\nlive.PLAIN_SECONDS = 0.5\n"})
+    two.script(boot=0.1, delay=0.4, verdicts={"argocd/beta converge": {"outcome": "failed", "message": "no"}})
+    result = two.run_apart()
+    assert [x for x in result.outlines if re.fullmatch(r"gitops: \d+ of 12 answered · .* s", x)]
+    assert "Captured stdout" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("quiet", ["-qq", "-p no:terminal"])
+def test_silent_where_silence_is_wanted(two: Repository, quiet: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(live, "TICK_SECONDS", 0.02)
+    two.script(boot=0.2, delay=0.05)
+    assert "gitops: starting" not in two.run(*quiet.split()).stdout.str()

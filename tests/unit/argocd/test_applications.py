@@ -1,0 +1,106 @@
+"""What we do to Applications on the API server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+from pytest_gitops.argocd.applications import Applications
+from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.model import Case
+
+
+class FakeApi:
+    def __init__(self) -> None:
+        self.applied: list[dict[str, Any]] = []
+        self.patched: list[tuple[str, dict[str, Any], str]] = []
+        self.events: list[dict[str, Any]] = []
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def apply(self, manifest: dict[str, Any]) -> None:
+        if manifest["metadata"]["name"].startswith("bad"):
+            raise ApiError("refused", status=422, reason="Invalid")
+        self.applied.append(manifest)
+
+    def patch(self, path: str, body: dict[str, Any], *, content_type: str) -> None:
+        self.patched.append((path, body, content_type))
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        self.asked.append((path, params))
+        return {"items": self.events}
+
+    def watch(self, path: str, act: Callable[[str, dict[str, Any]], None], *, stop: threading.Event) -> None:
+        assert path == "/apis/argoproj.io/v1alpha1/applications"
+        for kind in ("ADDED", "MODIFIED", "DELETED"):
+            act(kind, {"metadata": {"namespace": "cd", "name": "web"}, "spec": {}})
+
+
+def applications(api: FakeApi) -> Applications:
+    return Applications(cast(Any, api))
+
+
+def case(name: str, **manifest: Any) -> Case:
+    meta = {"name": name, "labels": {"a": "b"}}
+    return Case(name=name, namespace="cd", project="p", file="a.yaml", line=1, manifest={"metadata": meta, **manifest})
+
+
+def test_each_is_created_as_its_manifest_says_without_what_is_argo_cds() -> None:
+    api = FakeApi()
+    made = case("web", spec={"project": "p"}, status={"sync": {"status": "Synced"}}, operation={"sync": {}})
+    applications(api).create([made], lambda case, error: None)
+    assert api.applied == [{"metadata": {"name": "web", "labels": {"a": "b"}, "namespace": "cd"}, "spec": {"project": "p"}}]
+    assert made.manifest["metadata"] == {"name": "web", "labels": {"a": "b"}}
+
+
+def test_one_that_is_refused_keeps_no_other_from_being_created() -> None:
+    api, failed = FakeApi(), list[tuple[str, str]]()
+    cases = [case("a"), case("bad"), case("b")]
+    applications(api).create(cases, lambda case, error: failed.append((case.name, str(error))))
+    assert sorted(m["metadata"]["name"] for m in api.applied) == ["a", "b"]
+    assert failed == [("bad", "refused")]
+
+
+def test_a_sync_has_the_applications_own_options_and_retries() -> None:
+    api = FakeApi()
+    policy = {"syncOptions": ["CreateNamespace=true"], "retry": {"limit": 3}}
+    applications(api).sync({"metadata": {"namespace": "cd", "name": "web"}, "spec": {"syncPolicy": policy}})
+    applications(api).sync({"metadata": {"namespace": "cd", "name": "web"}, "spec": {}})
+    (path, first, kind), (_, second, _) = api.patched
+    assert path == "/apis/argoproj.io/v1alpha1/namespaces/cd/applications/web"
+    assert kind == "application/merge-patch+json"
+    assert first["operation"]["sync"] == {"syncOptions": ["CreateNamespace=true"], "syncStrategy": {"hook": {}}}
+    assert first["operation"]["retry"] == {"limit": 3}
+    assert second["operation"]["sync"]["syncOptions"] == []
+    assert "retry" not in second["operation"]
+
+
+def test_a_refresh_is_an_annotation() -> None:
+    api = FakeApi()
+    one = {"metadata": {"namespace": "cd", "name": "web"}}
+    applications(api).refresh(one)
+    applications(api).refresh(one, hard=True)
+    assert [p["metadata"]["annotations"] for _, p, _ in api.patched] == [
+        {"argocd.argoproj.io/refresh": "normal"}, {"argocd.argoproj.io/refresh": "hard"},
+    ]  # fmt: skip
+
+
+def test_a_deleted_one_is_seen_as_nothing() -> None:
+    seen: list[tuple[str, bool]] = []
+    applications(FakeApi()).watch(lambda key, a: seen.append((key, bool(a))), stop=threading.Event())
+    assert seen == [("cd/web", True), ("cd/web", True), ("cd/web", False)]
+
+
+def test_warnings_are_those_of_the_objects_named_once_each_the_newest_last() -> None:
+    api = FakeApi()
+
+    def event(at: str | None, name: str, message: str) -> dict[str, Any]:
+        about = {"kind": "Pod", "name": name}
+        return {"lastTimestamp": at, "eventTime": "3", "involvedObject": about, "reason": "Failed", "message": message}
+
+    api.events = [event("2", "web-1", "b"), event("1", "web-0", "a"), event(None, "web-2", "c"), event("4", "db-0", "x"),
+                  event("5", "web-1", "b")]  # fmt: skip
+    found = applications(api).warnings("shop", ["web"])
+    assert found == ("Pod web-0: Failed: a", "Pod web-1: Failed: b", "Pod web-2: Failed: c")
+    assert applications(api).warnings("shop", ["web"], limit=1) == ("Pod web-2: Failed: c",)
+    assert api.asked[0] == ("/api/v1/namespaces/shop/events", {"fieldSelector": "type=Warning"})

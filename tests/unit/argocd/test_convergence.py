@@ -1,0 +1,230 @@
+"""What an Application object says of itself, from objects as Argo CD writes them (`testdata/`)."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gitops.argocd.convergence import (
+    Observation,
+    Patience,
+    State,
+    is_automated,
+    observe,
+    resources_of,
+    was_compared,
+)
+from pytest_gitops.repository.manifest import parse
+
+SYNC = ("Synced", "OutOfSync", "Unknown")
+HEALTH = ("Healthy", "Progressing", "Degraded", "Suspended", "Missing", "Unknown", "")
+DATA = sorted((Path(__file__).parent / "testdata").glob("*.yaml"))
+
+
+def example(name: str) -> dict[str, Any]:
+    (document,) = parse((Path(__file__).parent / "testdata" / f"{name}.yaml").read_bytes())
+    found: dict[str, Any] = document.value
+    return found
+
+
+@pytest.mark.parametrize("path", DATA, ids=lambda p: p.stem)
+def test_an_application_is_judged_by_what_argo_cd_writes(path: Path) -> None:
+    data = example(path.stem)
+    application, expect = data["application"], data["expect"]
+    seen = observe(application, revisions=data["revisions"])
+    assert seen == Observation(
+        state=State(expect["state"]),
+        code=expect["code"],
+        message=expect["message"],
+        causes=tuple(expect["causes"]),
+        retries=expect.get("retries", 0),
+        sync=application.get("status", {}).get("sync", {}).get("status", ""),
+        health=application.get("status", {}).get("health", {}).get("status", ""),
+        phase=application.get("status", {}).get("operationState", {}).get("phase", ""),
+    )
+
+
+@pytest.mark.parametrize("path", DATA, ids=lambda p: p.stem)
+def test_nothing_but_synced_and_healthy_converges(path: Path) -> None:
+    data = example(path.stem)
+    status = data["application"].setdefault("status", {})
+    for sync, health in itertools.product(SYNC, HEALTH):
+        status.setdefault("sync", {})["status"] = sync
+        status.setdefault("health", {})["status"] = health
+        seen = observe(data["application"], revisions=data["revisions"])
+        if seen.state is State.CONVERGED:
+            assert (sync, health) == ("Synced", "Healthy")
+            assert seen.problem == ("", "")
+        else:
+            assert seen.code
+            assert seen.message
+
+
+@pytest.mark.parametrize(
+    "kind", ["InvalidSpecError", "ComparisonError", "SyncError", "UnknownError", "DeletionError", "SharedResourceWarning"]
+)
+def test_an_error_condition_outweighs_synced_and_healthy(kind: str) -> None:
+    application = example("converged")["application"]
+    application["status"]["conditions"] = [
+        {"type": "OrphanedResourceWarning", "message": "one is nobody's"},
+        {"type": kind, "message": "no"},
+    ]
+    seen = observe(application)
+    assert seen.state is State.STUCK
+    assert seen.message == f"{kind}: no"
+
+
+@pytest.mark.parametrize("kind", ["OrphanedResourceWarning", "RepeatedResourceWarning", "ExcludedResourceWarning"])
+def test_a_warning_does_not_keep_it_from_converging(kind: str) -> None:
+    application = example("converged")["application"]
+    application["status"]["conditions"] = [{"type": kind, "message": "odd"}]
+    assert observe(application).state is State.CONVERGED
+
+
+def test_a_revision_that_is_not_ours_is_not_checked() -> None:
+    application = example("stale-revision")["application"]
+    assert observe(application, revisions=("",)).state is State.CONVERGED
+    assert observe(application).state is State.CONVERGED
+
+
+def test_without_a_revision_at_all_it_does_not_converge() -> None:
+    application = example("converged")["application"]
+    del application["status"]["sync"]["revision"]
+    seen = observe(application, revisions=("4f1c2a9d8e7b6a5c4d3e2f1a0b9c8d7e6f5a4b3c",))
+    assert seen.message == "compared to revision none, not yet to 4f1c2a9"
+
+
+def test_a_time_within_the_same_second_counts_as_compared() -> None:
+    application = example("converged")["application"]
+    application["status"]["reconciledAt"] = application["status"]["operationState"]["finishedAt"]
+    assert observe(application).state is State.CONVERGED
+    del application["status"]["reconciledAt"]
+    assert observe(application).message == "not yet compared since its sync ended"
+
+
+def test_a_hydrated_source_is_not_compared_with_the_specification() -> None:
+    application = example("stale-specification")["application"]
+    application["spec"]["sourceHydrator"] = {"drySource": {"repoURL": "https://github.com/example/grid.git"}}
+    assert observe(application).state is State.CONVERGED
+
+
+def test_a_changed_parameter_is_another_specification() -> None:
+    application = example("converged")["application"]
+    application["spec"]["source"] = {**application["spec"]["source"], "helm": {"parameters": [{"name": "a", "value": "2"}]}}
+    assert observe(application).message == "compared to another spec.source, not yet to the present one"
+
+
+@pytest.mark.parametrize("application", [{}, {"status": None}, {"status": {"sync": None, "health": []}}, {"status": "?"}])
+def test_an_object_without_a_status_is_still_to_be_compared(application: dict[str, Any]) -> None:
+    assert observe(application).code == "not-compared"
+    assert not was_compared(application)
+
+
+def test_a_list_that_holds_something_else_does_not_stop_the_judgement() -> None:
+    application = example("degraded")["application"]
+    application["status"]["resources"] += [None, "x"]
+    application["status"]["conditions"] = [None, "x"]
+    assert observe(application).code == "degraded"
+    assert len(resources_of(application)) == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "automated"),
+    [
+        (None, False),
+        ({}, False),
+        ({"automated": None}, False),
+        ({"automated": {}}, True),
+        ({"automated": {"enabled": True}}, True),
+        ({"automated": {"enabled": False, "prune": True}}, False),
+    ],
+)
+def test_automation_is_what_argo_cd_takes_for_it(policy: Any, automated: bool) -> None:
+    assert is_automated({"spec": {"syncPolicy": policy}}) is automated
+
+
+def test_a_summary_has_argo_cds_words() -> None:
+    assert observe(example("before-first-sync")["application"]).summary == "OutOfSync, Missing"
+    assert observe({}).summary == "not compared, health not assessed"
+
+
+def test_resources_have_their_health_and_hooks_their_phase() -> None:
+    deployment, hook = resources_of(example("hook-failed")["application"])
+    assert (deployment.api_version, deployment.title, deployment.sync, deployment.health) == (
+        "apps/v1", "Deployment oracle/oracle", "Synced", "Healthy",
+    )  # fmt: skip
+    assert (hook.title, hook.hook, hook.sync) == ("Job oracle/smoke", "PostSync", "Failed")
+    assert hook.message == "Job has reached the specified backoff limit"
+
+
+def test_a_hook_is_listed_once() -> None:
+    assert [r.kind for r in resources_of(example("hooks-succeeded")["application"])] == ["Deployment", "Job"]
+
+
+# ---------------------------------------------------------------- patience
+
+STUCK = Observation(state=State.STUCK, code="sync-failed", message="no")
+OTHER = Observation(state=State.STUCK, code="sync-failed", message="not yet")
+TRYING = Observation(state=State.MOVING, code="syncing", message="trying again", retries=1)
+PROGRESSING = Observation(state=State.MOVING, code="progressing", message="not up")
+
+
+def patience() -> Patience:
+    return Patience(deadline=100, quiet=10, still=40)
+
+
+def test_a_stuck_application_is_given_up_after_the_quiet_time() -> None:
+    waits = patience()
+    waits.note(STUCK, now=5)
+    assert waits.final(STUCK, now=14.9, others_moved=0) is None
+    assert waits.final(STUCK, now=15, others_moved=0) is STUCK
+
+
+def test_while_others_move_a_stuck_application_is_not_given_up() -> None:
+    waits = patience()
+    waits.note(STUCK, now=5)
+    assert waits.final(STUCK, now=24, others_moved=15) is None
+    assert waits.final(STUCK, now=25, others_moved=15) is STUCK
+
+
+def test_another_problem_begins_another_quiet_time() -> None:
+    waits = patience()
+    waits.note(STUCK, now=5)
+    waits.note(OTHER, now=12)
+    assert waits.final(OTHER, now=21, others_moved=0) is None
+    assert waits.final(OTHER, now=22, others_moved=0) is OTHER
+
+
+def test_a_retry_of_what_fails_again_is_no_movement() -> None:
+    waits = patience()
+    for at, seen in ((1, STUCK), (3, TRYING), (4, STUCK), (8, TRYING), (9, STUCK), (12, TRYING)):
+        waits.note(seen, now=at)
+    assert waits.final(TRYING, now=12.9, others_moved=0) is None
+    assert waits.final(TRYING, now=13, others_moved=0) is STUCK  # not the attempt that happens to run
+
+
+def test_progress_forgets_what_was_stuck() -> None:
+    waits = patience()
+    waits.note(STUCK, now=1)
+    waits.note(PROGRESSING, now=5)
+    assert waits.final(PROGRESSING, now=44, others_moved=0) is None
+    assert waits.final(PROGRESSING, now=45, others_moved=0) is PROGRESSING
+
+
+@pytest.mark.parametrize("seen", [STUCK, PROGRESSING])
+def test_the_deadline_ends_all_waiting(seen: Observation) -> None:
+    waits = patience()
+    waits.note(seen, now=99.5)
+    assert waits.final(seen, now=99.9, others_moved=99.9) is None
+    assert waits.final(seen, now=100, others_moved=99.9) is seen
+
+
+def test_at_the_deadline_what_was_stuck_is_blamed() -> None:
+    waits = patience()
+    waits.note(TRYING, now=1)
+    waits.note(STUCK, now=2)
+    waits.note(TRYING, now=99)
+    assert waits.final(TRYING, now=100, others_moved=99) is STUCK

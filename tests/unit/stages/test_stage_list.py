@@ -1,0 +1,89 @@
+"""The list of stages, and the results that findings make."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from pytest_gitops.errors import ConfigError
+from pytest_gitops.model import REVIEW_STAGES, VERIFY_STAGES, Finding, Outcome, Severity, Waiver
+from pytest_gitops.stages import FAMILIES, NAMES, all_stages, chosen, with_needs
+from pytest_gitops.stages.base import Family, judged, told
+
+
+def test_the_names_are_those_of_the_stages() -> None:
+    stages = all_stages()
+    assert tuple(s.name for s in stages) == NAMES
+    assert {s.name: s.family for s in stages} == FAMILIES
+    for stage in stages:
+        assert stage.question.endswith("?")
+        family = REVIEW_STAGES if stage.family is Family.REVIEW else VERIFY_STAGES
+        assert stage.name in family
+
+
+def test_a_stage_comes_after_all_that_it_needs() -> None:
+    stages = all_stages()
+    for at, stage in enumerate(stages):
+        needs = with_needs(stage.name, stages)
+        assert set(stage.needs) <= set(needs) <= set(NAMES[:at])
+        assert list(needs) == [n for n in NAMES if n in needs]
+
+
+def test_needs_of_needs_are_named_once() -> None:
+    graph = {"a": (), "b": ("a",), "c": ("b", "a"), "d": ("c", "b")}
+    stages = cast(Any, [SimpleNamespace(name=n, needs=needs) for n, needs in graph.items()])
+    assert with_needs("d", stages) == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["all"], NAMES),
+        (["review"], ("source", "render", "policy")),
+        (["verify"], ("converge",)),
+        (["converge", "source", "source"], ("source", "converge")),
+        (["verify", "render"], ("render", "converge")),
+        ([], ()),
+    ],
+)
+def test_words_mean_stages_in_the_stages_order(words: list[str], names: tuple[str, ...]) -> None:
+    assert chosen(words) == names
+
+
+@pytest.mark.parametrize("word", ["", "Source", "upgraded", "source,render"])
+def test_an_unknown_word_is_refused_with_the_known_ones(word: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        chosen(["source", word], where="gitops_stages")
+    assert str(caught.value) == (
+        f"gitops_stages: expected stages of source, render, policy, converge, review, verify, all; saw {word!r}"
+    )
+
+
+ERROR = Finding(
+    rule="missing-path", severity=Severity.ERROR, message="no path", file="a.yaml", line=3, resource="Service web/a", help="make it"
+)
+WARNING = Finding(rule="odd", severity=Severity.WARNING, message="hm")
+WAIVED = Finding(rule="old", severity=Severity.ERROR, message="known", waiver=Waiver(reason="so"))
+
+
+@pytest.mark.parametrize("findings", [[], [WARNING], [WAIVED], [WARNING, WAIVED]])
+def test_what_does_not_count_passes_and_is_kept(findings: list[Finding]) -> None:
+    result = judged("source", findings, duration=1.5, evidence={"a": 1}, message="never")
+    assert (result.outcome, result.code, result.message) == (Outcome.PASSED, "", "")
+    assert (result.findings, result.duration, result.evidence) == (tuple(findings), 1.5, {"a": 1})
+
+
+def test_the_first_that_counts_gives_the_code_and_all_that_count_are_told() -> None:
+    second = Finding(rule="other", severity=Severity.ERROR, message="more")
+    result = judged("source", [WARNING, WAIVED, ERROR, second])
+    assert (result.stage, result.outcome, result.code) == ("source", Outcome.FAILED, "missing-path")
+    assert result.findings == (WARNING, WAIVED, ERROR, second)
+    assert result.message == f"{told(ERROR)}\n{told(second)}"
+    assert judged("source", [ERROR], message="own words").message == "own words"
+
+
+def test_a_finding_is_told_with_its_place_its_object_its_rule_and_the_next_step() -> None:
+    assert told(ERROR) == "a.yaml:3: no path\n  object   Service web/a\n  rule     missing-path\n  next     make it"
+    assert told(WARNING) == "hm\n  rule     odd"

@@ -1,0 +1,125 @@
+"""pytest-gitops.yaml: what it says, and what is wrong with it, with file and line."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pytest_gitops import configuration
+from pytest_gitops.configuration import load, read
+from pytest_gitops.errors import ConfigError
+from pytest_gitops.settings import ChartRepository
+
+FULL = b"""\
+version: 1
+repository:
+  urls: [https://github.com/example/grid.git]
+branches: [main]
+ignore: ["docs/**"]
+charts:
+- {url: https://charts.example.com, path: charts}
+crds: [crds]
+prerequisites: [before]
+network:
+  allow: [ghcr.io]
+timeout: 60
+stages: [review]
+policy:
+  folders: [policies]
+  data: {regions: [eu]}
+waivers:
+- rule: limits-missing
+  application: argocd/*
+  reason: old
+  expires: 2030-01-31
+"""
+
+
+def test_everything_that_may_be_said_is_read() -> None:
+    said = read(FULL)
+    assert said.get("repository", "urls") == ["https://github.com/example/grid.git"]
+    assert said.get("policy", "data") == {"regions": ["eu"]}
+    assert said.get("timeout") == 60
+    assert said.charts == (ChartRepository(url="https://charts.example.com", path="charts"),)
+    (waiver,) = said.waivers
+    assert (waiver.rule, waiver.application, waiver.expires, waiver.line) == (
+        "limits-missing", "argocd/*", date(2030, 1, 31), 18,
+    )  # fmt: skip
+
+
+def test_what_is_not_said_is_the_default() -> None:
+    assert read(b"").get("network", "allow", default=()) == ()
+    assert read(FULL).get("repository", "nowhere") is None
+    assert read(FULL).get("timeout", "deeper", default=3) == 3
+
+
+@pytest.mark.parametrize("text", [b"", b"# nothing\n", b"---\n---\n", b"null\n"])
+def test_an_empty_file_says_nothing(text: bytes) -> None:
+    assert read(text) == configuration.Configuration(values={})
+
+
+def test_a_file_that_is_not_there_says_nothing(tmp_path: Path) -> None:
+    assert load(tmp_path / "pytest-gitops.yaml").values == {}
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "pytest-gitops.yaml").mkdir()
+    with pytest.raises(ConfigError, match=r"^pytest-gitops\.yaml: cannot be read: Is a directory$"):
+        load(tmp_path / "pytest-gitops.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("timeout: [", "pytest-gitops.yaml:1: did not find expected node content"),
+        ("a: 1\n---\nb: 2", "pytest-gitops.yaml:3: expected one YAML document, saw a second"),
+        ("- x", "pytest-gitops.yaml:1: ['x'] is not of type 'object'"),
+        (
+            "branches: [a]\ntimeouts: 3",
+            "pytest-gitops.yaml:2: unknown key 'timeouts'; known here: branches, charts, crds, ignore, network, policy, "
+            "prerequisites, repository, stages, timeout, version, waivers",
+        ),
+        ("network:\n  allow: [a]\n  deny: [b]", "pytest-gitops.yaml:3: unknown key 'deny'; known here: allow"),
+        ("timeout: 0", "pytest-gitops.yaml:1: timeout: 0 is less than or equal to the minimum of 0"),
+        ("timeout: .inf", "pytest-gitops.yaml:1: timeout: expected a number of seconds, saw one without end"),
+        ("crds: []\ntimeout: .nan", "pytest-gitops.yaml:2: timeout: expected a number of seconds, saw one without end"),
+        ("version: 2", "pytest-gitops.yaml:1: version: 1 was expected"),
+        ("branches:\n- a\n- 3", "pytest-gitops.yaml:3: branches.1: 3 is not of type 'string'"),
+        ("branches: main", "pytest-gitops.yaml:1: branches: 'main' is not of type 'array'"),
+        ("branches:", "pytest-gitops.yaml:1: branches: None is not of type 'array'"),
+        ("charts:\n- path: x", "pytest-gitops.yaml:2: charts.0: 'url' is a required property"),
+        ("crds: x\nignore: x", "pytest-gitops.yaml:1: crds: 'x' is not of type 'array' (1 more)"),
+        ("waivers:\n- {rule: a, reason: b}\nwaivers:\n- {rule: c, reason: d}",
+         "pytest-gitops.yaml:3: expected each key once, saw 'waivers' again"),
+        ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: branches, charts, crds, ignore, network, policy, "
+         "prerequisites, repository, stages, timeout, version, waivers"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_with_file_and_line(text: str, error: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(text.encode())
+    assert str(caught.value) == error
+
+
+def test_a_date_that_is_none_is_an_error_of_its_waiver() -> None:
+    with pytest.raises(ConfigError, match=r"pytest-gitops\.yaml:2: .*2030-02-31"):
+        read(b"waivers:\n- {rule: a, reason: b, expires: 2030-02-31}\n")
+
+
+def test_the_schema_is_a_schema_and_every_key_is_explained() -> None:
+    schema = configuration.schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+    def unexplained(node: Any, path: str) -> list[str]:
+        if not isinstance(node, dict):
+            return []
+        own = [path] if path and "type" in node and "description" not in node else []
+        return own + [u for k, v in node.get("properties", {}).items() for u in unexplained(v, f"{path}.{k}")]
+
+    assert unexplained(schema, "") == []
+    assert json.loads(json.dumps(schema)) == schema

@@ -1,0 +1,243 @@
+"""The architecture, held: which package may import which, who owns a library, what stays small and cheap."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import pytest_gitops
+from pytest_gitops.process import run
+
+ROOT = Path(pytest_gitops.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+# What each module or package at the top may import of ours; late imports and those for types count as well. Arrows
+# point up this list only: a name may be used by those that come after it.
+LAYERS: dict[str, set[str]] = {
+    # words and small tools, which everybody may know
+    "__init__": set(),
+    "model": set(),
+    "errors": set(),
+    "warden": set(),
+    "ports": set(),
+    "waiting": {"errors"},
+    "waivers": {"errors", "model"},
+    "settings": {"waivers"},
+    "verdicts": {"model"},
+    "process": {"errors", "waiting", "warden"},
+    # what a run is made of, each for itself
+    "tools": {"errors", "process", "waiting"},
+    "world": {"errors", "process", "waiting"},
+    "clusters": {"errors", "process", "waiting", "warden"},
+    "rego": {"errors", "model", "process"},
+    "report": {"errors", "model"},
+    "repository": {"errors", "model", "process", "settings", "world"},
+    "configuration": {"errors", "repository", "settings", "waivers"},
+    "listing": {"model", "repository", "settings"},
+    "plan": {"model", "repository"},
+    "argocd": {"clusters", "errors", "model", "plan", "ports", "process", "repository", "waiting"},
+    # what they answer together
+    "stages": {
+        "argocd", "clusters", "errors", "model", "plan", "rego", "repository", "settings", "waiting", "waivers", "world",
+    },
+    "boot": {
+        "argocd", "clusters", "errors", "model", "process", "rego", "repository", "settings", "tools", "waiting", "world",
+    },
+    "outcome": {"__init__", "argocd", "boot", "model", "settings", "stages", "verdicts", "waiting", "waivers"},
+    "engine": {
+        "argocd", "boot", "errors", "model", "outcome", "plan", "process", "repository", "settings", "stages", "verdicts",
+        "waiting", "waivers",
+    },
+    # the two ways in; pytest is an adapter
+    "plugin": {"configuration", "engine", "errors", "listing", "model", "report", "settings", "stages", "waiting"},
+    "cli": {"__init__", "errors", "settings", "tools"},
+}  # fmt: skip
+
+# Who imports what is not ours: files, or folders with a slash at their end.
+OWNERS: dict[str, tuple[str, ...]] = {
+    "asyncssh": ("world/ssh.py",),
+    "cryptography": ("world/certificates.py", "clusters/embedded/pki.py"),
+    "fakeredis": ("tools/redis_stand_in.py",),
+    "google": ("argocd/messages.py",),
+    "grpc": ("argocd/render.py",),
+    "jsonschema": ("configuration.py", "argocd/schema.py", "report/schema.py"),
+    "kubernetes": ("clusters/api.py",),
+    "opa_client": ("rego/opa.py",),
+    "pytest": ("plugin/",),
+    "requests": ("rego/opa.py",),
+    "rich": ("tools/live.py",),
+    "urllib3": ("clusters/api.py", "rego/opa.py"),
+    "yaml": ("repository/manifest.py", "tools/parts.py"),
+    # of the standard library, what must stay in one place
+    "subprocess": ("process.py",),
+    "time": ("waiting.py", "warden.py"),  # the warden is a program of its own
+}
+
+READERS_OF_THE_ENVIRONMENT = {
+    "settings.py",
+    "process.py",  # what a child inherits where nothing else is said
+    "world/sshclient.py",  # a program of its own, started by git
+}
+
+MAX_LINES = 400
+
+HEAVY = (
+    "asyncssh", "cryptography", "git", "google.protobuf", "grpc", "jsonschema", "kubernetes", "opa_client", "requests",
+    "rich", "urllib3", "yaml",
+)  # fmt: skip
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def unit_of(file: Path) -> str:
+    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(node: ast.AST) -> list[str]:
+    """The modules that an import names; `from pytest_gitops import x` may name a module."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        assert node.module
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text("utf-8"))
+
+
+@cache
+def imports(file: Path) -> frozenset[str]:
+    return frozenset(module for node in ast.walk(tree(file)) for module in imported(node))
+
+
+def units(file: Path) -> set[str]:
+    """What of ours a file imports, as names of the table."""
+    found = set()
+    for module in imports(file):
+        first, *rest = module.split(".")
+        if first == "pytest_gitops" and rest:
+            found.add(rest[0] if rest[0] in LAYERS else "__init__")
+    return found - {unit_of(file)}
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_module_imports_only_what_lies_below_it(file: Path) -> None:
+    assert units(file) <= LAYERS[unit_of(file)]
+
+
+def test_arrows_point_one_way() -> None:
+    seen: set[str] = set()
+    for unit, allowed in LAYERS.items():
+        assert allowed <= seen, unit
+        seen.add(unit)
+
+
+def test_the_table_has_what_there_is_and_no_arrow_too_many() -> None:
+    real: dict[str, set[str]] = {}
+    for file in FILES:
+        real.setdefault(unit_of(file), set()).update(units(file))
+    assert real == LAYERS
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_library_is_imported_in_its_own_place_alone(library: str) -> None:
+    users = {name_of(f) for f in FILES if any(m.split(".")[0] == library for m in imports(f))}
+    assert users
+    assert not [u for u in users if not any(u == o or (o.endswith("/") and u.startswith(o)) for o in OWNERS[library])]
+    assert all(any(u.startswith(o) for u in users) for o in OWNERS[library])
+
+
+def test_every_library_has_an_owner() -> None:
+    others = {m.split(".")[0] for f in FILES for m in imports(f)} - set(sys.stdlib_module_names) - {"pytest_gitops"}
+    assert others <= set(OWNERS)
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    def reads(node: ast.AST) -> bool:
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            return any(a.name in {"environ", "environb", "getenv"} for a in node.names)
+        return (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "os"
+            and node.attr in {"environ", "environb", "getenv", "putenv"}
+        )
+
+    readers = {name_of(f) for f in FILES if any(map(reads, ast.walk(tree(f))))}
+    assert readers == READERS_OF_THE_ENVIRONMENT
+
+
+def at_once(file: Path) -> set[str]:
+    """Our modules that are imported when this one is: not late, and not for types alone."""
+
+    def visit(body: list[ast.stmt]) -> Iterator[str]:
+        for node in body:
+            yield from imported(node)
+            if isinstance(node, (ast.ClassDef, ast.Try, ast.With)):
+                yield from visit(node.body)
+            elif isinstance(node, ast.If):
+                if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+                    yield from visit(node.body)
+                yield from visit(node.orelse)
+
+    return set(visit(tree(file).body))
+
+
+def test_no_modules_import_each_other() -> None:
+    def module(file: Path) -> str:
+        parts = ("pytest_gitops", *file.relative_to(ROOT).with_suffix("").parts)
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    graph = {module(f): at_once(f) for f in FILES}
+    graph = {m: {i for i in found if i in graph and i != m} for m, found in graph.items()}
+    done: set[str] = set()
+
+    def follow(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " → ".join([*way[way.index(name) :], name])
+        if name not in done:
+            for each in sorted(graph[name]):
+                follow(each, (*way, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        follow(name, ())
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_module_is_small_and_says_what_it_owns(file: Path) -> None:
+    assert len(file.read_text("utf-8").splitlines()) <= MAX_LINES
+    docstring = ast.get_docstring(tree(file))
+    assert docstring, "a module's docstring says what it owns"
+    assert docstring.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "needed"),
+    [("pytest_gitops.plugin", set()), ("pytest_gitops.plugin.worker", set()), ("pytest_gitops.plugin.owner", {"yaml"})],
+)
+def test_the_plugin_imports_nothing_heavy(module: str, needed: set[str]) -> None:
+    # Every pytest user imports every pytest11 module; a worker of xdist only asks and shows; the owner starts at once.
+    code = (
+        f"import sys, pytest; before = set(sys.modules); import json, {module}; "
+        f"print(json.dumps([m for m in sys.modules if m not in before]))"
+    )
+    path = os.pathsep.join([str(ROOT.parent), *filter(None, sys.path)])
+    done = run(sys.executable, "-c", code, env={"PYTHONPATH": path, "PATH": os.defpath}, limit=60)
+    loaded = json.loads(done.stdout)
+    assert module in loaded
+    assert {h for h in HEAVY for m in loaded if m == h or m.startswith(f"{h}.")} <= needed
+    if module == "pytest_gitops.plugin":
+        assert {m for m in loaded if m.startswith("pytest_gitops")} == {"pytest_gitops", "pytest_gitops.plugin"}
