@@ -31,15 +31,22 @@ Of what says the same thing, the first one counts:
 
 Folders with policies add up, wherever they are named.
 
-The directory under test is the nearest one that has a `{FILE_NAME}` or is the top of a git clone, upwards from the first
-path that pytest is given, or from where it is started.
+The directory under test is the nearest one that has a `{FILE_NAME}` or is the top of a git clone, upwards
+from the first path that pytest is given, or from where it is started.
 """
 
-ENVIRONMENT = (
-    ("PYTEST_GITOPS_CACHE", "the folder that tools are kept in; else `$XDG_CACHE_HOME/pytest-gitops`, `~/.cache/pytest-gitops`"),
-    ("PYTEST_GITOPS_TOOL_<NAME>", "the path of a tool, taken whatever its version: `PYTEST_GITOPS_TOOL_KUBE_APISERVER=/opt/kube-apiserver`"),
-    ("PYTEST_GITOPS_MIRRORS", "other places for release files: `dl.k8s.io=https://mirror.example/k8s …`"),
-)  # fmt: skip
+ENVIRONMENT = {
+    "PYTEST_GITOPS_CACHE": "the folder that tools are kept in; else `$XDG_CACHE_HOME/pytest-gitops`, "
+    "`~/.cache/pytest-gitops`",
+    "PYTEST_GITOPS_TOOL_<NAME>": "the path of a tool, taken whatever its version: "
+    "`PYTEST_GITOPS_TOOL_KUBE_APISERVER=/opt/kube-apiserver`",
+    "PYTEST_GITOPS_MIRRORS": "other places for release files: `dl.k8s.io=https://mirror.example/k8s …`",
+    ", ".join(
+        TARGET_BRANCH_VARIABLES
+    ): "set by CI systems: the branch that the working tree will be merged into, "
+    "so it stands for that branch",
+    "HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE": "how this machine gets outside, and what it trusts",
+}
 
 
 def page() -> str:
@@ -92,11 +99,9 @@ def _type(about: Mapping[str, Any]) -> str:
 def _environment() -> Iterator[str]:
     yield "## Environment\n"
     yield "| variable | what |\n|---|---|"
-    for name, text in ENVIRONMENT:
-        yield f"| `{name}` | {_cell(text)} |"
-    names = ", ".join(f"`{n}`" for n in TARGET_BRANCH_VARIABLES)
-    yield f"| {names} | set by CI systems: the branch that the working tree will be merged into, so it stands for that branch |"
-    yield "| `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` | how this machine gets outside, and what it trusts |\n"
+    for names, text in ENVIRONMENT.items():
+        yield f"| {', '.join(f'`{n}`' for n in names.split(', '))} | {_cell(text)} |"
+    yield ""
 
 
 def _markers() -> Iterator[str]:

@@ -40,7 +40,9 @@ class Outcome:
         """(application, rule, severity, file, line) of everything that was found."""
         assert self.report is not None, self.output
         found = {(None, f["rule"], f["severity"], f["file"], f["line"]) for f in self.report["findings"]}
-        for key, application in self.applications.items():
+        # Not by name: two Applications may have the same.
+        for application in self.report["applications"]:
+            key = f"{application['namespace']}/{application['name']}"
             for stage in application["stages"]:
                 found |= {(key, f["rule"], f["severity"], f["file"], f["line"]) for f in stage["findings"]}
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gitops.argocd import install
+from pytest_gitops.argocd.confinement import Confinement, is_possible
 from pytest_gitops.argocd.destinations import cluster_secret, stand_ins
 from pytest_gitops.argocd.processes import EXEC_SECONDS, ArgoCD, Surroundings
 from pytest_gitops.argocd.schema import CrdSchema
+from pytest_gitops.argocd.untrusted import tame
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.plane import Embedded
@@ -46,6 +49,7 @@ class Ground:
     argocd: ArgoCD
     opa: Opa
     schema: CrdSchema
+    brought: Sequence[Mapping[str, Any]]
     tools: Mapping[str, Tool]
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None], died: Callable[[Daemon], None]) -> None:
@@ -95,6 +99,8 @@ class Ground:
             definitions = pool.submit(install.crds, paths["argocd-crds"])
             self._say("reading the repository")
             self.checkout.take(directory / "repository.git")
+            tamed = tame(self.declarations.settings, confined=self._confines)
+            self.brought, self.findings = tamed.manifests, [*tamed.findings]
             self.mark("repository")
             self.world = self._build_world(directory / "world", paths)
             self.argocd = self._argocd(directory / "argocd", paths)
@@ -126,7 +132,8 @@ class Ground:
             folder = self.supervisor.directory / "folders" / str(number)
             checkout.write_out(chart.path, folder, where=f"pytest-gitops.yaml charts: {chart.url}")
             world.serve_charts(chart.url, folder, helm=paths["helm"])
-        world.allow([*settings.allowed_hosts, *checkout.source_hosts()])
+        world.allow(settings.allowed_hosts)
+        world.allow_named(checkout.source_hosts())
         world.start()
         self.mark("world")
         return world
@@ -144,7 +151,7 @@ class Ground:
             self.supervisor.directory / "opa",
             paths["opa"],
             folders=self.settings.policy_folders,
-            data={"gitops_settings": dict(self.settings.policy_data)},
+            data={"settings": dict(self.settings.policy_data)},
         )
         opa.start()
         return opa
@@ -158,8 +165,23 @@ class Ground:
             control=self.declarations.control,
             # What may take no longer as a whole may take no longer in a part of it.
             exec_limit=min(EXEC_SECONDS, self.settings.timeout),
+            confinement=self._confinement(paths) if self._confines else None,
         )
         return ArgoCD(self.supervisor, directory, around)
+
+    @property
+    def _confines(self) -> bool:
+        """Whether Argo CD's processes are kept from this machine's files and services by its kernel."""
+        return is_possible(shutil.which("git", path=self.settings.environ.get("PATH")))
+
+    def _confinement(self, paths: Mapping[str, Path]) -> Confinement:
+        directory = self.supervisor.directory
+        return Confinement(
+            # Over ssh the repository is read right there, where its snapshot borrows the clone's objects.
+            reads=(directory / "world", self.checkout.snapshot.bare, *self.checkout.repository.object_stores),
+            programs=(self.world.bin, *self.world.programs, *(paths[name] for name in ("argocd", "helm", "kustomize"))),
+            ports=self.world.ports,
+        )
 
     def _boot_repo_server(self) -> None:
         self._say("starting Argo CD")
@@ -174,7 +196,7 @@ class Ground:
         api = Api(cluster.kubeconfig)
         crds = self.checkout.manifests(self.settings.crds, where="pytest-gitops.yaml crds")
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="furnish") as pool:
-            # Created, not applied: field ownership of a schema of a megabyte costs the API server seconds.
+            # Created, not applied: nobody else owns a field of them.
             made = [pool.submit(api.post, install.CRD_PATH, d) for d in self._definitions]
             made += [pool.submit(api.apply, c) for c in crds]
             meanwhile(api)
@@ -191,15 +213,27 @@ class Ground:
     def _install(self, api: Api) -> None:
         """What Argo CD must find of its own: its namespace, settings and trust."""
         control = self.declarations.control
-        own = [_in_namespace(d.manifest, control) for d in self.declarations.settings]
-        namespace, *rest = install.settings(control, own)
+        namespace, *rest = install.settings(control, [_in_namespace(m, control) for m in self.brought])
+        plain = {o["metadata"]["name"]: o for o in install.settings(control, ())}
         api.apply(namespace)
         # Where roots live they are put by whoever installs Argo CD, so those namespaces are there before it acts.
         declared = (*self.declarations.applications, *self.declarations.application_sets)
         for other in sorted({d.namespace for d in declared if d.namespace} - {control}):
             api.apply({**namespace, "metadata": {"name": other}})
+        brought = {d.name: d for d in self.declarations.settings}
+
+        def one(manifest: Mapping[str, Any]) -> None:
+            name = manifest["metadata"]["name"]
+            try:
+                api.apply(manifest)
+            except GitOpsError as error:
+                if manifest.get("kind") != "ConfigMap" or name not in brought:
+                    raise
+                self._not_accepted(brought[name], error)
+                api.apply(plain[name])
+
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="install") as pool:
-            list(pool.map(api.apply, [*rest, *self.world.secrets(control)]))
+            list(pool.map(one, [*rest, *self.world.secrets(control)]))
 
     def _bring_projects(self, api: Api) -> None:
         control = self.declarations.control
@@ -213,16 +247,19 @@ class Ground:
         try:
             api.apply(_in_namespace(declared.manifest, self.declarations.control))
         except GitOpsError as error:
-            self.findings.append(
-                Finding(
-                    rule="not-accepted",
-                    severity=Severity.ERROR,
-                    message=f"the API server does not accept {declared.kind} {declared.name}: {error}",
-                    file=declared.file,
-                    line=declared.line,
-                    help="correct the manifest",
-                )
+            self._not_accepted(declared, error)
+
+    def _not_accepted(self, declared: Declared, error: GitOpsError) -> None:
+        self.findings.append(
+            Finding(
+                rule="not-accepted",
+                severity=Severity.ERROR,
+                message=f"the API server does not accept {declared.kind} {declared.name}: {error}",
+                file=declared.file,
+                line=declared.line,
+                help="correct the manifest",
             )
+        )
 
     def connect(self, cases: Sequence[Case]) -> None:
         """A cluster of its own behind every destination that is not the one Argo CD runs in."""

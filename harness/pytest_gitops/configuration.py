@@ -43,6 +43,8 @@ def schema() -> dict[str, Any]:
 
 def load(path: Path) -> Configuration:
     """The configuration in `path`, or an empty one if there is no such file. Raises ConfigError."""
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise ConfigError("is a link that leads out of the repository. Put a copy of the file there", where=path.name)
     try:
         text = path.read_bytes()
     except FileNotFoundError:

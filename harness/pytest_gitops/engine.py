@@ -20,7 +20,7 @@ from pytest_gitops.argocd.options import from_config_map
 from pytest_gitops.argocd.render import Rendered, RepoServer
 from pytest_gitops.boot import CRD_SECONDS, PARALLEL, Ground
 from pytest_gitops.errors import EngineError, GitOpsError
-from pytest_gitops.model import Case, Outcome, Run, StageResult, Tools
+from pytest_gitops.model import Case, Finding, Outcome, Run, Severity, StageResult, Tools
 from pytest_gitops.outcome import build_run
 from pytest_gitops.plan import Generated, Objects, Plan, Planner
 from pytest_gitops.process import Daemon
@@ -119,7 +119,7 @@ class Engine:
     def _planner(self, context: Context) -> Planner:
         ground, declarations = self._ground, self._ground.declarations
         control = declarations.control
-        cm = install.data_of([d.manifest for d in declarations.settings], "argocd-cm")
+        cm = install.data_of(ground.brought, "argocd-cm")
         options = from_config_map(cm, credentials=self._credentials)
         repo_server = self._repo_server = RepoServer(ground.argocd.repo_server, control=control, options=options)
         versions = api_versions(ground.api) if ground.api else ()
@@ -146,13 +146,25 @@ class Engine:
 
         def generate(sets: Sequence[Declared]) -> Mapping[str, Generated]:
             if ground.api is None:
-                error = "cannot be expanded without a cluster (--gitops-cluster none)"
-                return {f"{s.namespace or control}/{s.name}": Generated(error=error) for s in sets}
+                ground.findings += [self._not_expanded(s) for s in sets]
+                return {f"{s.namespace or control}/{s.name}": Generated(unknown=True) for s in sets}
             self._say(f"expanding {len(sets)} ApplicationSets")
             controllers.start_sets()
             return expand(ground.api, sets, control=control)
 
         return Planner(declarations=declarations, render=render, generate=generate, reads=context.reads)
+
+    def _not_expanded(self, declared: Declared) -> Finding:
+        """What could not be checked is said, and fails where that is asked for."""
+        return Finding(
+            rule="applicationset-not-expanded",
+            severity=Severity.ERROR if self.settings.strict else Severity.WARNING,
+            message=f"ApplicationSet {declared.name} was not expanded, so its Applications were not checked: there is "
+            "no cluster (--gitops-cluster none)",
+            file=declared.file,
+            line=declared.line,
+            help="leave the default, --gitops-cluster embedded",
+        )
 
     def _credentials(self, url: str) -> dict[str, str]:
         """What Argo CD's own database would add to a repository: the key of our stand-in, for ssh."""

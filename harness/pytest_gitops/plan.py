@@ -23,10 +23,12 @@ Objects = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """What an ApplicationSet makes: Application manifests, or the controller's words why it cannot."""
+    """What an ApplicationSet makes: Application manifests, or the controller's words why it cannot; `unknown` where
+    nobody was asked."""
 
     manifests: tuple[Mapping[str, Any], ...] = ()
     error: str = ""
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +120,21 @@ class Planner:
         found: list[Case] = []
         brought: list[tuple[str, Declared]] = []
         self._outdated.clear()
+        self._sets.update({self._key(s): s for s in sets})
         for case, objects in zip(pending, self.render(pending), strict=True):
             if case.id not in self._outdated:
                 children, theirs = self._children(case, objects or ())
                 found += children
                 brought += [(case.id, s) for s in theirs]
         found += self._generate(sets)
-        return (
-            [c for c in found if self._cases.get(c.id) is c],
-            [s for by, s in brought if by not in self._outdated],
-        )
+        new_sets: dict[str, Declared] = {}
+        for by, each in brought:
+            if by not in self._outdated:
+                new_sets.setdefault(self._key(each), each)  # that two bring one is for Argo CD and the policies to say
+        return [c for c in found if self._cases.get(c.id) is c], list(new_sets.values())
+
+    def _key(self, declared: Declared) -> str:
+        return f"{declared.namespace or self.declarations.control}/{declared.name}"
 
     def _end(self, cases: Sequence[Case], sets: Sequence[Declared]) -> None:
         """Give up on generations that have no end; what is declared in a file stays, whatever became of it."""
@@ -278,12 +285,11 @@ class Planner:
         control, new = self.declarations.control, []
         made = self.generate(sets)
         for each in sets:
-            key = f"{each.namespace or control}/{each.name}"
-            self._sets[key] = each
+            key = self._key(each)
             result = made.get(key, Generated(error="the applicationset-controller said nothing of it"))
             if result.error:
                 self._problem(each, "applicationset-failed", f"ApplicationSet {key}: {result.error}")
-            elif not result.manifests:
+            elif not result.manifests and not result.unknown:
                 self._problem(
                     each,
                     "applicationset-empty",

@@ -2,7 +2,7 @@
 
 usage: warden.py RUN_ID DIRECTORY. Waits for the end of standard input, which comes when the run's owner ends,
 however it ends; then kills every process that carries the run's mark in its environment or works in the
-directory, and removes the directory.
+directory, and removes the directory, and what Argo CD has left in shared memory.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import signal
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 MARK = "PYTEST_GITOPS_RUN"
@@ -20,6 +21,8 @@ MARK = "PYTEST_GITOPS_RUN"
 PAUSE_SECONDS = 0.02
 
 LIMIT_SECONDS = 10.0
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # Argo CD's choice, not ours
 
 
 def marked(run_id: str, directory: Path) -> list[int]:
@@ -64,13 +67,44 @@ def remove(directory: Path) -> None:
                 Path(folder).chmod(stat.S_IRWXU)
 
 
+def sweep(directory: Path, since: float, *, memory: Path = SHARED_MEMORY) -> None:
+    """Remove what the run's application-controller had written there to apply it, and was killed before it removed
+    it: kubeconfigs that name `directory`, and objects, a Secret perhaps, whose files nobody else can have written
+    after `since`. Where another run works, they may be that one's, and it removes them at its own end."""
+    alone = not any(
+        f"{MARK}=".encode() in content and b"ARGOCD_BINARY_NAME=argocd-application-controller\0" in content
+        for content in _environments()
+    )
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(memory):
+            if not entry.name.isdigit() or not entry.is_file(follow_symlinks=False):
+                continue
+            with contextlib.suppress(OSError):
+                seen = entry.stat(follow_symlinks=False)
+                if seen.st_uid != os.getuid() or stat.S_IMODE(seen.st_mode) != 0o600:
+                    continue
+                content = Path(entry.path).read_bytes()
+                ours = f"{directory}{os.sep}".encode() in content
+                if ours or (alone and seen.st_mtime >= since and content.startswith((b"{", b"apiVersion:"))):
+                    Path(entry.path).unlink()
+
+
+def _environments() -> Iterator[bytes]:
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                yield Path(entry.path, "environ").read_bytes()
+
+
 def main(run_id: str, directory: str) -> None:
     """Wait for the owner's end, then clean up."""
+    since = time.time()
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     while sys.stdin.buffer.read(1):
         pass
     end(run_id, Path(directory))
+    sweep(Path(directory), since)
     remove(Path(directory))
 
 

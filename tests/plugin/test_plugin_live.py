@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from plugin_support import ARGS, BOTH, Repository, application
@@ -38,6 +41,25 @@ def test_words_are_left_out_before_any_is_cut(progress: str, text: str, room: in
     line = live.fitted(progress, text, "4 s", room)
     assert line == expected
     assert len(line) <= room
+
+
+class Tube(io.StringIO):
+    """A writer's file in memory, and the part of pytest's writer that the line looks at."""
+
+    fullwidth, width_of_current_line, hasmarkup = 60, 6, False
+
+
+def test_whatever_pytest_writes_wipes_the_line_first() -> None:
+    writer = Tube()
+    writer._file = file = Tube()  # type: ignore[attr-defined]
+    terminal = live._Terminal(writer, live._Raw(file), threading.RLock())
+    writer._file.write(".")  # type: ignore[attr-defined]
+    terminal.draw("", "converge", 3)
+    writer._file.write("F")  # type: ignore[attr-defined]
+    writer._file.write(".")  # type: ignore[attr-defined]
+    assert file.getvalue() == f".{live.SAVE}  gitops: converge · 3 s{live.WIPE}{live.RESTORE}{live.WIPE}F."
+    terminal.close()
+    assert writer._file is file  # type: ignore[attr-defined]
 
 
 class Screen:
@@ -169,6 +191,9 @@ def test_a_log_gets_whole_lines_now_and_then(
         re.fullmatch(r"gitops: \d+ of 12 answered( · \w+: \d+ Applications)? · \d+ s", s) for s in said
     ), said
     assert "\x1b" not in result.stdout.str()
+    below = [line for above, line in pairwise(result.outlines) if above in said]
+    if workers == "-n0":
+        assert all(re.match(r"apps/(beta|omega)\.yaml \.", line) for line in below), below
     dots = "".join(
         re.sub(r"\[.*\]|\S*\.yaml", "", x).strip()
         for x in result.outlines

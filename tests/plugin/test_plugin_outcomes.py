@@ -219,6 +219,8 @@ def test_the_command_of_a_failure_works_for_a_repository_elsewhere(gitops: Repos
         "out",
         "--rootdir",
         "grid",
+        "-k",
+        "source",
         "grid/apps",
     )
     words = command(gitops.run(workers, *arguments))

@@ -17,7 +17,10 @@ HARNESS = ROOT / "harness" / "pytest_gitops"
 
 # Codes that no repository of ours brings about, and the test that does.
 ELSEWHERE = {
-    "invalid-name": "tests/unit/repository/test_discovery.py",
+    "applicationset-not-expanded": "tests/engine/test_without_a_cluster.py",
+    "invalid-name": "tests/unit/repository/test_names.py",
+    "repository-url": "tests/unit/stages/test_reach.py",
+    "setting-not-applied": "tests/unit/argocd/test_untrusted.py",
     "file-too-large": "tests/unit/repository/test_discovery.py",
     "not-accepted": "tests/unit/stages/test_converge_drive.py",
     EXPIRED: "tests/unit/test_waivers.py",

@@ -26,6 +26,7 @@ LAYERS: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
     "warden": set(),
+    "confine": set(),
     "ports": set(),
     "waiting": {"errors"},
     "waivers": {"errors", "model"},
@@ -42,7 +43,7 @@ LAYERS: dict[str, set[str]] = {
     "configuration": {"errors", "repository", "settings", "waivers"},
     "listing": {"model", "repository", "settings"},
     "plan": {"model", "repository"},
-    "argocd": {"clusters", "errors", "model", "plan", "ports", "process", "repository", "waiting"},
+    "argocd": {"clusters", "confine", "errors", "model", "plan", "ports", "process", "repository", "waiting"},
     # what they answer together
     "stages": {
         "argocd", "clusters", "errors", "model", "plan", "rego", "repository", "settings", "waiting", "waivers", "world",
@@ -156,12 +157,18 @@ def test_the_table_has_what_there_is_and_no_arrow_too_many() -> None:
 def test_a_library_is_imported_in_its_own_place_alone(library: str) -> None:
     users = {name_of(f) for f in FILES if any(m.split(".")[0] == library for m in imports(f))}
     assert users
-    assert not [u for u in users if not any(u == o or (o.endswith("/") and u.startswith(o)) for o in OWNERS[library])]
+    assert not [
+        u for u in users if not any(u == o or (o.endswith("/") and u.startswith(o)) for o in OWNERS[library])
+    ]
     assert all(any(u.startswith(o) for u in users) for o in OWNERS[library])
 
 
 def test_every_library_has_an_owner() -> None:
-    others = {m.split(".")[0] for f in FILES for m in imports(f)} - set(sys.stdlib_module_names) - {"pytest_gitops"}
+    others = (
+        {m.split(".")[0] for f in FILES for m in imports(f)}
+        - set(sys.stdlib_module_names)
+        - {"pytest_gitops"}
+    )
     assert others <= set(OWNERS)
 
 
@@ -226,7 +233,11 @@ def test_a_module_is_small_and_says_what_it_owns(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("module", "needed"),
-    [("pytest_gitops.plugin", set()), ("pytest_gitops.plugin.worker", set()), ("pytest_gitops.plugin.owner", {"yaml"})],
+    [
+        ("pytest_gitops.plugin", set()),
+        ("pytest_gitops.plugin.worker", set()),
+        ("pytest_gitops.plugin.owner", {"yaml"}),
+    ],
 )
 def test_the_plugin_imports_nothing_heavy(module: str, needed: set[str]) -> None:
     # Every pytest user imports every pytest11 module; a worker of xdist only asks and shows; the owner starts at once.
@@ -240,4 +251,7 @@ def test_the_plugin_imports_nothing_heavy(module: str, needed: set[str]) -> None
     assert module in loaded
     assert {h for h in HEAVY for m in loaded if m == h or m.startswith(f"{h}.")} <= needed
     if module == "pytest_gitops.plugin":
-        assert {m for m in loaded if m.startswith("pytest_gitops")} == {"pytest_gitops", "pytest_gitops.plugin"}
+        assert {m for m in loaded if m.startswith("pytest_gitops")} == {
+            "pytest_gitops",
+            "pytest_gitops.plugin",
+        }

@@ -37,7 +37,14 @@ FINDING = Finding(
     help="make it",
     waiver=Waiver(reason="known", expires="2030-01-01"),
 )
-CASE = Case(name="web", namespace="argocd", project="omega", file="apps/web.yaml", line=2, manifest={"kind": "Application"})
+CASE = Case(
+    name="web",
+    namespace="argocd",
+    project="omega",
+    file="apps/web.yaml",
+    line=2,
+    manifest={"kind": "Application"},
+)
 
 
 def result(outcome: Outcome, *findings: Finding) -> StageResult:
@@ -47,7 +54,7 @@ def result(outcome: Outcome, *findings: Finding) -> StageResult:
 def test_values_are_frozen() -> None:
     for each in vars(model).values():
         if dataclasses.is_dataclass(each):
-            assert each.__dataclass_params__.frozen, each  # type: ignore[attr-defined]
+            assert getattr(each, "__dataclass_params__").frozen, each  # noqa: B009  # unknown to typeshed
             assert hasattr(each, "__slots__"), each
 
 
@@ -88,12 +95,15 @@ def test_a_result_comes_back_from_what_is_written() -> None:
         (Severity.INFO, None, False),
     ],
 )
-def test_only_an_error_that_is_not_waived_counts(severity: Severity, waiver: Waiver | None, counts: bool) -> None:
+def test_only_an_error_that_is_not_waived_counts(
+    severity: Severity, waiver: Waiver | None, counts: bool
+) -> None:
     assert Finding(rule="r", severity=severity, message="m", waiver=waiver).counts is counts
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "where"), [("a.yaml", 3, "a.yaml:3"), ("a.yaml", None, "a.yaml"), ("", 3, ""), ("", None, "")]
+    ("file", "line", "where"),
+    [("a.yaml", 3, "a.yaml:3"), ("a.yaml", None, "a.yaml"), ("", 3, ""), ("", None, "")],
 )
 def test_a_place_is_file_and_line_as_far_as_they_are_known(file: str, line: int | None, where: str) -> None:
     assert Finding(rule="r", severity=Severity.INFO, message="m", file=file, line=line).where == where

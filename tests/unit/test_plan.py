@@ -18,7 +18,9 @@ URL = "https://github.com/example/grid.git"
 API = "argoproj.io/v1alpha1"
 
 
-def app(name: str, path: str = "", *, namespace: str | None = "argocd", to: str = "argocd", **spec: Any) -> dict[str, Any]:
+def app(
+    name: str, path: str = "", *, namespace: str | None = "argocd", to: str = "argocd", **spec: Any
+) -> dict[str, Any]:
     return {
         "apiVersion": API,
         "kind": "Application",
@@ -50,7 +52,8 @@ class World:
         sets: Mapping[str, Generated] | None = None,
     ) -> None:
         contents = {
-            path: dump(*(content if isinstance(content, list) else [content])).encode() for path, content in files.items()
+            path: dump(*(content if isinstance(content, list) else [content])).encode()
+            for path, content in files.items()
         }
         self.declarations: Declarations = discover(
             [FileEntry(path=p) for p in contents], lambda paths: {p: contents[p] for p in paths}
@@ -71,7 +74,10 @@ class World:
 
     def plan(self) -> Plan:
         return Planner(
-            declarations=self.declarations, render=self.render, generate=self.generate, reads=lambda c: self.reads(c)
+            declarations=self.declarations,
+            render=self.render,
+            generate=self.generate,
+            reads=lambda c: self.reads(c),
         ).build()
 
 
@@ -101,9 +107,16 @@ def test_a_render_that_fails_loses_nothing_but_its_children() -> None:
 
 
 def test_what_a_chart_renders_to_is_a_child_at_its_parents_place() -> None:
-    plan = World({"root.yaml": [CONFIG_MAP, app("root", "chart")]}, {"chart": [app("one"), CONFIG_MAP, app("two")]}).plan()
+    plan = World(
+        {"root.yaml": [CONFIG_MAP, app("root", "chart")]}, {"chart": [app("one"), CONFIG_MAP, app("two")]}
+    ).plan()
     root, one, two = plan.cases
-    assert (one.id, one.line, one.origin, one.parent) == ("root.yaml::argocd/one", 6, Origin.RENDERED, "argocd/root")
+    assert (one.id, one.line, one.origin, one.parent) == (
+        "root.yaml::argocd/one",
+        6,
+        Origin.RENDERED,
+        "argocd/root",
+    )
     assert one.parent_kind == "Application"
     assert plan.parent_of(one) is root
     assert plan.parent_of(root) is None
@@ -122,7 +135,8 @@ def test_children_of_children_are_rendered_too() -> None:
 
 def test_a_child_without_a_namespace_is_where_its_parent_deploys_to() -> None:
     plan = World(
-        {"root.yaml": app("root", "chart", to="team")}, {"chart": [app("one", namespace=None), app("two", namespace="x")]}
+        {"root.yaml": app("root", "chart", to="team")},
+        {"chart": [app("one", namespace=None), app("two", namespace="x")]},
     ).plan()
     assert [c.key for c in plan.cases] == ["argocd/root", "team/one", "x/two"]
     plan = World({"root.yaml": app("root", "chart", to="")}, {"chart": [app("one", namespace=None)]}).plan()
@@ -166,12 +180,13 @@ def test_what_a_parent_changes_replaces_all_that_came_of_it_before(names: tuple[
         },
         {
             "apps": [app("middle", "patched")],
-            "plain": [app("shared", "src/plain"), app("only-plain", "deeper"), app("only-plain", "deeper")],
+            "plain": [app("shared", "src/plain"), *[app("only-plain", "deeper")] * 3, app_set("only-plain")],
             "deeper": [app("deep")],
             "patched": [app("shared", "src/patched"), app("only-patched")],
         },
     )
     plan = world.plan()
+    assert world.generated == []
     assert sorted(c.name for c in plan.cases) == ["middle", "only-patched", "root", "shared", "shared"]
     # `shared` is created by `middle` and stands, for nobody, in a file that nobody reads any more.
     assert {c.id for c in plan.duplicates["argocd/shared"]} == {
@@ -181,8 +196,23 @@ def test_what_a_parent_changes_replaces_all_that_came_of_it_before(names: tuple[
     assert list(plan.duplicates) == ["argocd/shared"]
 
 
+def test_what_one_parent_changes_leaves_what_is_twice_elsewhere() -> None:
+    world = World(
+        {
+            "root.yaml": app("root", "apps"),
+            "apps/middle.yaml": app("middle", "plain"),
+            "twice.yaml": [app("x"), app("x")],
+        },
+        {"apps": [app("middle", "patched")]},
+    )
+    assert list(world.plan().duplicates) == ["argocd/x"]
+
+
 def test_a_base_that_an_overlay_patches_is_the_overlays_child() -> None:
-    world = World({"root.yaml": app("root", "overlays/prod"), "base/one.yaml": app("one")}, {"overlays/prod": [app("one", "x")]})
+    world = World(
+        {"root.yaml": app("root", "overlays/prod"), "base/one.yaml": app("one")},
+        {"overlays/prod": [app("one", "x")]},
+    )
     world.reads = lambda case: ["overlays/prod", "base"] if case.name == "root" else []
     assert ids(world.plan()) == ["base/one.yaml::argocd/one", "root.yaml::argocd/root"]
     world.reads = lambda case: ["overlays/prod", "base/one.yaml"] if case.name == "root" else []
@@ -205,15 +235,53 @@ def test_a_file_without_a_namespace_is_one_application_with_what_it_becomes() ->
     assert "apps/one.yaml::openshift-gitops/one" in plan.documents
 
 
+def test_only_the_file_of_the_same_name_is_taken_for_it() -> None:
+    world = World(
+        {
+            "root.yaml": app("root", "apps", to="team"),
+            "apps/a.yaml": app("a", namespace=None),
+            "apps/b.yaml": app("b", namespace=None),
+        },
+        {"apps": [app("b", namespace=None)]},
+    )
+    assert ids(world.plan()) == ["apps/a.yaml::argocd/a", "apps/b.yaml::team/b", "root.yaml::argocd/root"]
+
+
+def test_of_two_files_the_one_that_says_the_namespace_is_the_one() -> None:
+    files = {
+        "root.yaml": app("root", "apps", to="team"),
+        "apps/a.yaml": app("one", namespace=None),
+        "apps/b.yaml": app("one", namespace="team"),
+    }
+    plan = World(files, {"apps": [app("one", namespace="team")]}).plan()
+    assert [(c.id, c.parent) for c in plan.cases] == [
+        ("apps/a.yaml::argocd/one", ""), ("apps/b.yaml::team/one", "argocd/root"), ("root.yaml::argocd/root", ""),
+    ]  # fmt: skip
+
+
+def test_what_becomes_of_a_file_twice_in_one_namespace_is_a_duplicate() -> None:
+    files = {
+        "root.yaml": app("root", "apps", to="team"),
+        "apps/a.yaml": [app("one", namespace=None), app("one", namespace="team")],
+    }
+    plan = World(files, {"apps": [app("one", namespace=None), app("one", namespace="team")]}).plan()
+    assert list(plan.duplicates) == ["team/one"]
+
+
 def test_a_namespace_in_the_file_is_another_application() -> None:
-    world = World({"root.yaml": app("root", "apps"), "apps/one.yaml": app("one", namespace="team")}, {"apps": [app("one")]})
+    world = World(
+        {"root.yaml": app("root", "apps"), "apps/one.yaml": app("one", namespace="team")},
+        {"apps": [app("one")]},
+    )
     assert sorted(c.key for c in world.plan().cases) == ["argocd/one", "argocd/root", "team/one"]
 
 
 # ---------------------------------------------------------------- duplicates
 
 
-@pytest.mark.parametrize("files", [{"a.yaml": app("one"), "b.yaml": app("one")}, {"a.yaml": [app("one"), app("one")]}])
+@pytest.mark.parametrize(
+    "files", [{"a.yaml": app("one"), "b.yaml": app("one")}, {"a.yaml": [app("one"), app("one")]}]
+)
 def test_two_of_one_name_in_files_are_duplicates(files: dict[str, Any]) -> None:
     plan = World(files).plan()
     assert len(plan.duplicates["argocd/one"]) == 2
@@ -225,7 +293,8 @@ def test_two_of_one_name_in_two_namespaces_are_not() -> None:
 
 def test_what_two_parents_create_is_a_duplicate() -> None:
     world = World(
-        {"a.yaml": app("a", "apps"), "b.yaml": app("b", "apps"), "apps/one.yaml": app("one")}, {"apps": [app("one")]}
+        {"a.yaml": app("a", "apps"), "b.yaml": app("b", "apps"), "apps/one.yaml": app("one")},
+        {"apps": [app("one")]},
     )
     plan = world.plan()
     assert {c.parent for c in plan.duplicates["argocd/one"]} == {"argocd/a", "argocd/b"}
@@ -234,7 +303,9 @@ def test_what_two_parents_create_is_a_duplicate() -> None:
 
 
 def test_what_one_parent_creates_twice_is_a_duplicate() -> None:
-    assert World({"a.yaml": app("a", "1")}, {"1": [app("one"), app("one")]}).plan().duplicates.keys() == {"argocd/one"}
+    assert World({"a.yaml": app("a", "1")}, {"1": [app("one"), app("one")]}).plan().duplicates.keys() == {
+        "argocd/one"
+    }
     world = World({"a.yaml": app("a", "1"), "1/one.yaml": app("one")}, {"1": [app("one"), app("one")]})
     assert world.plan().duplicates.keys() == {"argocd/one"}
 
@@ -248,7 +319,10 @@ def test_what_is_declared_where_no_parent_reads_is_a_duplicate_of_what_is_create
 
 
 def test_an_application_that_renders_itself_is_there_once() -> None:
-    plan = World({"apps/root.yaml": app("root", "apps"), "apps/b.yaml": app("b")}, {"apps": [app("root", "apps"), app("b")]}).plan()
+    plan = World(
+        {"apps/root.yaml": app("root", "apps"), "apps/b.yaml": app("b")},
+        {"apps": [app("root", "apps"), app("b")]},
+    ).plan()
     assert ids(plan) == ["apps/b.yaml::argocd/b", "apps/root.yaml::argocd/root"]
     assert plan.contains_itself == {"apps/root.yaml::argocd/root"}
     assert not plan.cycles
@@ -256,12 +330,16 @@ def test_an_application_that_renders_itself_is_there_once() -> None:
 
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("changed", [False, True])
-def test_applications_that_create_each_other_are_named_and_the_planning_ends(size: int, changed: bool) -> None:
+def test_applications_that_create_each_other_are_named_and_the_planning_ends(
+    size: int, changed: bool
+) -> None:
     after = {i: (i + 1) % size for i in range(size)}
     files = {f"f{before}/{i}.yaml": app(f"app{i}", f"f{i}") for before, i in after.items()}
-    extra = {"revisionHistoryLimit": 3} if changed else {}
+    extra: dict[str, Any] = {"revisionHistoryLimit": 3} if changed else {}
     renders = {f"f{i}": [app(f"app{after[i]}", f"f{after[i]}", **extra)] for i in range(size)}
-    plan = World({**files, "f0/leaf.yaml": app("leaf")}, {**renders, "f0": [*renders["f0"], app("leaf")]}).plan()
+    plan = World(
+        {**files, "f0/leaf.yaml": app("leaf")}, {**renders, "f0": [*renders["f0"], app("leaf")]}
+    ).plan()
     assert {plan.by_id[i].name for i in plan.cycles} == {f"app{i}" for i in range(size)}
     assert len(plan.cases) == size + 1
     leaf = next(c for c in plan.cases if c.name == "leaf")
@@ -300,7 +378,9 @@ def test_sets_and_applications_that_create_each_other_have_an_end() -> None:
     renders = {f"p{i}": [app_set(f"s{i + 1}")] for i in range(99)}
     sets = {f"argocd/s{i}": Generated(manifests=(app(f"a{i}", f"p{i}"),)) for i in range(99)}
     plan = World(files, renders, sets).plan()
-    assert ("application-cycle", "set.yaml") in rules(plan)
+    assert rules(plan) == [("application-cycle", "set.yaml")]
+    plan = World({"a.yaml": app("a", "p0")}, renders, sets).plan()
+    assert rules(plan) == [("application-cycle", "a.yaml")]
 
 
 # ---------------------------------------------------------------- ApplicationSets
@@ -312,10 +392,26 @@ def test_what_a_set_generates_is_at_the_sets_place() -> None:
     plan = world.plan()
     assert ids(plan) == ["set.yaml::argocd/leaf", "set.yaml::argocd/one", "set.yaml::argocd/two"]
     leaf, one, _ = plan.cases
-    assert (one.origin, one.parent, one.parent_kind, one.line) == (Origin.GENERATED, "argocd/s", "ApplicationSet", 6)
+    assert (one.origin, one.parent, one.parent_kind, one.line) == (
+        Origin.GENERATED,
+        "argocd/s",
+        "ApplicationSet",
+        6,
+    )
     assert plan.parent_of(one) is None
+    assert rules(plan) == []
     assert plan.ancestors(leaf) == (one,)
     assert [s.name for s in plan.sets] == ["s"]
+
+
+def test_a_set_is_no_application_of_the_same_name() -> None:
+    made = {"argocd/s": Generated(manifests=(app("one"), app("two")))}
+    plan = World({"set.yaml": app_set("s"), "s.yaml": app("s")}, sets=made).plan()
+    one = next(c for c in plan.cases if c.name == "one")
+    assert plan.ancestors(one) == ()
+    assert plan.with_ancestors([one]) == (one,)
+    made = {"argocd/s": Generated(manifests=(app("s", "chart"),))}
+    assert not World({"set.yaml": app_set("s")}, {"chart": [CONFIG_MAP]}, made).plan().cycles
 
 
 def test_a_set_that_fails_or_makes_nothing_or_is_not_answered_is_a_problem() -> None:
@@ -333,7 +429,9 @@ def test_a_set_that_fails_or_makes_nothing_or_is_not_answered_is_a_problem() -> 
 
 
 def test_what_was_generated_before_an_error_is_not_lost() -> None:
-    world = World({"a.yaml": app_set("s")}, sets={"argocd/s": Generated(error="half", manifests=(app("one"),))})
+    world = World(
+        {"a.yaml": app_set("s")}, sets={"argocd/s": Generated(error="half", manifests=(app("one"),))}
+    )
     plan = world.plan()
     assert ids(plan) == ["a.yaml::argocd/one"]
     assert rules(plan) == [("applicationset-failed", "a.yaml")]
@@ -346,19 +444,59 @@ def test_a_set_that_a_parent_renders_is_expanded_once() -> None:
     assert world.generated == ["s"]
 
 
+def test_a_set_that_two_parents_render_in_two_rounds_is_expanded_once() -> None:
+    world = World(
+        {"root.yaml": app("root", "1")},
+        {"1": [app_set("s"), app("next", "2")], "2": [app_set("s")]},
+        {"argocd/s": Generated(manifests=(app("one"),))},
+    )
+    assert not world.plan().duplicates
+    assert world.generated == ["s"]
+    world = World(
+        {"a.yaml": app("a", "1"), "b.yaml": app("b", "1")},
+        {"1": [app_set("s")]},
+        {"argocd/s": Generated(manifests=(app("one"),))},
+    )
+    assert not world.plan().duplicates
+    assert world.generated == ["s"]
+
+
+def test_a_set_is_where_it_says_else_where_its_parent_deploys_to() -> None:
+    world = World(
+        {"root.yaml": app("root", "1", to="team")},
+        {"1": [app_set("s", "x"), app_set("t", None)]},
+        {"x/s": Generated(manifests=(app("one"),)), "team/t": Generated(manifests=(app("two"),))},
+    )
+    assert rules(world.plan()) == []
+
+
 @pytest.mark.parametrize("namespace", [None, "argocd"])
 def test_a_set_in_a_folder_that_a_parent_reads_is_expanded_once(namespace: str | None) -> None:
     made = {"argocd/s": Generated(manifests=(app("one"),))}
     world = World(
-        {"root.yaml": app("root", "apps"), "apps/s.yaml": app_set("s", namespace)}, {"apps": [app_set("s")]}, made
+        {"root.yaml": app("root", "apps"), "apps/s.yaml": app_set("s", namespace)},
+        {"apps": [app_set("s")]},
+        made,
     )
     assert ids(world.plan()) == ["apps/s.yaml::argocd/one", "root.yaml::argocd/root"]
     assert world.generated == ["s"]
 
 
+def test_a_set_without_a_namespace_in_its_file_is_the_one_that_its_parent_puts_elsewhere() -> None:
+    made = {"argocd/s": Generated(manifests=(app("one"),))}
+    plain = app_set("s", None)
+    world = World(
+        {"root.yaml": app("root", "apps", to="team"), "apps/s.yaml": plain}, {"apps": [plain]}, made
+    )
+    world.plan()
+    assert world.generated == ["s"]
+
+
 def test_a_set_of_the_same_name_in_another_namespace_is_another_one() -> None:
     made = {"team/s": Generated(manifests=(app("one"),)), "argocd/s": Generated(manifests=(app("two"),))}
-    world = World({"root.yaml": app("root", "chart"), "s.yaml": app_set("s", "team")}, {"chart": [app_set("s")]}, made)
+    world = World(
+        {"root.yaml": app("root", "chart"), "s.yaml": app_set("s", "team")}, {"chart": [app_set("s")]}, made
+    )
     assert sorted(c.name for c in world.plan().cases) == ["one", "root", "two"]
     assert world.generated == ["s", "s"]
 
@@ -376,13 +514,21 @@ def test_a_name_that_a_set_and_a_file_share_is_a_duplicate() -> None:
 
 def test_projects_are_those_of_files_and_of_renders() -> None:
     def project(name: str, **spec: Any) -> dict[str, Any]:
-        return {"apiVersion": API, "kind": "AppProject", "metadata": {"name": name, "namespace": "argocd"}, "spec": spec}
+        return {
+            "apiVersion": API,
+            "kind": "AppProject",
+            "metadata": {"name": name, "namespace": "argocd"},
+            "spec": spec,
+        }
 
     plan = World(
         {"p.yaml": project("a", description="file"), "root.yaml": app("root", "chart")},
         {"chart": [project("a", description="render"), project("b")]},
     ).plan()
-    assert [(p["metadata"]["name"], p["spec"].get("description")) for p in plan.projects] == [("a", "file"), ("b", None)]
+    assert [(p["metadata"]["name"], p["spec"].get("description")) for p in plan.projects] == [
+        ("a", "file"),
+        ("b", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -395,7 +541,9 @@ def test_projects_are_those_of_files_and_of_renders() -> None:
     ],
 )
 def test_objects_of_others_are_no_children(other: dict[str, Any]) -> None:
-    assert ids(World({"root.yaml": app("root", "chart")}, {"chart": [other]}).plan()) == ["root.yaml::argocd/root"]
+    assert ids(World({"root.yaml": app("root", "chart")}, {"chart": [other]}).plan()) == [
+        "root.yaml::argocd/root"
+    ]
 
 
 def test_problems_of_the_search_are_problems_of_the_plan() -> None:

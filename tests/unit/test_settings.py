@@ -49,19 +49,34 @@ def test_a_tilde_in_a_path_means_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_tools_variable_is_its_name_in_capitals() -> None:
-    environ = {"PYTEST_GITOPS_TOOL_KUBE_APISERVER": "/k", "PYTEST_GITOPS_TOOL_OPA": "", "PYTEST_GITOPS_TOOLS": "/x"}
+    environ = {
+        "PYTEST_GITOPS_TOOL_KUBE_APISERVER": "/k",
+        "PYTEST_GITOPS_TOOL_OPA": "",
+        "PYTEST_GITOPS_TOOLS": "/x",
+    }
     assert explicit_tools(environ) == {"kube-apiserver": Path("/k")}
 
 
 def test_mirrors_are_pairs_of_host_and_url() -> None:
-    environ = {"PYTEST_GITOPS_MIRRORS": " dl.k8s.io=https://m.example/k8s?a=b  get.helm.sh=https://m.example junk empty= "}
-    assert tool_mirrors(environ) == {"dl.k8s.io": "https://m.example/k8s?a=b", "get.helm.sh": "https://m.example"}
+    environ = {
+        "PYTEST_GITOPS_MIRRORS": " dl.k8s.io=https://m.example/k8s?a=b  get.helm.sh=https://m.example junk empty= "
+    }
+    assert tool_mirrors(environ) == {
+        "dl.k8s.io": "https://m.example/k8s?a=b",
+        "get.helm.sh": "https://m.example",
+    }
     assert tool_mirrors({}) == {}
 
 
 def test_the_branch_that_ci_announces_is_the_one_merged_into() -> None:
     assert announced_branches({}) == ()
     assert announced_branches({"GITHUB_BASE_REF": ""}) == ()
-    assert announced_branches({"SYSTEM_PULLREQUEST_TARGETBRANCHNAME": "refs/heads/release/1"}) == ("release/1",)
-    environ = {"CI_DEFAULT_BRANCH": "main", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "next", "CHANGE_TARGET": "next"}
+    assert announced_branches({"SYSTEM_PULLREQUEST_TARGETBRANCHNAME": "refs/heads/release/1"}) == (
+        "release/1",
+    )
+    environ = {
+        "CI_DEFAULT_BRANCH": "main",
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "next",
+        "CHANGE_TARGET": "next",
+    }
     assert announced_branches(environ) == ("next", "main")

@@ -75,6 +75,11 @@ _KNOWN: tuple[tuple[str, Cause], ...] = (
     ),
 )  # fmt: skip
 
+_OURS = re.compile(
+    r"failed to initialize sync context|failed to generate temp file|code = Unavailable|transport: Error while dialing"
+)
+"""What Argo CD says when it is it that cannot work: its own files, its repo-server, the way to a cluster."""
+
 _BY_CODE = {
     "out-of-sync": Cause(
         name="the live object differs from the manifest after every apply",
@@ -91,6 +96,11 @@ _BY_CODE = {
     ),
     "missing": Cause(name="it is not there after the sync", next="see whether something else deletes it"),
 }
+
+
+def is_ours(message: str) -> bool:
+    """Whether `message` blames Argo CD's surroundings, which here are ours, and not what it was given."""
+    return bool(_OURS.search(message))
 
 
 def cause_of(code: str, message: str) -> Cause | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_gitops.argocd.confinement import Confinement, command
 from pytest_gitops.errors import EngineError
 from pytest_gitops.ports import answers, free_ports
 from pytest_gitops.process import Daemon, Supervisor
@@ -26,7 +27,8 @@ EXEC_SECONDS = 90.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What the processes stand on. `world` is the loopback world's environment, `path` folders for PATH;
-    `exec_limit`, in seconds, is for each command that the repo-server runs."""
+    `exec_limit`, in seconds, is for each command that the repo-server runs; `confinement` is None where the machine
+    cannot confine them."""
 
     tools: Mapping[str, Path]
     environ: Mapping[str, str]
@@ -34,6 +36,7 @@ class Surroundings:
     path: tuple[Path, ...] = ()
     control: str = "argocd"
     exec_limit: float = EXEC_SECONDS
+    confinement: Confinement | None = None
 
 
 class ArgoCD:
@@ -99,11 +102,23 @@ class ArgoCD:
         daemon.wait_ready(lambda: answers(self._redis_port), limit=START_LIMIT)
         return daemon
 
+    def _argocd(self, role: str, kubeconfig: Path | None = None) -> tuple[str | Path, ...]:
+        """The program, confined where that can be."""
+        program, confinement = self._around.tools["argocd"], self._around.confinement
+        if confinement is None:
+            return (program,)
+        if kubeconfig is None:
+            rules = confinement.repo_server(self._dir, ports=[self._redis_port])
+        else:
+            ports = [self._redis_port, self._repo_port]
+            rules = confinement.controller(self._dir, program, kubeconfig, ports=ports)
+        return (*command(rules, self._dir / f"{role}.rules.json"), program)
+
     def start_repo_server(self) -> Daemon:
         """Start the repo-server in the loopback world; returns once its port answers."""
         daemon = self._supervisor.start(
             "argocd-repo-server",
-            self._around.tools["argocd"],
+            *self._argocd("repo-server"),
             "--address=127.0.0.1",
             f"--port={self._repo_port}",
             "--metrics-address=127.0.0.1",
@@ -130,7 +145,7 @@ class ArgoCD:
         metrics, probe, webhook = self._ports[1:4]
         daemon = self._supervisor.start(
             "argocd-applicationset-controller",
-            self._around.tools["argocd"],
+            *self._argocd("applicationset-controller", kubeconfig),
             f"--metrics-addr=127.0.0.1:{metrics}",
             f"--probe-addr=127.0.0.1:{probe}",
             f"--webhook-addr=127.0.0.1:{webhook}",
@@ -153,7 +168,7 @@ class ArgoCD:
         metrics = self._ports[4]
         daemon = self._supervisor.start(
             "argocd-application-controller",
-            self._around.tools["argocd"],
+            *self._argocd("application-controller", kubeconfig),
             f"--repo-server={self.repo_server}",
             "--repo-server-plaintext",
             f"--redis={self.redis}",

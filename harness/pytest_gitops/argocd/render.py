@@ -51,7 +51,13 @@ class RepoServer:
         self._control, self._options, self._limit = control, options, limit
         self._channel = grpc.insecure_channel(
             address,
-            options=[("grpc.max_receive_message_length", MAX_BYTES), ("grpc.max_send_message_length", -1)],
+            options=[
+                ("grpc.max_receive_message_length", MAX_BYTES),
+                ("grpc.max_send_message_length", -1),
+                # A refusal's words travel among the headers, and a template may fail at great length.
+                ("grpc.max_metadata_size", MAX_BYTES),
+                ("grpc.absolute_max_metadata_size", MAX_BYTES),
+            ],
         )
         self._generate = self._channel.unary_unary(
             METHOD,
@@ -183,9 +189,15 @@ def wire_source(source: Mapping[str, Any]) -> dict[str, Any]:
 _WRAPPINGS = re.compile(
     r"rpc error: code = \w+ desc = |Manifest generation error \(cached\): |failed to generate manifest for source \d+ of \d+: "
 )
+SHOWN = 8_000
+"""As many characters of a message are told."""
+
 _CLONES = re.compile(r"\S*/_argocd-repo/[0-9a-f-]{36}")
 
 
 def plain(message: str) -> str:
-    """Argo CD's message without gRPC's wrappings and without the paths of its clones."""
-    return _CLONES.sub("<repository>", _WRAPPINGS.sub("", message)).strip()
+    """Argo CD's message without gRPC's wrappings and without the paths of its clones; of a long one both ends."""
+    text = _CLONES.sub("<repository>", _WRAPPINGS.sub("", message)).strip()
+    if len(text) <= SHOWN:
+        return text
+    return f"{text[: SHOWN // 2]}\n… {len(text) - SHOWN:,} characters left out …\n{text[-SHOWN // 2 :]}"

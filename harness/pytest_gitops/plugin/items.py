@@ -13,6 +13,7 @@ import pytest
 
 from pytest_gitops.model import Outcome, StageResult
 from pytest_gitops.plugin.catalog import Catalog, Entry, Fault
+from pytest_gitops.report.text import for_log, one_line
 from pytest_gitops.stages import FAMILIES
 
 WHERE = re.compile(r"^[^:]+:[0-9]+: ")
@@ -38,7 +39,10 @@ class GitOpsFile(pytest.File):
 
     @classmethod
     def of(cls, parent: pytest.Collector, path: Path, catalog: Catalog, answers: Answers) -> GitOpsFile:
-        node: GitOpsFile = cls.from_parent(parent, path=path)
+        # A file's name may hold what moves a terminal's cursor; pytest writes node ids as they are.
+        relative = os.path.relpath(path, parent.config.rootpath)
+        plain = None if relative.isprintable() else one_line(relative)
+        node: GitOpsFile = cls.from_parent(parent, path=path, nodeid=plain)
         node.catalog, node.answers = catalog, answers
         return node
 
@@ -103,8 +107,8 @@ class _GitOpsItem(pytest.Item):
 
     def told(self, text: str) -> str:
         """A failure's whole text."""
-        self._told = text.rstrip()
-        return f"{self._told}\n  again    {self.again()}"
+        self._told = for_log(text.rstrip())
+        return f"{self._told}\n  again    {for_log(self.again())}"
 
 
 class StageItem(_GitOpsItem):
@@ -151,11 +155,12 @@ class StageItem(_GitOpsItem):
                 place = f"{self.entry.file}:{self.entry.line}"
                 rule = "  strict   what could not be checked fails (--gitops-strict)"
                 raise failure(self.told(f"{place}: {reason}\n{rule}"))
-            pytest.skip(reason)
+            pytest.skip(for_log(reason))
         for finding in result.findings:
             mark = "waived" if finding.waiver else finding.severity.value
             place = f"{finding.where}: " if finding.where else ""
-            self.add_report_section("call", "gitops", f"{mark}: {place}{finding.message} ({finding.rule})")
+            told = for_log(f"{mark}: {place}{finding.message} ({finding.rule})")
+            self.add_report_section("call", "gitops", told)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         return self.path, self.entry.line - 1, f"{self.entry.key} · {self.stage}"
@@ -188,7 +193,7 @@ class FaultItem(_GitOpsItem):
         raise failure(self.told(self.fault.text))
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        return self.path, self.fault.line - 1, f"{self.fault.file} · {self.code}"
+        return self.path, self.fault.line - 1, f"{one_line(self.fault.file)} · {self.code}"
 
     def __repr__(self) -> str:
         return f"<Fault {self.name}>"

@@ -67,7 +67,7 @@ class LiveLine:
         over = threading.Event()
 
         def draw() -> None:
-            while not over.wait(TICK_SECONDS):
+            while True:
                 with self._lock:
                     if over.is_set():
                         return
@@ -75,6 +75,7 @@ class LiveLine:
                         surface.wipe()
                     else:
                         surface.draw(far, self._text, now() - self._began)
+                over.wait(TICK_SECONDS)
 
         def end() -> None:
             over.set()

@@ -18,6 +18,7 @@ from pytest_gitops.plugin.collection import Collecting
 from pytest_gitops.plugin.display import Display
 from pytest_gitops.plugin.items import StageItem
 from pytest_gitops.plugin.worker import HANDLE
+from pytest_gitops.report.text import for_log
 
 if TYPE_CHECKING:
     from pytest_gitops.engine import Engine
@@ -67,16 +68,18 @@ class Owner(Collecting):
         try:
             self.settings = options.read(self.config)
         except ConfigError as error:
-            raise pytest.UsageError(f"gitops: {error}") from error
+            raise pytest.UsageError(f"gitops: {for_log(str(error))}") from error
         self.display = Display(self.config, self.settings)
         self._ready = True
         self._catch_sigterm()
-        reporter = self.config.pluginmanager.getplugin("terminalreporter")
-        if reporter is None or not reporter.showheader or reporter.no_header:
-            self._start()  # nobody will ask for the header
+        if not self.config.pluginmanager.hasplugin("terminalreporter"):
+            self._start()  # from here on nobody would tell why it does not start
 
     def pytest_report_header(self) -> str | None:
-        """Start below the first lines of pytest's header: people see at once that something happens."""
+        """Start below the first lines of pytest's header: people see at once that something happens.
+
+        Where there is no header, xdist's first worker or the collection starts it.
+        """
         if not self._ready:
             return None
         self._start()
@@ -100,7 +103,7 @@ class Owner(Collecting):
                 else:
                     self._boot()
         except ConfigError as error:
-            raise pytest.UsageError(f"gitops: {error}") from error
+            raise pytest.UsageError(f"gitops: {for_log(str(error))}") from error
         except EngineError as error:
             raise pytest.exit.Exception(self._not_started(error), returncode=CANNOT_START) from error
         except KeyboardInterrupt:
@@ -140,7 +143,7 @@ class Owner(Collecting):
             self.engine.abort(error)
             self._report()
         where = self.display.reports(self._written) if self._written else self._trouble
-        text = "\n".join(line for line in (f"gitops: {error}", where) if line)
+        text = "\n".join(line for line in (f"gitops: {for_log(str(error))}", where) if line)
         # pytest repeats what it is told in a rule of exclamation marks: the long text goes before it, once.
         return "gitops: the engine could not start" if self.display.error(text) else text
 

@@ -51,7 +51,8 @@ def _verdict(document: Document) -> list[Line]:
         [f"{n} {o}" if (n := count["outcomes"][o]) else "" for o in ("failed", "error", "passed", "skipped")]
     )
     style = _style(document)
-    versions = f"Argo CD {document['tool']['argocd']}, {run['cluster']['provider']} cluster"
+    provider = run["cluster"]["provider"]
+    versions = f"Argo CD {document['tool']['argocd']}, {'no' if provider == 'none' else provider} cluster"
     lines = [(f"{total}: {told or 'none'} in {seconds(run['durationSeconds'])} ({versions})", style)]
     if run["error"]:
         lines.append((f"the engine could not judge: {first_line(run['error'])}", "red"))
@@ -76,8 +77,8 @@ def _failures(document: Document) -> list[Line]:
     lines = []
     for application in bad[:_SHOWN]:
         stage = next(s for s in application["stages"] if s["outcome"] in {Outcome.FAILED, Outcome.ERROR})
-        worst = next((f for f in stage["findings"] if is_open(f)), None)
-        why = first_line(stage["message"]) or (one_line(worst["message"]) if worst else stage["code"] or "")
+        worst = next((f for f in stage["findings"] if is_open(f) and f["severity"] == Severity.ERROR), None)
+        why = (worst["message"] if worst else first_line(stage["message"])) or stage["code"] or ""
         place = (where(worst) if worst else "") or where(application)
         word = "✗" if stage["outcome"] == Outcome.FAILED else "!"
         head, tail = f"{word} {clip(key_of(application), 60)} {stage['stage']}: ", f" [{clip(place, 60)}]"

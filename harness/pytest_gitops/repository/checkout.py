@@ -37,7 +37,7 @@ class Checkout:
         # The clone's remotes mean the whole clone; a folder of it is known by its own URLs alone.
         remotes = () if self.repository.prefix else self.repository.remote_urls
         self.urls = tuple(dict.fromkeys([*remotes, *settings.urls]))
-        self._names = frozenset(canonical(u) for u in self.urls)
+        self._names = frozenset(name for u in self.urls if (name := canonical(u)))  # a path has none
         self.branches = self._branches()
 
     def take(self, bare: Path) -> None:
@@ -110,13 +110,18 @@ class Checkout:
         """The hosts that the repository itself names as sources: in Applications, ApplicationSets, and charts."""
         declared = (*self.declarations.applications, *self.declarations.application_sets)
         found = {h for d in declared for h in _hosts(d.manifest)}
-        charts = [e.path for e in self.files() if e.path.rsplit("/", 1)[-1] in {"Chart.yaml", "requirements.yaml"}]
+        return tuple(sorted(found | self.chart_hosts(e.path for e in self.files())))
+
+    def chart_hosts(self, paths: Iterable[str]) -> set[str]:
+        """The hosts of the dependencies of the charts whose files are among `paths`."""
+        charts = [p for p in paths if p.rsplit("/", 1)[-1] in {"Chart.yaml", "requirements.yaml"}]
+        found: set[str] = set()
         for content in self.snapshot.read_many(charts).values():
             try:
                 found.update(h for d in parse(content) for h in _hosts(d.value))
             except ManifestError:
                 continue  # the Application that renders it will say so
-        return tuple(sorted(found))
+        return found
 
 
 def _clean(path: str) -> str:

@@ -6,6 +6,8 @@ business.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,17 @@ class Repository:
     default_branch: str
     shallow: bool
     object_format: str
+
+    @property
+    def object_stores(self) -> tuple[Path, ...]:
+        """The folders that its objects lie in: its own, and those that it borrows from."""
+        found = [self.common_dir / "objects"]
+        for store in found:
+            with contextlib.suppress(OSError):
+                lines = os.fsdecode((store / "info" / "alternates").read_bytes()).splitlines()
+                borrowed = ((store / line).resolve() for line in lines if line and not line.startswith("#"))
+                found += [b for b in borrowed if b not in found]
+        return tuple(found)
 
 
 def git_environment(environ: Mapping[str, str], **more: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import Applications
-from pytest_gitops.argocd.causes import cause_of
+from pytest_gitops.argocd.causes import cause_of, is_ours
 from pytest_gitops.argocd.convergence import Observation, Patience, State, is_automated, observe, was_compared
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Case, Finding, Moment, Outcome, Severity, StageResult
@@ -215,9 +215,13 @@ class _Drive:
             return
         # Roots, and what an ApplicationSet made, were there before: if they are not seen it is our fault.
         unseen = seen.code == "never-created" and case.parent_kind != "Application"
-        if late and (unseen or seen.code in {"not-compared", "stale-revision"}):
-            limit = self.context.settings.timeout
-            text = f"Argo CD has not got to it within {limit:g} s: {seen.message}"
+        if unseen or seen.code in {"not-compared", "stale-revision"}:
+            waited = now() - track.began
+            text = f"Argo CD has not got to it within {waited:.0f} s: {seen.message}"
+            self._publish(track, Outcome.ERROR, "not-reconciled", text)
+            return
+        if is_ours(seen.message):
+            text = f"Argo CD itself could not go on, so the Application was not judged: {seen.message}"
             self._publish(track, Outcome.ERROR, "not-reconciled", text)
             return
         if seen.state is State.CONVERGED:

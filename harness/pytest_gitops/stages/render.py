@@ -41,7 +41,12 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
     """The finding that a failed render makes: a host that was kept from answering is told apart from the rest."""
     many = case.manifest.get("spec", {}).get("sources")
     at = ("spec", "sources", result.source) if many else ("spec", "source")
-    blamed = next((r for r in context.refusals() if _blames(result.message, r)), None)
+    refusals = context.refusals()
+    blamed = next((r for r in refusals if _blames(result.message, r)), None)
+    if blamed is None and "helm dependenc" in result.message:
+        # Of an index that it could not get helm says only that there is none.
+        suspects = context.chart_hosts(case)
+        blamed = next((r for r in refusals if r.host in suspects), None)
     if blamed is None:
         return Finding(
             rule="render-failed",

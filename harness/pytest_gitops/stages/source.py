@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.waiting import now
+from pytest_gitops.world.urls import Address, is_local
+from pytest_gitops.world.urls import parse as parse_url
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -17,6 +20,11 @@ name = "source"
 family = Family.REVIEW
 question = "Is the Application well-formed, and does everything that it names exist?"
 needs: tuple[str, ...] = ()
+
+_HELPER = re.compile(r"\s*[A-Za-z0-9_-]+::")
+"""`ext::…` and its like: git's remote helpers, which run programs."""
+
+_REGISTRY = re.compile(r"[A-Za-z0-9][\w.-]*(:[0-9]+)?(/|$)")
 
 
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
@@ -45,7 +53,7 @@ def _together(context: Context, case: Case) -> Iterator[Finding]:
             "in one Argo CD the last one applied wins",
             file=case.file,
             line=case.line,
-            help="give each Application a name of its own, or name the files of one control plane: pytest --gitops PATH",
+            help="give each Application a name of its own, or, where the files belong to different control planes, leave those of the others out with `ignore:` in pytest-gitops.yaml",
         )
     if case.id in plan.cycles:
         yield Finding(
@@ -106,6 +114,7 @@ class _Check:
             yield from self.source(spec["source"], ("spec", "source"))
 
     def source(self, source: Mapping[str, Any], at: tuple[str | int, ...]) -> Iterator[Finding]:
+        yield from self.reach(source, at)
         if not self.context.is_ours(str(source.get("repoURL", ""))) or source.get("chart"):
             return
         revision = str(source.get("targetRevision") or "HEAD")
@@ -130,7 +139,9 @@ class _Check:
         if source.get("path") and not self.context.has_path(commit, path):
             yield self.finding(
                 "missing-path",
-                f"path {source['path']!r} does not exist at revision {revision}",
+                f"path {source['path']!r} leads out of the repository"
+                if _leads_out(path)
+                else f"path {source['path']!r} does not exist at revision {revision}",
                 *at,
                 "path",
                 help_="name a folder relative to the root of the repository"
@@ -138,6 +149,39 @@ class _Check:
             )
             return
         yield from self.value_files(source, path, commit, at)
+
+    def reach(self, source: Mapping[str, Any], at: tuple[str | int, ...]) -> Iterator[Finding]:
+        """What a pull request may not make Argo CD ask for: files and services of this machine."""
+        url, helm = str(source.get("repoURL") or ""), source.get("helm")
+        address = parse_url(url)
+        registry = source.get("chart") and _REGISTRY.match(url)  # an OCI registry is written without a scheme
+        if (address is None and not registry) or (address and address.scheme == "git") or _HELPER.match(url):
+            yield self.finding(
+                "repository-url",
+                f"{'.'.join(map(str, at[1:]))}.repoURL: expected the https, ssh or oci URL of a repository, "
+                f"saw {url!r}",
+                *at,
+                "repoURL",
+                help_="name where Argo CD finds it; files of this machine are not read",
+            )
+        files = helm.get("valueFiles") if isinstance(helm, Mapping) else None
+        yield from self.host(url, address, *at, "repoURL")
+        for index, file in enumerate(files or ()):
+            if "://" in str(file):
+                yield from self.host(str(file), parse_url(str(file)), *at, "helm", "valueFiles", index)
+
+    def host(self, url: str, address: Address | None, *path: str | int) -> Iterator[Finding]:
+        settings = self.context.settings
+        host = address.host if address is not None else ""
+        if not is_local(host) or self.context.is_ours(url):
+            return
+        if settings.network != "allow" and host not in settings.allowed_hosts:
+            yield self.finding(
+                "host-refused",
+                f"{host} was refused: it is this machine itself, or a service of its own link",
+                *path,
+                help_=f"if the run may talk to it, add {host} to network.allow in pytest-gitops.yaml",
+            )
 
     def value_files(
         self, source: Mapping[str, Any], path: str, commit: str, at: tuple[str | int, ...]
@@ -150,7 +194,9 @@ class _Check:
             if place is not None and not self.context.has_path(commit, place):
                 yield self.finding(
                     "missing-value-file",
-                    f"value file {file!r} does not exist ({place})",
+                    f"value file {file!r} leads out of the repository"
+                    if _leads_out(place)
+                    else f"value file {file!r} does not exist ({place})",
                     *at,
                     "helm",
                     "valueFiles",
@@ -158,6 +204,10 @@ class _Check:
                     help_="create it, correct its name, or set helm.ignoreMissingValueFiles"
                     + self.context.nearest(commit, place),
                 )
+
+
+def _leads_out(path: str) -> bool:
+    return path == ".." or path.startswith(("../", "/"))
 
 
 def _clean(path: str) -> str:

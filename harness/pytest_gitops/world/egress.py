@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 from urllib.parse import unquote, urlsplit
+
+from pytest_gitops.world.urls import is_local
 
 Network = Literal["deny", "allow"]
 
@@ -92,6 +95,7 @@ class Egress:
     def __init__(self, environ: Mapping[str, str], *, network: Network, roots: bytes) -> None:
         self._environ, self._network, self._roots = environ, network, roots
         self._allowed: set[str] = set()
+        self._named: set[str] = set()
         self._seen: Counter[Refusal] = Counter()
         self._lock = threading.Lock()
 
@@ -100,12 +104,21 @@ class Egress:
         with self._lock:
             self._allowed.update(h.strip().lower().rstrip(".") for h in hosts if h.strip())
 
+    def allow_named(self, hosts: Iterable[str]) -> None:
+        """Let `hosts` be reached that only the repository names; never this machine or its link."""
+        with self._lock:
+            self._named.update(h.lower().rstrip(".") for h in hosts if not is_local(h))
+
     def allows(self, host: str) -> bool:
         with self._lock:
-            if self._network == "allow" or host in self._allowed:
-                return True
-            labels = host.split(".")
-            return any(f"*.{'.'.join(labels[i:])}" in self._allowed for i in range(1, len(labels)))
+            return host in self._named or self._trusts(host)
+
+    def _trusts(self, host: str) -> bool:
+        """Whether the configuration, not only the repository, lets `host` be reached."""
+        if self._network == "allow" or host in self._allowed:
+            return True
+        labels = host.split(".")
+        return any(f"*.{'.'.join(labels[i:])}" in self._allowed for i in range(1, len(labels)))
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -137,13 +150,20 @@ class Egress:
             raise self.refuse(host, port)
         try:
             proxy = self._upstream(host, port)
-            return (
-                self._through(proxy, host, port)
-                if proxy
-                else socket.create_connection((host, port), CONNECT_LIMIT)
-            )
+            return self._through(proxy, host, port) if proxy else self._direct(host, port)
         except (OSError, ValueError) as error:
             raise self.unreachable(host, port, str(getattr(error, "strerror", None) or error)) from error
+
+    def _direct(self, host: str, port: int) -> socket.socket:
+        known = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = list(dict.fromkeys(str(entry[4][0]) for entry in known))
+        # A name that the repository brings may be made to mean anything, also from one look-up to the next.
+        if not self._trusts(host) and any(map(is_local, found)):
+            raise self.refuse(host, port)
+        for address in found[:-1]:
+            with contextlib.suppress(OSError):
+                return socket.create_connection((address, port), CONNECT_LIMIT)
+        return socket.create_connection((found[-1], port), CONNECT_LIMIT)
 
     def client_context(self) -> ssl.SSLContext:
         """The client side of TLS towards the outside: this machine's own trust."""

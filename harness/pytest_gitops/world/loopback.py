@@ -80,6 +80,10 @@ class World:
         """Let hosts outside be reached: names, or "*.example.com"."""
         self._egress.allow(hosts)
 
+    def allow_named(self, hosts: Iterable[str]) -> None:
+        """Let hosts outside be reached that only the repository names; never this machine or its link."""
+        self._egress.allow_named(hosts)
+
     def start(self) -> None:
         """Begin to answer."""
         self._proxy.start()
@@ -110,6 +114,8 @@ class World:
             # Without it git asks first without the password, then again.
             "GIT_HTTP_PROXY_AUTHMETHOD": "basic",
             "GIT_SSL_CAINFO": str(self._bundle),
+            # Neither other repositories of this machine, nor a protocol that the guard does not see.
+            "GIT_ALLOW_PROTOCOL": "http:https:ssh",
             "SSL_CERT_FILE": str(self._bundle),
             "CURL_CA_BUNDLE": str(self._bundle),
             # The user's insteadOf, proxies and credential helpers have no say in what Argo CD's git does.
@@ -122,6 +128,16 @@ class World:
     def bin(self) -> Path:
         """A folder to put first on PATH: its `ssh` is git's way into the world."""
         return self._directory / "bin"
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """What the `ssh` in `bin` runs, beside the interpreter."""
+        return (Path(__file__).parent,)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of loopback by which everything outside is reached; there after `start`."""
+        return (self._proxy.port, self._socks.port)
 
     @property
     def bundle(self) -> Path:

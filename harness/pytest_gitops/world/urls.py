@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +22,9 @@ SSH_HOSTS = {
     "vs-ssh.visualstudio.com": "dev.azure.com",
 }
 """Names under which a host's repositories are reached by ssh alone, as the hosts' own manuals give them."""
+
+
+LOCAL_NAMES = ("localhost", "metadata.google.internal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +90,18 @@ def locate(host: str, path: str) -> str:
         # https has ORG/PROJECT/_git/REPO where ssh has v3/ORG/PROJECT/REPO.
         parts = [p for i, p in enumerate(parts) if p != "_git" and (i, p) != (0, "v3")]
     return "/".join([host, *parts]).lower()
+
+
+def is_local(host: str) -> bool:
+    """Whether `host` is this machine or its own link, where clouds answer with credentials: by name or as an
+    address, however it is written."""
+    name = host.strip("[]").partition("%")[0].lower().rstrip(".")
+    if any(name == local or name.endswith(f".{local}") for local in LOCAL_NAMES):
+        return True
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
+    with contextlib.suppress(OSError, ValueError):
+        # 127.1, 0x7f000001 and 2130706433 are addresses, too.
+        address = ipaddress.ip_address(name) if ":" in name else ipaddress.ip_address(socket.inet_aton(name))
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address.sixtofour or address
+    return address is not None and (address.is_loopback or address.is_link_local or address.is_unspecified)

@@ -42,14 +42,18 @@ def applications(api: FakeApi) -> Applications:
 
 def case(name: str, **manifest: Any) -> Case:
     meta = {"name": name, "labels": {"a": "b"}}
-    return Case(name=name, namespace="cd", project="p", file="a.yaml", line=1, manifest={"metadata": meta, **manifest})
+    return Case(
+        name=name, namespace="cd", project="p", file="a.yaml", line=1, manifest={"metadata": meta, **manifest}
+    )
 
 
 def test_each_is_created_as_its_manifest_says_without_what_is_argo_cds() -> None:
     api = FakeApi()
     made = case("web", spec={"project": "p"}, status={"sync": {"status": "Synced"}}, operation={"sync": {}})
     applications(api).create([made], lambda case, error: None)
-    assert api.applied == [{"metadata": {"name": "web", "labels": {"a": "b"}, "namespace": "cd"}, "spec": {"project": "p"}}]
+    assert api.applied == [
+        {"metadata": {"name": "web", "labels": {"a": "b"}, "namespace": "cd"}, "spec": {"project": "p"}}
+    ]
     assert made.manifest["metadata"] == {"name": "web", "labels": {"a": "b"}}
 
 
@@ -69,7 +73,10 @@ def test_a_sync_has_the_applications_own_options_and_retries() -> None:
     (path, first, kind), (_, second, _) = api.patched
     assert path == "/apis/argoproj.io/v1alpha1/namespaces/cd/applications/web"
     assert kind == "application/merge-patch+json"
-    assert first["operation"]["sync"] == {"syncOptions": ["CreateNamespace=true"], "syncStrategy": {"hook": {}}}
+    assert first["operation"]["sync"] == {
+        "syncOptions": ["CreateNamespace=true"],
+        "syncStrategy": {"hook": {}},
+    }
     assert first["operation"]["retry"] == {"limit": 3}
     assert second["operation"]["sync"]["syncOptions"] == []
     assert "retry" not in second["operation"]
@@ -96,7 +103,13 @@ def test_warnings_are_those_of_the_objects_named_once_each_the_newest_last() -> 
 
     def event(at: str | None, name: str, message: str) -> dict[str, Any]:
         about = {"kind": "Pod", "name": name}
-        return {"lastTimestamp": at, "eventTime": "3", "involvedObject": about, "reason": "Failed", "message": message}
+        return {
+            "lastTimestamp": at,
+            "eventTime": "3",
+            "involvedObject": about,
+            "reason": "Failed",
+            "message": message,
+        }
 
     api.events = [event("2", "web-1", "b"), event("1", "web-0", "a"), event(None, "web-2", "c"), event("4", "db-0", "x"),
                   event("5", "web-1", "b")]  # fmt: skip

@@ -10,13 +10,19 @@ from pytest_gitops.argocd.causes import cause_of
 @pytest.mark.parametrize(
     ("message", "cause"),
     [
-        ('one or more objects failed to apply, reason: namespaces "web" not found', "the destination namespace does not exist"),
+        (
+            'one or more objects failed to apply, reason: namespaces "web" not found',
+            "the destination namespace does not exist",
+        ),
         (
             "one or more synchronization tasks are not valid: Ingress.extensions: the server could not find the requested "
             "resource",
             "the cluster does not know this kind",
         ),
-        ('no matches for kind "Rollout" in version "argoproj.io/v1alpha1"', "the cluster does not know this kind"),
+        (
+            'no matches for kind "Rollout" in version "argoproj.io/v1alpha1"',
+            "the cluster does not know this kind",
+        ),
         (
             'The Deployment "web" is invalid: spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: field is immutable',
             "immutable field",

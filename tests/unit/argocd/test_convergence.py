@@ -64,7 +64,15 @@ def test_nothing_but_synced_and_healthy_converges(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["InvalidSpecError", "ComparisonError", "SyncError", "UnknownError", "DeletionError", "SharedResourceWarning"]
+    "kind",
+    [
+        "InvalidSpecError",
+        "ComparisonError",
+        "SyncError",
+        "UnknownError",
+        "DeletionError",
+        "SharedResourceWarning",
+    ],
 )
 def test_an_error_condition_outweighs_synced_and_healthy(kind: str) -> None:
     application = example("converged")["application"]
@@ -77,7 +85,9 @@ def test_an_error_condition_outweighs_synced_and_healthy(kind: str) -> None:
     assert seen.message == f"{kind}: no"
 
 
-@pytest.mark.parametrize("kind", ["OrphanedResourceWarning", "RepeatedResourceWarning", "ExcludedResourceWarning"])
+@pytest.mark.parametrize(
+    "kind", ["OrphanedResourceWarning", "RepeatedResourceWarning", "ExcludedResourceWarning"]
+)
 def test_a_warning_does_not_keep_it_from_converging(kind: str) -> None:
     application = example("converged")["application"]
     application["status"]["conditions"] = [{"type": kind, "message": "odd"}]
@@ -113,11 +123,73 @@ def test_a_hydrated_source_is_not_compared_with_the_specification() -> None:
 
 def test_a_changed_parameter_is_another_specification() -> None:
     application = example("converged")["application"]
-    application["spec"]["source"] = {**application["spec"]["source"], "helm": {"parameters": [{"name": "a", "value": "2"}]}}
+    application["spec"]["source"] = {
+        **application["spec"]["source"],
+        "helm": {"parameters": [{"name": "a", "value": "2"}]},
+    }
     assert observe(application).message == "compared to another spec.source, not yet to the present one"
 
 
-@pytest.mark.parametrize("application", [{}, {"status": None}, {"status": {"sync": None, "health": []}}, {"status": "?"}])
+def test_of_two_ways_to_name_sources_the_one_that_counts_is_compared() -> None:
+    data = example("multi-source")
+    application = data["application"]
+    application["spec"]["source"] = {"repoURL": "https://github.com/example/ignored.git"}
+    assert observe(application).state is State.CONVERGED
+    application["spec"]["sources"][0]["targetRevision"] = "1.2.4"
+    application["status"]["sync"]["comparedTo"]["sources"] = [{"repoURL": "https://charts.example.com"}]
+    assert observe(application).message == "compared to another spec.sources, not yet to the present one"
+
+
+def test_without_a_word_on_what_was_compared_the_revision_decides() -> None:
+    application = example("converged")["application"]
+    del application["status"]["sync"]["comparedTo"]
+    assert observe(application).state is State.CONVERGED
+
+
+def test_what_is_not_a_time_says_nothing_of_time() -> None:
+    application = example("converged")["application"]
+    application["status"]["operationState"]["finishedAt"] = "soon"
+    assert observe(application).state is State.CONVERGED
+
+
+def test_an_object_of_the_cluster_has_no_namespace_in_its_title() -> None:
+    application = example("out-of-sync-prune")["application"]
+    application["status"]["resources"] = [
+        {"kind": "ClusterRole", "name": "reader", "status": "OutOfSync"},
+        {"kind": "Job", "namespace": "web", "name": "hook", "status": "OutOfSync", "hook": True},
+        {"kind": "Service", "namespace": "web", "name": "a"},
+    ]
+    assert observe(application).causes == ("ClusterRole reader: OutOfSync",)
+
+
+def test_what_failed_without_a_message_has_its_status() -> None:
+    application = example("sync-failed")["application"]
+    application["status"]["operationState"]["syncResult"]["resources"] = [
+        {"kind": "Service", "name": "a", "status": "SyncFailed"},
+        {"kind": "Job", "name": "b", "hookType": "Sync", "hookPhase": "Error"},
+        {"kind": "Service", "name": "c", "status": "Synced"},
+        "x",
+    ]
+    assert observe(application).causes == ("Service a: SyncFailed", "Job b: Error")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("syncing", "a sync is running"),
+        ("sync-error", "the sync ended Error"),
+        ("retrying-waits", "the sync failed"),
+    ],
+)
+def test_a_sync_without_a_message_is_told_all_the_same(name: str, message: str) -> None:
+    application = example(name)["application"]
+    del application["status"]["operationState"]["message"]
+    assert observe(application).message == message
+
+
+@pytest.mark.parametrize(
+    "application", [{}, {"status": None}, {"status": {"sync": None, "health": []}}, {"status": "?"}]
+)
 def test_an_object_without_a_status_is_still_to_be_compared(application: dict[str, Any]) -> None:
     assert observe(application).code == "not-compared"
     assert not was_compared(application)
@@ -152,7 +224,14 @@ def test_a_summary_has_argo_cds_words() -> None:
 
 
 def test_resources_have_their_health_and_hooks_their_phase() -> None:
-    deployment, hook = resources_of(example("hook-failed")["application"])
+    application = example("hook-failed")["application"]
+    application["status"]["resources"][0]["syncWave"] = 3
+    application["status"]["operationState"]["syncResult"]["resources"].append(
+        {"kind": "X", "hookType": "Sync"}
+    )
+    deployment, hook, bare = resources_of(application)
+    assert (deployment.wave, hook.wave) == (3, 0)
+    assert (hook.api_version, bare.api_version, bare.name, bare.message) == ("batch/v1", "", "", "")
     assert (deployment.api_version, deployment.title, deployment.sync, deployment.health) == (
         "apps/v1", "Deployment oracle/oracle", "Synced", "Healthy",
     )  # fmt: skip

@@ -25,7 +25,13 @@ def test_argo_cds_own_cluster_needs_no_stand_in(server: str, name: str) -> None:
 
 
 def test_each_other_cluster_has_one() -> None:
-    cases = [to("https://b.example:6443"), to(name="prod"), to("https://a.example"), to("https://b.example:6443/"), to(name="prod")]
+    cases = [
+        to("https://b.example:6443"),
+        to(name="prod"),
+        to("https://a.example"),
+        to("https://b.example:6443/"),
+        to(name="prod"),
+    ]
     assert stand_ins(cases) == (
         ("https://a.example", "https://a.example"),
         ("https://b.example:6443", "https://b.example:6443"),
@@ -34,7 +40,18 @@ def test_each_other_cluster_has_one() -> None:
 
 
 def test_names_that_differ_have_addresses_that_differ() -> None:
-    names = ["prod-eu", "prod_eu", "prod eu", "Prod-EU", "prod.eu", "-prod-eu-", "ü", "ö", "x" * 300, "x" * 301]
+    names = [
+        "prod-eu",
+        "prod_eu",
+        "prod eu",
+        "Prod-EU",
+        "prod.eu",
+        "-prod-eu-",
+        "ü",
+        "ö",
+        "x" * 300,
+        "x" * 301,
+    ]
     found = stand_ins([to(name=n) for n in names])
     hosts = {server for _, server in found}
     assert len(hosts) == len(names)
@@ -43,7 +60,10 @@ def test_names_that_differ_have_addresses_that_differ() -> None:
         assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", label)
 
 
-@pytest.mark.parametrize("server", ["prod", "https://", "https://x:port", "https://x:99999", "ftp://x", "https://[::1", "{{server}}"])
+@pytest.mark.parametrize(
+    "server",
+    ["prod", "https://", "https://x:port", "https://x:99999", "ftp://x", "https://[::1", "{{server}}"],
+)
 def test_what_is_no_address_is_left_to_argo_cd(server: str) -> None:
     assert stand_ins([to(server), to("https://a.example")]) == (("https://a.example", "https://a.example"),)
 
@@ -56,7 +76,9 @@ def test_the_secret_leads_to_the_stand_in_through_the_proxy(tmp_path: Path) -> N
             "users": [{"name": "u", "user": {"client-certificate-data": "CERT", "client-key-data": "KEY"}}],
         })
     )  # fmt: skip
-    secret = cluster_secret("Prod EU", "https://prod:6443", kubeconfig, control="cd", proxy="http://127.0.0.1:2")
+    secret = cluster_secret(
+        "Prod EU", "https://prod:6443", kubeconfig, control="cd", proxy="http://127.0.0.1:2"
+    )
     assert secret["metadata"]["namespace"] == "cd"
     assert secret["metadata"]["labels"] == {"argocd.argoproj.io/secret-type": "cluster"}
     assert re.fullmatch(r"cluster-[a-z0-9-]+", secret["metadata"]["name"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,10 @@ from pytest_gitops.argocd import install
 
 
 def test_the_repositorys_own_settings_take_the_place_of_ours() -> None:
-    own = {"metadata": {"name": "argocd-cm", "namespace": "x", "labels": {"a": "b"}}, "data": {"k": "v"}}
+    own: dict[str, Any] = {
+        "metadata": {"name": "argocd-cm", "namespace": "x", "labels": {"a": "b"}},
+        "data": {"k": "v"},
+    }
     made = {o["metadata"]["name"]: o for o in install.settings("cd", [own])}
     assert set(made) == {"cd", *install.CONFIG_MAPS, "argocd-secret"}
     cm = made["argocd-cm"]
@@ -18,7 +22,9 @@ def test_the_repositorys_own_settings_take_the_place_of_ours() -> None:
     assert cm["metadata"]["namespace"] == "cd"
     assert cm["metadata"]["labels"] == {"a": "b", **install.PART_OF}
     assert made["argocd-rbac-cm"]["data"] == {}
-    assert all(o["metadata"]["labels"].items() >= install.PART_OF.items() for n, o in made.items() if n != "cd")
+    assert all(
+        o["metadata"]["labels"].items() >= install.PART_OF.items() for n, o in made.items() if n != "cd"
+    )
     assert own["metadata"]["labels"] == {"a": "b"}
 
 
@@ -54,6 +60,8 @@ def test_namespaces_beside_the_control_one_are_named_once() -> None:
 
 
 def test_definitions_are_those_of_the_folder(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("kind: CustomResourceDefinition\nmetadata: {name: a}\n---\nkind: Other\n")
+    (tmp_path / "a.yaml").write_text(
+        "kind: CustomResourceDefinition\nmetadata: {name: a}\n---\nkind: Other\n"
+    )
     (tmp_path / "b.txt").write_text("kind: CustomResourceDefinition\n")
     assert [d["metadata"]["name"] for d in install.crds(tmp_path)] == ["a"]

@@ -16,10 +16,18 @@ from pytest_gitops.argocd.messages import FIELDS, decode, encode
         ("Repository", {"repo": "r"}, bytes([1 << 3 | 2, 1]) + b"r"),
         ("ManifestRequest", {"revision": "m"}, bytes([2 << 3 | 2, 1]) + b"m"),
         ("ManifestRequest", {"noCache": True}, bytes([3 << 3, 1])),
-        ("ManifestRequest", {"apiVersions": ["a", "b"]}, bytes([15 << 3 | 2, 1]) + b"a" + bytes([15 << 3 | 2, 1]) + b"b"),
+        (
+            "ManifestRequest",
+            {"apiVersions": ["a", "b"]},
+            bytes([15 << 3 | 2, 1]) + b"a" + bytes([15 << 3 | 2, 1]) + b"b",
+        ),
         ("ManifestRequest", {"hasMultipleSources": True}, bytes([0xB0, 1, 1])),
         ("ManifestRequest", {"projectName": "p"}, bytes([0xCA, 1, 1]) + b"p"),
-        ("ManifestRequest", {"enabledSourceTypes": {"Helm": True}}, bytes([0xA2, 1, 8, 0x0A, 4]) + b"Helm" + bytes([0x10, 1])),
+        (
+            "ManifestRequest",
+            {"enabledSourceTypes": {"Helm": True}},
+            bytes([0xA2, 1, 8, 0x0A, 4]) + b"Helm" + bytes([0x10, 1]),
+        ),
         ("Helm", {"valuesObject": {"raw": "e30="}}, bytes([10 << 3 | 2, 4, 0x0A, 2]) + b"{}"),
         ("KustomizeReplica", {"count": {"type": "0", "intVal": 3}}, bytes([0x12, 4, 8, 0, 0x10, 3])),
         ("ApplicationSource", {"ref": "v"}, bytes([13 << 3 | 2, 1]) + b"v"),
@@ -43,5 +51,11 @@ def test_what_we_do_not_know_is_left_out_and_nothing_else() -> None:
 
 
 def test_an_answer_has_only_what_was_sent() -> None:
-    wire = encode("ManifestResponse", {"manifests": ["{}", '{"a":"é"}'], "sourceType": "Helm", "revision": "4f1"})
-    assert decode("ManifestResponse", wire) == {"manifests": ["{}", '{"a":"é"}'], "sourceType": "Helm", "revision": "4f1"}
+    wire = encode(
+        "ManifestResponse", {"manifests": ["{}", '{"a":"é"}'], "sourceType": "Helm", "revision": "4f1"}
+    )
+    assert decode("ManifestResponse", wire) == {
+        "manifests": ["{}", '{"a":"é"}'],
+        "sourceType": "Helm",
+        "revision": "4f1",
+    }

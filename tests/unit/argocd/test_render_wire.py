@@ -50,7 +50,11 @@ PLAIN = {
         "recurse": True,
         "include": "*.yaml",
         "exclude": "x",
-        "jsonnet": {"extVars": [{"name": "a", "value": "b", "code": True}], "tlas": [{"name": "c"}], "libs": ["l"]},
+        "jsonnet": {
+            "extVars": [{"name": "a", "value": "b", "code": True}],
+            "tlas": [{"name": "c"}],
+            "libs": ["l"],
+        },
     },
 }
 
@@ -79,13 +83,20 @@ def test_a_patchs_target_is_nested_deeper() -> None:
         "group": "apps", "version": "v1", "kind": "Deployment", "name": "web", "namespace": "x",
         "labelSelector": "a=b", "annotationSelector": "c",
     }  # fmt: skip
-    patches = [{"patch": "- op: remove", "target": target, "options": {"allowNameChange": True}}, {"path": "p.yaml"}]
+    patches = [
+        {"patch": "- op: remove", "target": target, "options": {"allowNameChange": True}},
+        {"path": "p.yaml"},
+    ]
     assert sent({"kustomize": {"patches": patches}})["kustomize"]["patches"] == [
         {
             "patch": "- op: remove",
             "options": {"allowNameChange": True},
             "target": {
-                "resId": {"gvk": {"group": "apps", "version": "v1", "kind": "Deployment"}, "name": "web", "namespace": "x"},
+                "resId": {
+                    "gvk": {"group": "apps", "version": "v1", "kind": "Deployment"},
+                    "name": "web",
+                    "namespace": "x",
+                },
                 "labelSelector": "a=b",
                 "annotationSelector": "c",
             },
@@ -98,7 +109,11 @@ def test_a_plugins_parameters_are_nested_deeper() -> None:
     plugin = {
         "name": "cdk",
         "env": [{"name": "A", "value": "b"}],
-        "parameters": [{"name": "s", "string": "x"}, {"name": "a", "array": ["x"]}, {"name": "m", "map": {"k": "v"}}],
+        "parameters": [
+            {"name": "s", "string": "x"},
+            {"name": "a", "array": ["x"]},
+            {"name": "m", "map": {"k": "v"}},
+        ],
     }
     assert sent({"plugin": plugin})["plugin"]["parameters"] == [
         {"name": "s", "string": "x"}, {"name": "a", "array": {"array": ["x"]}}, {"name": "m", "map": {"map": {"k": "v"}}},
@@ -106,7 +121,12 @@ def test_a_plugins_parameters_are_nested_deeper() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", [{}, {"helm": None, "kustomize": None, "plugin": None}, {"kustomize": {"replicas": None, "patches": None}}]
+    "source",
+    [
+        {},
+        {"helm": None, "kustomize": None, "plugin": None},
+        {"kustomize": {"replicas": None, "patches": None}},
+    ],
 )
 def test_what_is_not_there_is_not_sent(source: dict[str, Any]) -> None:
     assert encode("ApplicationSource", wire_source(source)) in {b"", bytes([8 << 3 | 2, 0])}
@@ -115,7 +135,10 @@ def test_what_is_not_there_is_not_sent(source: dict[str, Any]) -> None:
 def test_the_applications_own_source_is_not_changed() -> None:
     source = {"helm": {"valuesObject": {"a": 1}}, "kustomize": {"replicas": [{"name": "a", "count": 1}]}}
     wire_source(source)
-    assert source == {"helm": {"valuesObject": {"a": 1}}, "kustomize": {"replicas": [{"name": "a", "count": 1}]}}
+    assert source == {
+        "helm": {"valuesObject": {"a": 1}},
+        "kustomize": {"replicas": [{"name": "a", "count": 1}]},
+    }
 
 
 @pytest.mark.parametrize(

@@ -24,14 +24,25 @@ SCHEMA: dict[str, Any] = {
                 "mode": {"type": "string", "enum": ["a", "b"]},
                 "labels": {"type": "object", "additionalProperties": {"type": "string"}},
                 "limit": {"type": "integer", "format": "int64"},
-                "count": {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True},
+                "count": {
+                    "anyOf": [{"type": "integer"}, {"type": "string"}],
+                    "x-kubernetes-int-or-string": True,
+                },
                 "values": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
                 "object": {"type": "object", "x-kubernetes-embedded-resource": True},
                 "sources": {
                     "type": "array",
-                    "items": {"type": "object", "required": ["repoURL"], "properties": {"repoURL": {"type": "string"}}},
+                    "items": {
+                        "type": "object",
+                        "required": ["repoURL"],
+                        "properties": {"repoURL": {"type": "string"}},
+                    },
                 },
-                "open": {"type": "object", "additionalProperties": True, "properties": {"a": {"type": "string"}}},
+                "open": {
+                    "type": "object",
+                    "additionalProperties": True,
+                    "properties": {"a": {"type": "string"}},
+                },
                 # Fields whose names are words of the schema language.
                 "description": {"type": "string"},
                 "default": {"type": "object", "properties": {"type": {"type": "string"}}},
@@ -86,7 +97,11 @@ def test_what_the_api_server_takes_is_no_problem(spec: dict[str, Any]) -> None:
         ({"mode": "c"}, ("spec", "mode"), "spec.mode: 'c' is not one of ['a', 'b']"),
         ({"labels": {"a": 1}}, ("spec", "labels", "a"), "spec.labels.a: expected string, saw int 1"),
         ({"sources": [{}]}, ("spec", "sources", 0), "spec.sources.0: 'repoURL' is a required property"),
-        ({"projekt": "x"}, ("spec", "projekt"), "spec.projekt: unknown field; the API server would drop it without a word"),
+        (
+            {"projekt": "x"},
+            ("spec", "projekt"),
+            "spec.projekt: unknown field; the API server would drop it without a word",
+        ),
         (
             {"sources": [{"repoURL": "x"}, {"repoURL": "x", "repo": "y"}]},
             ("spec", "sources", 1, "repo"),
@@ -107,7 +122,12 @@ def test_what_it_refuses_or_drops_is_said_with_its_path(
 
 def test_everything_is_said_in_the_order_of_the_paths() -> None:
     found = problems(project=3, zone="x", sources=[{"repo": 1}])
-    assert [".".join(map(str, path)) for path, _ in found] == ["spec.project", "spec.sources.0", "spec.sources.0.repo", "spec.zone"]
+    assert [".".join(map(str, path)) for path, _ in found] == [
+        "spec.project",
+        "spec.sources.0",
+        "spec.sources.0.repo",
+        "spec.zone",
+    ]
 
 
 def test_a_manifest_without_its_parts_is_a_problem() -> None:

@@ -33,7 +33,7 @@ def test_a_red_run_names_what_failed_where_and_what_nobody_checked() -> None:
     assert _lines(grid())[:-2] == [
         ("9 Applications: 2 failed, 1 error, 6 passed in 31 s (Argo CD 3.6.1, embedded cluster)", "red"),
         (
-            "✗ argocd/omega-fibonacci render: The chart kubernetes/helm/fibonacci does not render. "
+            "✗ argocd/omega-fibonacci render: nil pointer evaluating interface {}.golden "
             "[kubernetes/helm/fibonacci/templates/deployment.yaml:17]",
             "red",
         ),

@@ -92,7 +92,9 @@ def test_an_application_is_found_however_it_is_written(path: str, content: str |
 
 
 def test_lines_are_those_of_the_document() -> None:
-    found = search({"a.yaml": "# x\n" + app("one") + "---\n" + app("two"), "b.yaml": "kind: List\nitems:\n- " + AS_JSON})
+    found = search(
+        {"a.yaml": "# x\n" + app("one") + "---\n" + app("two"), "b.yaml": "kind: List\nitems:\n- " + AS_JSON}
+    )
     assert [(d.file, d.line, d.name) for d in found.applications] == [
         ("a.yaml", 2, "one"), ("a.yaml", 12, "two"), ("b.yaml", 3, "one"),
     ]  # fmt: skip
@@ -119,9 +121,11 @@ def test_what_a_chart_has_inside_is_found_by_rendering(chart: str, folder: str) 
     assert found.problems == ()
 
 
-@pytest.mark.parametrize("path", ["chart/a.yaml", "chart/files/templates.yaml", "templates/a.yaml", "other/templates/a.yaml"])
+@pytest.mark.parametrize(
+    "path", ["chart/a.yaml", "chart/files/templates.yaml", "templates/a.yaml", "other/templates/a.yaml"]
+)
 def test_beside_a_charts_own_folders_manifests_are_manifests(path: str) -> None:
-    assert names(search({"chart/Chart.yaml": "name: x", path: app()})) == ["one"]
+    assert names(search({"chart/Chart.yaml": "name: x", "x.yaml": "", path: app()})) == ["one"]
 
 
 # ---------------------------------------------------------------- kustomize
@@ -130,23 +134,45 @@ PATCH = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: o
 
 
 @pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization"])
-@pytest.mark.parametrize("entry", ["patches: [{path: p.yaml}]", "patches: [{path: ./p.yaml}]", "patchesStrategicMerge: [p.yaml]"])
+@pytest.mark.parametrize(
+    "entry", ["patches: [{path: p.yaml}]", "patches: [{path: ./p.yaml}]", "patchesStrategicMerge: [p.yaml]"]
+)
 def test_a_patch_is_no_application(name: str, entry: str) -> None:
     found = search({f"o/{name}": entry, "o/p.yaml": PATCH, "base/one.yaml": app()})
     assert names(found) == ["one"]
 
 
+@pytest.mark.parametrize(
+    "spec", ["{project: p}", "{destination: {namespace: x}}", "[]", "{source: {repoURL: x}, project: p}"]
+)
+def test_a_patch_that_says_much_but_not_all_is_still_one(spec: str) -> None:
+    patch = f"apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: one}}\nspec: {spec}\n"
+    whole = "spec: {project: p, destination: {namespace: x}, sources: [null, {path: x}]}\n"
+    files = {"kustomization.yaml": "patches: [{path: p.yaml}, {path: q.yaml}]", "p.yaml": patch}
+    files["q.yaml"] = patch.replace(f"spec: {spec}\n", whole)
+    assert names(search(files)) == []
+
+
 def test_a_broken_patch_is_the_renders_to_tell() -> None:
-    assert search({"kustomization.yaml": "patches: [{path: p.yaml}]", "p.yaml": PATCH + "a: b: c"}).problems == ()
+    assert (
+        search({"kustomization.yaml": "patches: [{path: p.yaml}]", "p.yaml": PATCH + "a: b: c"}).problems
+        == ()
+    )
 
 
 def test_calling_an_application_a_patch_does_not_hide_it() -> None:
-    assert names(search({"x/kustomization.yaml": "patches: [{path: ../one.yaml}]", "one.yaml": app()})) == ["one"]
+    assert names(search({"x/kustomization.yaml": "patches: [{path: ../one.yaml}]", "one.yaml": app()})) == [
+        "one"
+    ]
     many = app().replace("source: {", "sources: [{").replace("main}", "main}]")
-    assert names(search({"x/kustomization.yaml": "patches: [{path: ../one.yaml}]", "one.yaml": many})) == ["one"]
+    assert names(search({"x/kustomization.yaml": "patches: [{path: ../one.yaml}]", "one.yaml": many})) == [
+        "one"
+    ]
 
 
-@pytest.mark.parametrize("content", ["[", "- x", "patches: {path: p.yaml}", "patches: 3", "patches: [3, {path: 4}, null]"])
+@pytest.mark.parametrize(
+    "content", ["[", "- x", "patches: {path: p.yaml}", "patches: 3", "patches: [3, {path: 4}, null]"]
+)
 def test_an_odd_kustomization_stops_nothing(content: str) -> None:
     assert names(search({"kustomization.yaml": content, "p.yaml": app()})) == ["one"]
 
@@ -198,7 +224,18 @@ def test_a_bad_file_loses_no_other_one() -> None:
 
 @pytest.mark.parametrize(
     "metadata",
-    ["{}", "null", "[]", "x", "{name: 123}", "{name: null}", "{name: ''}", "{name: [a]}", "{generateName: a-}", "{name: yes}"],
+    [
+        "{}",
+        "null",
+        "[]",
+        "x",
+        "{name: 123}",
+        "{name: null}",
+        "{name: ''}",
+        "{name: [a]}",
+        "{generateName: a-}",
+        "{name: yes}",
+    ],
 )
 @pytest.mark.parametrize("kind", ["Application", "ApplicationSet", "AppProject"])
 def test_an_object_without_a_name_is_a_problem(kind: str, metadata: str) -> None:
@@ -222,7 +259,10 @@ def test_a_kind_that_is_no_text_stops_nothing(key: str, word: str) -> None:
 
 
 def test_another_groups_application_is_not_argo_cds() -> None:
-    assert names(search({"a.yaml": app().replace("argoproj.io/v1alpha1", "app.k8s.io/v1beta1 # argoproj.io/")})) == []
+    assert (
+        names(search({"a.yaml": app().replace("argoproj.io/v1alpha1", "app.k8s.io/v1beta1 # argoproj.io/")}))
+        == []
+    )
 
 
 def test_a_file_beyond_the_limit_is_said_loudly() -> None:
@@ -255,7 +295,7 @@ def test_sets_projects_settings_and_secrets_are_told_apart() -> None:
         "b.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm}\n---\n"
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-other}\n---\n"
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-ssh-known-hosts-cm}\n",
-        "c.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\n---\napiVersion: x/v1\nkind: Secret\nmetadata: {name: no}\n",
+        "c.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: db}\n---\napiVersion: x/v1\nkind: Secret\nmetadata: {name: other}\n",
         "d.json": '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"json"}}',
     })  # fmt: skip
     assert [d.name for d in found.application_sets] == ["set"]
@@ -268,7 +308,10 @@ def test_sets_projects_settings_and_secrets_are_told_apart() -> None:
 def test_argo_cd_lives_where_the_projects_are_else_where_most_applications_are() -> None:
     assert search({"a.yaml": "a: 1"}).control == "argocd"
     assert search({"a.yaml": app(namespace="''")}).control == "argocd"
-    assert search({"a.yaml": app("a", "cd"), "b.yaml": app("b", "team"), "c.yaml": app("c", "cd")}).control == "cd"
+    assert (
+        search({"a.yaml": app("a", "cd"), "b.yaml": app("b", "team"), "c.yaml": app("c", "cd")}).control
+        == "cd"
+    )
     assert search({"a.yaml": app("a", "zz"), "b.yaml": app("b", "aa")}).control == "aa"
     project = "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {name: p, namespace: ops}\n"
     assert search({"a.yaml": app("a", "x"), "b.yaml": app("b", "x"), "p.yaml": project}).control == "ops"
@@ -304,18 +347,37 @@ def test_a_case_is_what_its_manifest_says() -> None:
     case = case_of(declared.manifest, control="argocd", file=declared.file, line=declared.line)
     assert case.id == "apps/one.yaml::argocd/one"
     assert case.project == "omega"
-    assert case.sources == (Source(repo_url="https://github.com/example/grid.git", path="apps", target_revision="main"),)
+    assert case.sources == (
+        Source(repo_url="https://github.com/example/grid.git", path="apps", target_revision="main"),
+    )
     assert case.destination == Destination(server=IN_CLUSTER, namespace="web")
 
 
-@pytest.mark.parametrize("manifest", [{}, {"metadata": None, "spec": None}, {"metadata": [], "spec": "x"}, {"spec": {"destination": []}}])
+@pytest.mark.parametrize(
+    "manifest",
+    [{}, {"metadata": None, "spec": None}, {"metadata": [], "spec": "x"}, {"spec": {"destination": []}}],
+)
 def test_an_incomplete_manifest_makes_a_case_too(manifest: dict[str, Any]) -> None:
     case = case_of(manifest, control="argocd", file="a.yaml", line=3)
     assert (case.key, case.project, case.destination.cluster) == ("argocd/", "default", IN_CLUSTER)
 
 
+def test_a_namespace_of_its_own_outweighs_the_control_one() -> None:
+    manifest = {"metadata": {"name": "a", "namespace": "team"}}
+    assert case_of(manifest, control="argocd", file="a.yaml", line=1).key == "team/a"
+
+
+def test_what_speaks_of_nothing_of_ours_is_not_parsed() -> None:
+    assert search({"a.yaml": "a: 1", "b.yaml": "[", "c.yaml": app()}).searched == 1
+    odd = "apiVersion: v1\nkind: Service\nmetadata: {name: argocd-cm}\n---\nkind: ConfigMap\nmetadata: argocd-cm\n"
+    assert search({"a.yaml": odd}).settings == ()
+
+
 def test_values_of_another_type_become_text() -> None:
-    manifest = {"metadata": {"name": 5}, "spec": {"project": 7, "source": {"targetRevision": 1.5, "chart": None}}}
+    manifest = {
+        "metadata": {"name": 5},
+        "spec": {"project": 7, "source": {"targetRevision": 1.5, "chart": None}},
+    }
     case = case_of(manifest, control="argocd", file="a.yaml", line=1)
     assert (case.name, case.project) == ("5", "7")
     assert (case.sources[0].target_revision, case.sources[0].chart) == ("1.5", "")

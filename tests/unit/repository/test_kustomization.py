@@ -50,4 +50,9 @@ def test_the_top_of_the_repository_is_a_folder_too() -> None:
 
 def test_a_folder_without_a_kustomization_leads_nowhere() -> None:
     reading = Reading(FILES)
-    assert [reading.of(f) for f in ("apps", "broken", "odd", "list")] == [("apps",), ("broken",), ("odd",), ("list",)]
+    assert [reading.of(f) for f in ("apps", "broken", "odd", "list")] == [
+        ("apps",),
+        ("broken",),
+        ("odd",),
+        ("list",),
+    ]

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.repository import manifest
 from pytest_gitops.repository.manifest import Document, ManifestError, dump, parse
 
 
@@ -143,7 +142,10 @@ def test_json_is_read_with_tabs_and_escaped_slashes() -> None:
 
 
 def test_empty_documents_are_left_out() -> None:
-    assert [d.value for d in parse("---\n# nothing\n---\na: 1\n---\n---\nnull\n...\n---\nb: 2")] == [{"a": 1}, {"b": 2}]
+    assert [d.value for d in parse("---\n# nothing\n---\na: 1\n---\n---\nnull\n...\n---\nb: 2")] == [
+        {"a": 1},
+        {"b": 2},
+    ]
     assert parse("") == ()
     assert parse("# only a comment\n") == ()
 
@@ -189,7 +191,9 @@ def test_no_item_is_lost_where_items_are_written_twice_or_shared() -> None:
     assert [(d.value, d.line) for d in made.items()] == [({"a": 1}, 7), ({"b": 2}, 7)]
 
 
-@pytest.mark.parametrize("text", ["kind: List\n", "kind: List\nitems: x\n", "kind: Checklist\nsteps: []\n", "[1, 2]", "x"])
+@pytest.mark.parametrize(
+    "text", ["kind: List\n", "kind: List\nitems: x\n", "kind: Checklist\nsteps: []\n", "[1, 2]", "x"]
+)
 def test_what_is_no_list_is_itself(text: str) -> None:
     document = one(text)
     assert list(document.items()) == [document]
@@ -205,7 +209,5 @@ def test_a_large_file_is_not_searched_twice(monkeypatch: pytest.MonkeyPatch) -> 
     def passes(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError("an exact pass without suspicion")
 
-    monkeypatch.setattr(manifest.yaml, "parse", passes)
+    monkeypatch.setattr("pytest_gitops.repository.manifest.yaml.parse", passes)
     assert len(one("items:\n" + "- {a: [1, {b: 2}]}\n" * 2000).value["items"]) == 2000
-
-

@@ -26,7 +26,9 @@ class FakeSnapshot:
 
     commit = HEAD
 
-    def __init__(self, files: Mapping[str, str], revisions: Mapping[str, str], others: Mapping[str, Iterable[str]]) -> None:
+    def __init__(
+        self, files: Mapping[str, str], revisions: Mapping[str, str], others: Mapping[str, Iterable[str]]
+    ) -> None:
         self._files, self._revisions, self._others = files, {"HEAD": HEAD, "main": HEAD, **revisions}, others
         self.asked: list[str] = []
 

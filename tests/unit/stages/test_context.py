@@ -57,7 +57,10 @@ def test_places_are_named_once(context: Context) -> None:
 
 
 def test_an_object_is_located_where_it_is_written(context: Context) -> None:
-    overlay, plain = case(Source(repo_url=URL, path="overlays/prod")), case(Source(repo_url=URL, path="plain"))
+    overlay, plain = (
+        case(Source(repo_url=URL, path="overlays/prod")),
+        case(Source(repo_url=URL, path="plain")),
+    )
     a, b = ({"kind": "ConfigMap", "metadata": {"name": n}} for n in "ab")
     assert context.locate(overlay, a) == ("base/one.yaml", 1)
     assert context.locate(plain, b) == ("plain/b.yaml", 2)

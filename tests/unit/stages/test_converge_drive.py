@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -50,7 +51,9 @@ class FakeApplications:
 class Driver:
     """One run of the stage, its clock in the test's hand."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, plan: Sequence[Case], judged: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, plan: Sequence[Case], judged: Sequence[str] | None = None
+    ) -> None:
         self.at = 1000.0
         monkeypatch.setattr(converge, "now", lambda: self.at)
         self.context = make_context(timeout=LIMIT, api=object())
@@ -119,7 +122,13 @@ def state(
     revision: str = HEAD,
     **operation: Any,
 ) -> dict[str, Any]:
-    resource = {"kind": "Deployment", "namespace": "web", "name": name, "status": sync, "health": {"status": health}}
+    resource = {
+        "kind": "Deployment",
+        "namespace": "web",
+        "name": name,
+        "status": sync,
+        "health": {"status": health},
+    }
     status: dict[str, Any] = {
         "sync": {"status": sync, "revision": revision},
         "health": {"status": health},
@@ -148,6 +157,7 @@ def test_synced_and_healthy_counts_when_it_has_stayed_so(monkeypatch: pytest.Mon
     assert (result.outcome, result.code, result.message) == (Outcome.PASSED, "", "")
     assert result.evidence["healthyAtSeconds"] == 3
     assert result.evidence["sync"] == "Synced"
+    assert result.evidence["syncedAtSeconds"] == 3
     assert driver.done
 
 
@@ -161,7 +171,9 @@ def test_what_does_not_stay_is_not_counted_from_its_first_moment(monkeypatch: py
     assert driver.none_given()
 
 
-def test_what_turns_back_and_forth_until_the_deadline_fails_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_turns_back_and_forth_until_the_deadline_fails_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     driver = Driver(monkeypatch, [case("web")])
     while not driver.done and driver.at < 1000 + 2 * LIMIT:
         driver.see("web", state("web", health="Progressing"))
@@ -221,6 +233,36 @@ def test_while_others_move_what_is_stuck_waits(monkeypatch: pytest.MonkeyPatch) 
     assert driver.of("web").outcome is Outcome.PASSED
 
 
+def test_what_is_at_work_counts_as_moving_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web"), case("db")])
+    driver.see("web", state("web", "OutOfSync", "Missing", "Failed"))
+    driver.see("db", state("db", "OutOfSync", "Missing", "Running"))  # a hook's Job, of which nothing is seen
+    driver.after(converge.BUSY + converge.QUIET - 1)
+    assert driver.none_given()
+    driver.after(2)
+    assert driver.of("web").code == "sync-failed"
+
+
+def test_what_is_through_is_not_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web"), case("db")])
+    driver.see("db", state("db"))
+    driver.after(converge.SETTLE)
+    driver.see("db", state("db", health="Progressing"))
+    driver.see("web", state("web", "OutOfSync", "Missing", "Failed"))
+    driver.after(converge.QUIET + 1)
+    assert driver.of("web").code == "sync-failed"
+
+
+def test_one_application_gets_one_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.see("web", state("web"))
+    driver.see("web", state("web", "OutOfSync"))
+    driver.after(converge.QUIET - 1)
+    driver.see("web", state("web"))
+    driver.after(converge.SETTLE + 5)
+    assert driver.of("web").outcome is Outcome.PASSED
+
+
 def test_what_claims_to_be_at_work_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web", health="Progressing"))
@@ -234,11 +276,14 @@ def test_what_claims_to_be_at_work_is_given_up_too(monkeypatch: pytest.MonkeyPat
 
 def test_two_that_fail_and_are_retried_do_not_keep_each_other_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web"), case("db")])
-    ended = {"finishedAt": "2025-03-01T10:00:01Z"}
+    ended: dict[str, Any] = {"finishedAt": "2025-03-01T10:00:01Z"}
     for attempt in range(1, 9):
         for name in ("web", "db"):
             text = f"no. Retrying attempt #{attempt} at x."
-            driver.see(name, state(name, "OutOfSync", "Missing", "Running", message=text, retryCount=attempt, **ended))
+            driver.see(
+                name,
+                state(name, "OutOfSync", "Missing", "Running", message=text, retryCount=attempt, **ended),
+            )
             driver.after(2)
             text = f"Retrying operation. Attempt #{attempt}"
             driver.see(name, state(name, "OutOfSync", "Missing", "Running", message=text, retryCount=attempt))
@@ -272,7 +317,10 @@ def test_what_is_deleted_meanwhile_is_not_green(monkeypatch: pytest.MonkeyPatch)
 def test_a_failure_says_where_what_was_seen_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web")])
     driver.fake.events = ("Pod web-1: Failed: no image",)
-    failed = [{"kind": "Deployment", "namespace": "web", "name": f"d{n}", "status": "SyncFailed", "message": "no"} for n in range(9)]
+    failed = [
+        {"kind": "Deployment", "namespace": "web", "name": f"d{n}", "status": "SyncFailed", "message": "no"}
+        for n in range(9)
+    ]
     driver.see("web", state("web", "OutOfSync", "Missing", "Failed", message='namespaces "web" not found', retryCount=2,
                             syncResult={"resources": failed}))  # fmt: skip
     driver.after(converge.QUIET)
@@ -295,18 +343,39 @@ def test_a_failure_says_where_what_was_seen_and_what_to_do(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("seen", [None, "fresh", "stale"])
-def test_what_argo_cd_never_got_to_is_an_error_and_no_failure(monkeypatch: pytest.MonkeyPatch, seen: str | None) -> None:
-    driver = Driver(monkeypatch, [case("web")])
-    monkeypatch.setattr(converge, "STILL", LIMIT * 2)
-    driver.drive.tracks["argocd/web"].patience.still = LIMIT * 2
+@pytest.mark.parametrize("parent_kind", ["", "ApplicationSet"])
+def test_what_argo_cd_never_got_to_is_an_error_and_no_failure(
+    monkeypatch: pytest.MonkeyPatch, seen: str | None, parent_kind: str
+) -> None:
+    driver = Driver(monkeypatch, [case("web", "set" if parent_kind else "", parent_kind)])
     if seen == "fresh":
         driver.see("web", manifest("web"))
     if seen == "stale":
         driver.see("web", state("web", revision="0" * 40))
-    driver.after(LIMIT + 1)
+    driver.after(converge.STILL - 1)
+    assert driver.none_given()
+    driver.after(1)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
-    assert result.message.startswith("Argo CD has not got to it within 300 s: ")
+    assert result.message.startswith("Argo CD has not got to it within 60 s: ")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "failed to initialize sync context: failed to manage resources: failed to generate temp file for kubeconfig",
+        'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing"',
+    ],
+)
+def test_what_argo_cd_itself_cannot_do_is_no_fault_of_the_application(
+    monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.see("web", state("web", "OutOfSync", "Missing", "Error", message=message))
+    driver.after(converge.QUIET + 1)
+    result = driver.of("web")
+    assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
+    assert message in result.message
 
 
 def test_a_watch_that_fails_is_an_error_of_all_that_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,6 +397,23 @@ def test_a_sync_that_cannot_be_started_is_an_error(monkeypatch: pytest.MonkeyPat
     driver.after(1)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.ERROR, "sync-not-started")
+
+
+def test_a_run_ends_when_all_that_is_judged_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("root"), case("child", "root")], judged=["child"])
+    monkeypatch.setattr(converge, "TICK", 0.001)
+    ticks = itertools.count()
+    monkeypatch.setattr(converge, "now", lambda: 1000.0 + next(ticks) / 10)
+
+    def watch(act: Callable[[str, Mapping[str, Any]], None], *, stop: threading.Event) -> None:
+        act("argocd/stranger", state("stranger"))
+        act("argocd/child", state("child"))
+        assert stop.wait(30)
+
+    monkeypatch.setattr(driver.fake, "watch", watch)
+    driver.drive.run()
+    assert [(key, r.outcome) for key, r in driver.answers.given] == [("argocd/child", Outcome.PASSED)]
+    assert set(driver.context.applications) == {"child.yaml::argocd/child"}
 
 
 def test_a_run_that_is_stopped_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,7 +461,9 @@ def test_what_the_api_server_refuses_is_the_repositorys_fault_and_nothing_else(
     assert driver.fake.created == ["argocd/other"]
 
 
-def test_a_child_that_its_parent_never_makes_fails_once_the_parent_is_through(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_its_parent_never_makes_fails_once_the_parent_is_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     driver = Driver(monkeypatch, [case("root"), case("child", "root")])
     driver.after(converge.QUIET + 1)
     assert driver.none_given()  # the parent is still on its way
@@ -387,8 +475,27 @@ def test_a_child_that_its_parent_never_makes_fails_once_the_parent_is_through(mo
     assert "its parent did not create it" in result.message
 
 
+def test_a_child_whose_parent_never_comes_up_is_the_parents_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("root"), case("child", "root")])
+    driver.see("root", state("root", health="Progressing"))
+    driver.after(converge.STILL + converge.QUIET + converge.BUSY + 1)
+    assert (driver.of("child").outcome, driver.of("child").code) == (Outcome.FAILED, "never-created")
+
+
+def test_a_child_that_is_there_has_its_own_time_whatever_its_parent_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Driver(monkeypatch, [case("root"), case("child", "root")])
+    driver.see("root", state("root"))
+    driver.see("child", state("child", health="Progressing"))
+    driver.after(converge.STILL - 1)
+    assert [key for key, _ in driver.answers.given] == ["argocd/root"]
+
+
 def test_what_others_need_is_created_and_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = Driver(monkeypatch, [case("root"), case("child", "root"), case("other", "root")], judged=["child"])
+    driver = Driver(
+        monkeypatch, [case("root"), case("child", "root"), case("other", "root")], judged=["child"]
+    )
     assert set(driver.drive.tracks) == {"argocd/root", "argocd/child"}
     driver.see("root", state("root", "OutOfSync", "Missing", "Failed"))
     driver.see("child", state("child"))
@@ -411,6 +518,38 @@ def test_what_nobody_syncs_we_sync_once_it_is_compared(monkeypatch: pytest.Monke
     assert driver.fake.synced == ["web"]
 
 
+@pytest.mark.parametrize("pending", [True, False])
+def test_a_sync_that_somebody_else_has_started_is_not_started_again(
+    monkeypatch: pytest.MonkeyPatch, pending: bool
+) -> None:
+    driver = Driver(monkeypatch, [case("web", automated=False)])
+    seen = state("web", "OutOfSync", "Missing", "" if pending else "Running", automated=False)
+    driver.see("web", {**seen, "operation": {"sync": {}}} if pending else seen)
+    driver.after(3)
+    assert driver.fake.synced == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "more"),
+    [
+        (("Synced", "Degraded", "Succeeded"), {}),
+        (("OutOfSync", "Missing", "Running"), {"finishedAt": "2025-03-01T10:00:01Z", "retryCount": 1}),
+    ],
+)
+def test_only_a_sync_that_has_ended_and_failed_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, seen: tuple[str, str, str], more: dict[str, Any]
+) -> None:
+    driver = Driver(monkeypatch, [case("web", automated=False), case("crd")])
+    driver.see("web", state("web", "OutOfSync", "Missing", "", automated=False))
+    driver.after(1)
+    driver.see("web", state("web", *seen, automated=False, **more))
+    driver.see("crd", state("crd", "OutOfSync", "Missing", "Failed"))
+    driver.after(2)
+    driver.see("crd", state("crd"))
+    driver.after(2)
+    assert driver.fake.synced == ["web"]
+
+
 def test_what_is_synced_and_healthy_at_once_is_synced_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing but hooks: Argo CD calls it Synced and Healthy, and none of them has run.
     driver = Driver(monkeypatch, [case("web", automated=False)])
@@ -423,7 +562,9 @@ def test_what_is_synced_and_healthy_at_once_is_synced_all_the_same(monkeypatch: 
     assert driver.of("web").outcome is Outcome.PASSED
 
 
-def test_a_sync_of_ours_that_failed_is_repeated_when_others_have_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sync_of_ours_that_failed_is_repeated_when_others_have_moved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     driver = Driver(monkeypatch, [case("web", automated=False), case("crd")])
     driver.see("web", state("web", "OutOfSync", "Missing", "", automated=False))
     driver.after(1)
@@ -458,7 +599,12 @@ def test_two_that_we_sync_and_that_fail_do_not_go_on_for_ever(monkeypatch: pytes
 
 def test_a_timeline_has_each_change_once(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web")])
-    for seconds, seen in ((1, ("OutOfSync", "Missing")), (1, ("OutOfSync", "Missing")), (2, ("Synced", "Progressing")), (3, GOOD)):
+    for seconds, seen in (
+        (1, ("OutOfSync", "Missing")),
+        (1, ("OutOfSync", "Missing")),
+        (2, ("Synced", "Progressing")),
+        (3, GOOD),
+    ):
         driver.at += seconds
         driver.see("web", state("web", *seen))
     (line,) = driver.context.timelines.values()
@@ -466,3 +612,40 @@ def test_a_timeline_has_each_change_once(monkeypatch: pytest.MonkeyPatch) -> Non
         (1, "OutOfSync", "Missing"), (4, "Synced", "Progressing"), (7, "Synced", "Healthy"),
     ]  # fmt: skip
     assert driver.context.applications["web.yaml::argocd/web"]["status"]["health"] == {"status": "Healthy"}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"repoURL": URL, "targetRevision": "main"}, HEAD),
+        ({"repoURL": URL}, HEAD),
+        ({"repoURL": URL, "targetRevision": "1.*"}, ""),
+        ({"repoURL": URL, "chart": "x", "targetRevision": "main"}, ""),
+        ({"repoURL": "https://github.com/other/x", "targetRevision": "main"}, ""),
+    ],
+)
+def test_only_a_source_of_this_repository_has_an_expected_commit(
+    source: dict[str, Any], expected: str
+) -> None:
+    made = case_of({"spec": {"sources": [source, {"repoURL": URL}]}}, control="argocd", file="a.yaml", line=1)
+    assert converge._expected(make_context(), made) == (expected, HEAD)
+
+
+def test_the_first_time_that_it_was_synced_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    for sync, health in (("OutOfSync", "Missing"), ("Synced", "Progressing"), ("Synced", "Healthy")):
+        driver.after(1)
+        driver.see("web", state("web", sync, health))
+    driver.after(2)
+    assert driver.of("web").evidence["syncedAtSeconds"] == 2
+
+
+def test_without_an_object_to_blame_no_events_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.fake.events = ("Pod web-1: Failed: no image",)
+    seen = state("web", "OutOfSync", "Missing", "Failed")
+    driver.see("web", seen)
+    driver.after(converge.QUIET)
+    assert "event" not in driver.of("web").message
+    assert " and 0 more" not in driver.of("web").message
+    assert "tried" not in driver.of("web").message

@@ -87,7 +87,9 @@ def test_only_a_host_that_the_message_is_about_is_blamed(refusal: Refusal, messa
 def test_a_render_without_objects_is_a_warning() -> None:
     (finding,) = outcome(Rendered(objects=())).findings
     assert (finding.rule, finding.severity) == ("renders-nothing", Severity.WARNING)
-    references = f"kind: Application\nmetadata: {{name: web}}\nspec:\n  sources: [{{repoURL: {URL}, ref: v}}]\n"
+    references = (
+        f"kind: Application\nmetadata: {{name: web}}\nspec:\n  sources: [{{repoURL: {URL}, ref: v}}]\n"
+    )
     assert outcome(Rendered(objects=()), text=references).findings == ()
 
 

@@ -40,7 +40,12 @@ spec:
 
 
 def app(
-    *, url: str = URL, path: str = "apps/web", revision: str = "main", helm: str = "", context: Context | None = None
+    *,
+    url: str = URL,
+    path: str = "apps/web",
+    revision: str = "main",
+    helm: str = "",
+    context: Context | None = None,
 ) -> tuple[Context, Case]:
     context = context or make_context(
         FILES, revisions={"v1": OLD}, others={OLD: {"apps/old", "apps/old/values.yaml"}}
@@ -54,13 +59,17 @@ def found(context: Context, case: Case) -> list[tuple[str, int | None]]:
     return [(f.rule, f.line) for f in findings]
 
 
-@pytest.mark.parametrize("path", ["apps/web", "./apps/web/", "apps//web", "apps/x/../web", ".", '""', "überall/a b"])
+@pytest.mark.parametrize(
+    "path", ["apps/web", "./apps/web/", "apps//web", "apps/x/../web", ".", '""', "überall/a b"]
+)
 @pytest.mark.parametrize("revision", ["main", "HEAD", '""'])
 def test_what_is_there_is_no_finding(path: str, revision: str) -> None:
     assert found(*app(path=path, revision=revision)) == []
 
 
-@pytest.mark.parametrize("path", ["apps/wep", "apps", "../apps/web", "/apps/web", "apps/web/values", "Apps/web"])
+@pytest.mark.parametrize(
+    "path", ["apps/wep", "apps", "../apps/web", "/apps/web", "apps/web/values", "Apps/web"]
+)
 def test_a_path_that_is_not_there_is_named_at_its_line(path: str) -> None:
     expected = [] if path == "apps" else [("missing-path", 10)]
     assert found(*app(path=path)) == expected
@@ -133,20 +142,30 @@ def test_a_value_file_is_looked_for_where_argo_cd_does(file: str, line: int | No
 def test_value_files_that_may_be_missing_are_not_looked_for() -> None:
     assert found(*app(helm="helm: {ignoreMissingValueFiles: true, valueFiles: [nowhere.yaml]}")) == []
     assert found(*app(revision="v1", path="apps/old", helm="helm: {valueFiles: [values.yaml]}")) == []
-    assert found(*app(revision="v1", path="apps/old", helm="helm: {valueFiles: [other.yaml]}")) == [("missing-value-file", 12)]
+    assert found(*app(revision="v1", path="apps/old", helm="helm: {valueFiles: [other.yaml]}")) == [
+        ("missing-value-file", 12)
+    ]
 
 
 def test_each_of_many_sources_is_looked_at_at_its_own_line() -> None:
     context = make_context(FILES)
-    text = APP.replace("  source:\n    repoURL: {url}\n    path: {path}\n    targetRevision: {revision}\n    {helm}\n", "")
+    text = APP.replace(
+        "  source:\n    repoURL: {url}\n    path: {path}\n    targetRevision: {revision}\n    {helm}\n", ""
+    )
     text = text.format() + "  sources:\n"
     for path in ("apps/web", "apps/gone", "also/gone"):
         text += f"  - repoURL: {URL}\n    path: {path}\n"
     text += f"  - repoURL: {URL}\n    ref: values\n  - repoURL: {URL}\n    targetRevision: gone\n    ref: v\n"
-    assert found(context, declare(context, text)) == [("missing-path", 13), ("missing-path", 15), ("missing-revision", 19)]
+    assert found(context, declare(context, text)) == [
+        ("missing-path", 13),
+        ("missing-path", 15),
+        ("missing-revision", 19),
+    ]
 
 
-@pytest.mark.parametrize("spec", ["{}", "null", "x", "[]", "{source: {}}", "{sources: []}", "{source: null, project: x}"])
+@pytest.mark.parametrize(
+    "spec", ["{}", "null", "x", "[]", "{source: {}}", "{sources: []}", "{source: null, project: x}"]
+)
 def test_an_application_without_a_source_is_said_so(spec: str) -> None:
     context = make_context(schema=FakeSchema([(("spec",), "never asked")]))
     case = declare(context, f"kind: Application\nmetadata: {{name: web}}\nspec: {spec}\n")
@@ -154,7 +173,9 @@ def test_an_application_without_a_source_is_said_so(spec: str) -> None:
 
 
 def test_what_the_schema_refuses_is_said_alone_with_its_lines() -> None:
-    schema = FakeSchema([(("spec", "project"), "spec.project: no"), (("spec", "source", "path"), "spec.source.path: no")])
+    schema = FakeSchema(
+        [(("spec", "project"), "spec.project: no"), (("spec", "source", "path"), "spec.source.path: no")]
+    )
     context, case = app(path="nowhere", context=make_context(FILES, schema=schema))
     assert found(context, case) == [("schema-invalid", 7), ("schema-invalid", 10)]
 
@@ -204,7 +225,9 @@ def test_one_of_two_with_one_name_names_the_other() -> None:
 
 def test_a_circle_fails_each_in_it() -> None:
     context, case = app()
-    result = judged(context, dataclasses.replace(case, parent="argocd/b"), cycles=frozenset({case.id})).of("argocd/web")
+    result = judged(context, dataclasses.replace(case, parent="argocd/b"), cycles=frozenset({case.id})).of(
+        "argocd/web"
+    )
     assert (result.outcome, result.code) == (Outcome.FAILED, "application-cycle")
     assert "by way of argocd/b" in result.message
 

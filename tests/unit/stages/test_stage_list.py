@@ -62,7 +62,13 @@ def test_an_unknown_word_is_refused_with_the_known_ones(word: str) -> None:
 
 
 ERROR = Finding(
-    rule="missing-path", severity=Severity.ERROR, message="no path", file="a.yaml", line=3, resource="Service web/a", help="make it"
+    rule="missing-path",
+    severity=Severity.ERROR,
+    message="no path",
+    file="a.yaml",
+    line=3,
+    resource="Service web/a",
+    help="make it",
 )
 WARNING = Finding(rule="odd", severity=Severity.WARNING, message="hm")
 WAIVED = Finding(rule="old", severity=Severity.ERROR, message="known", waiver=Waiver(reason="so"))
@@ -85,5 +91,8 @@ def test_the_first_that_counts_gives_the_code_and_all_that_count_are_told() -> N
 
 
 def test_a_finding_is_told_with_its_place_its_object_its_rule_and_the_next_step() -> None:
-    assert told(ERROR) == "a.yaml:3: no path\n  object   Service web/a\n  rule     missing-path\n  next     make it"
+    assert (
+        told(ERROR)
+        == "a.yaml:3: no path\n  object   Service web/a\n  rule     missing-path\n  next     make it"
+    )
     assert told(WARNING) == "hm\n  rule     odd"

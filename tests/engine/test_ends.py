@@ -1,0 +1,263 @@
+"""However and wherever a run ends: no process and no file of it is left, and the reports are written if they can be."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+from runs import command, commit, environment, gitops, write
+
+from pytest_gitops.process import piped, run
+from pytest_gitops.waiting import wait_until
+from pytest_gitops.warden import MARK, SHARED_MEMORY, marked
+
+pytestmark = pytest.mark.engine
+
+URL = "https://git.example.com/waits.git"
+
+APPLICATION = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: {name}, namespace: argocd}}
+spec:
+  project: default
+  source: {{repoURL: {url}, path: {name}, targetRevision: {revision}}}
+  destination: {{server: https://kubernetes.default.svc, namespace: default}}
+  syncPolicy: {{automated: {{}}}}
+"""
+
+# No node can take it: converge goes on until something ends it.
+NEVER = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: waits}
+spec:
+  selector: {matchLabels: {app: waits}}
+  template:
+    metadata: {labels: {app: waits}}
+    spec:
+      nodeSelector: {no-such: node}
+      containers: [{name: main, image: "registry.example.com/main:1.0.0"}]
+"""
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {greeting: hello}\n"
+
+CONFIG = f"version: 1\nrepository: {{urls: [{URL}]}}\n"
+
+REPORTS = {"index.html", "review.md", "verification.md", "report.json", ".gitignore"}
+
+BEGIN_SECONDS = 120.0
+END_SECONDS = 60.0
+
+BOOTING = ("kube-apiserver", "")
+JUDGING = ("argocd", "argocd-application-controller")
+
+
+@pytest.fixture
+def repository(toolbox: dict[str, Path], tmp_path: Path) -> Path:
+    files = {
+        "pytest-gitops.yaml": CONFIG,
+        "apps/waits.yaml": APPLICATION.format(name="waits", url=URL, revision="main"),
+        "waits/deployment.yaml": NEVER,
+    }
+    (tmp_path / "tmp").mkdir()
+    return commit(write(tmp_path / "repository", files))
+
+
+def run_directory(tmp: Path) -> Path | None:
+    """The private directory of the run whose TMPDIR is `tmp`."""
+    return next(iter(sorted(tmp.glob("pytest-gitops-*"))), None)
+
+
+def runs(tmp: Path, program: str, role: str) -> bool:
+    """Whether a process of that run runs `program`, as `role`."""
+    directory = run_directory(tmp)
+    if directory is None:
+        return False
+    for pid in marked(directory.name.removeprefix("pytest-gitops-"), directory):
+        try:
+            named = Path(f"/proc/{pid}/exe").readlink().name == program
+            if named and f"ARGOCD_BINARY_NAME={role}".encode() in Path(f"/proc/{pid}/environ").read_bytes() or (
+                named and not role
+            ):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+@contextmanager
+def running(folder: Path, tmp: Path, *args: str, until: tuple[str, str]) -> Iterator[tuple[Popen[bytes], Path]]:
+    """A run that has come so far that a program of it runs, and the file of all it says."""
+    log = tmp.parent / "log.txt"
+    code = (
+        "import os, sys\nout = open(sys.argv[1], 'wb')\nos.dup2(out.fileno(), 1); os.dup2(out.fileno(), 2)\n"
+        "os.chdir(sys.argv[2])\nos.execv(sys.argv[3], sys.argv[3:])\n"
+    )
+    env = environment(TMPDIR=str(tmp), PYTHONUNBUFFERED="1")
+    with piped(sys.executable, "-c", code, log, folder, *command(*args), env=env) as child:
+        wait_until(
+            lambda: runs(tmp, *until) or child.poll() is not None,
+            limit=BEGIN_SECONDS,
+            what=f"{' '.join(until)} runs",
+            seen=lambda: log.read_text(errors="replace") if log.exists() else "no output",
+        )
+        assert child.poll() is None, log.read_text(errors="replace")
+        yield child, log
+
+
+def leftovers(folder: Path, tmp: Path, run_id: str, memory: set[str]) -> dict[str, list[str]]:
+    """What is left of a run: processes by its mark or their folder, files in TMPDIR and shared memory."""
+    processes = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            inside = Path(os.readlink(entry / "cwd")).is_relative_to(folder.parent)
+            if inside or f"{MARK}={run_id}".encode() in (entry / "environ").read_bytes():
+                processes.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
+    files = [p.name for p in tmp.iterdir()]
+    shared = [p.name for p in SHARED_MEMORY.iterdir() if p.name not in memory]
+    return {k: v for k, v in {"processes": processes, "files": files, "shared memory": shared}.items() if v}
+
+
+def end(repository: Path, tmp: Path, number: signal.Signals, *args: str, until: tuple[str, str]) -> tuple[int, str]:
+    """Send a signal to a run that has come so far; its exit code and output. Nothing of it may be left."""
+    memory = {p.name for p in SHARED_MEMORY.iterdir()}
+    status = run("git", "status", "--porcelain", "--ignored", cwd=repository).stdout
+    with running(repository, tmp, *args, until=until) as (child, log):
+        directory = run_directory(tmp)
+        assert directory is not None
+        run_id = directory.name.removeprefix("pytest-gitops-")
+        os.kill(child.pid, number)
+        child.wait(END_SECONDS)
+        wait_until(
+            lambda: not leftovers(repository, tmp, run_id, memory),
+            limit=END_SECONDS,
+            what="nothing is left",
+            seen=lambda: str(leftovers(repository, tmp, run_id, memory)),
+        )
+        after = run("git", "status", "--porcelain", "--ignored", cwd=repository).stdout
+        assert set(after.splitlines()) - set(status.splitlines()) <= {"!! gitops-report/"}
+        return child.returncode, log.read_text(errors="replace")
+
+
+def report(repository: Path) -> dict[str, Any]:
+    folder = repository / "gitops-report"
+    assert {p.name for p in folder.iterdir()} == REPORTS
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_in_mid_run_leaves_reports_and_nothing_else(
+    repository: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    status, said = end(repository, tmp_path / "tmp", number, until=JUDGING)
+    assert status == 2, said
+    assert "Traceback" not in said
+    stages = {s["stage"]: s["outcome"] for s in report(repository)["applications"][0]["stages"]}
+    assert stages == {"source": "passed", "render": "passed", "policy": "passed", "converge": "error"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_everything_starts_does_so_too(
+    repository: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    status, said = end(repository, tmp_path / "tmp", number, until=BOOTING)
+    assert status == 2, said
+    assert "Traceback" not in said
+    assert report(repository)["applications"] == []
+
+
+@pytest.mark.parametrize(("until", "workers"), [(BOOTING, "-n0"), (JUDGING, "-n0"), (JUDGING, "-n2")])
+def test_a_killed_run_leaves_nothing(
+    repository: Path, tmp_path: Path, until: tuple[str, str], workers: str
+) -> None:
+    status, _ = end(repository, tmp_path / "tmp", signal.SIGKILL, workers, until=until)
+    assert status == -signal.SIGKILL
+
+
+# ---------------------------------------------------------------------- odd places
+
+
+def test_a_run_needs_nothing_of_its_surroundings(
+    toolbox: dict[str, Path], tmp_path: Path, make_repository: Callable[..., Path]
+) -> None:
+    """Two at once, on one shallow clone, in a hook, without a home, with a TMPDIR longer than any socket's name."""
+    origin = make_repository(
+        {
+            "pytest-gitops.yaml": CONFIG,
+            "apps/settings.yaml": APPLICATION.format(name="settings", url=URL, revision="main"),
+            "apps/gone.yaml": APPLICATION.format(name="gone", url=URL, revision="v1.0.0"),
+            "settings/settings.yaml": CONFIG_MAP,
+        },
+        name="origin",
+    )
+    commit(write(origin, {"later.txt": ""}))
+    clone = tmp_path / "clone"
+    run("git", "clone", "--quiet", "--depth=1", f"file://{origin}", clone)
+    long = tmp_path / "/".join(["long-" * 10] * 3)
+    long.mkdir(parents=True)
+    other = make_repository({"readme.md": "another\n"}, name="other")
+    hook = {
+        "GIT_DIR": str(other / ".git"),
+        "GIT_INDEX_FILE": str(other / ".git" / "index"),
+        "GIT_WORK_TREE": str(other),
+        "GIT_PREFIX": "",
+    }
+    cache = next(iter(toolbox.values())).parents[3]
+    env = {**hook, "TMPDIR": str(long), "TERM": "dumb", "LC_ALL": "C", "PYTHONIOENCODING": "ascii:replace",
+           "PYTEST_GITOPS_CACHE": str(cache), "HOME": ""}  # fmt: skip
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: gitops(clone, environ=env), range(2))
+    for each in (first, second):
+        assert each.status == 1, each.output
+        assert "Traceback" not in each.output
+        assert "\x1b" not in each.output
+        assert "1 failed, 1 passed in" in each.output.replace("\n", " ") or "2 Applications: 1 failed, 1 passed" in each.output
+        assert "fetch-depth: 0" in each.output
+    assert first.stage("argocd/settings", "converge")["outcome"] == "passed"
+    gone = first.stage("argocd/gone", "source")
+    assert (gone["code"], "shallow" in gone["message"]) == ("missing-revision", True)
+    assert list(long.iterdir()) == []
+    assert run("git", "status", "--porcelain", cwd=other).stdout == ""
+
+
+def test_a_tmpdir_that_does_not_exist_is_no_end(toolbox: dict[str, Path], repository: Path) -> None:
+    run = gitops(
+        repository, "--gitops-cluster=none", environ={"TMPDIR": str(repository / "missing" / "folder")}
+    )
+    assert run.status == 0, run.output
+
+
+def test_a_report_folder_that_cannot_be_written_is_said(toolbox: dict[str, Path], repository: Path) -> None:
+    run = gitops(repository, "--gitops-cluster=none", "--gitops-report=/proc/gitops-report")
+    assert run.status == 3, run.output
+    assert "the reports cannot be written to /proc/gitops-report" in run.output
+    assert "Traceback" not in run.output
+
+
+def test_an_empty_repository_is_said_loudly(toolbox: dict[str, Path], tmp_path: Path) -> None:
+    run = gitops(commit(write(tmp_path / "empty", {})))
+    assert run.status == 5, run.output
+    assert f"found no Application in {tmp_path / 'empty'}" in run.output.replace("\n    ", " ")
+
+
+def test_a_folder_without_git_is_a_usage_error(toolbox: dict[str, Path], tmp_path: Path) -> None:
+    folder = write(tmp_path / "plain", {"apps/a.yaml": APPLICATION.format(name="a", url=URL, revision="main")})
+    run = gitops(folder)
+    assert run.status == 4, run.output
+    assert "expected a git repository, saw a folder that is in none" in run.output
+    assert "Traceback" not in run.output
