@@ -49,7 +49,9 @@ class Outcome:
 
     def stage(self, application: str, stage: str) -> dict[str, Any]:
         """What report.json has on one stage of an Application."""
-        found: dict[str, Any] = next(s for s in self.applications[application]["stages"] if s["stage"] == stage)
+        found: dict[str, Any] = next(
+            s for s in self.applications[application]["stages"] if s["stage"] == stage
+        )
         return found
 
 

@@ -52,7 +52,9 @@ class Ground:
     brought: Sequence[Mapping[str, Any]]
     tools: Mapping[str, Tool]
 
-    def __init__(self, settings: Settings, *, say: Callable[[str], None], died: Callable[[Daemon], None]) -> None:
+    def __init__(
+        self, settings: Settings, *, say: Callable[[str], None], died: Callable[[Daemon], None]
+    ) -> None:
         self.settings, self._say, self._on_death = settings, say, died
         self.timings: dict[str, float] = {}
         self.cluster: Cluster | None = None
@@ -179,7 +181,11 @@ class Ground:
         return Confinement(
             # Over ssh the repository is read right there, where its snapshot borrows the clone's objects.
             reads=(directory / "world", self.checkout.snapshot.bare, *self.checkout.repository.object_stores),
-            programs=(self.world.bin, *self.world.programs, *(paths[name] for name in ("argocd", "helm", "kustomize"))),
+            programs=(
+                self.world.bin,
+                *self.world.programs,
+                *(paths[name] for name in ("argocd", "helm", "kustomize")),
+            ),
             ports=self.world.ports,
         )
 
@@ -206,7 +212,9 @@ class Ground:
         names = {c["metadata"]["name"] for c in kinds}
         # That one is by far the largest, and only its own controller needs it: see engine.
         api.wait_established(names - {install.APPLICATIONSETS}, limit=CRD_SECONDS)
-        for manifest in self.checkout.manifests(self.settings.prerequisites, where="pytest-gitops.yaml prerequisites"):
+        for manifest in self.checkout.manifests(
+            self.settings.prerequisites, where="pytest-gitops.yaml prerequisites"
+        ):
             api.apply(manifest)
         return api
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.repository.manifest import Document, ManifestError, parse
+from pytest_gitops.settings import ChartRepository
 from pytest_gitops.waivers import WaiverEntry
 from pytest_gitops.waivers import parse as parse_waivers
-from pytest_gitops.settings import ChartRepository
 
 FILE_NAME = "pytest-gitops.yaml"
 
@@ -37,14 +37,18 @@ class Configuration:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of the file."""
-    loaded: dict[str, Any] = json.loads(files("pytest_gitops").joinpath("config.schema.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(
+        files("pytest_gitops").joinpath("config.schema.json").read_text("utf-8")
+    )
     return loaded
 
 
 def load(path: Path) -> Configuration:
     """The configuration in `path`, or an empty one if there is no such file. Raises ConfigError."""
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
-        raise ConfigError("is a link that leads out of the repository. Put a copy of the file there", where=path.name)
+        raise ConfigError(
+            "is a link that leads out of the repository. Put a copy of the file there", where=path.name
+        )
     try:
         text = path.read_bytes()
     except FileNotFoundError:
@@ -72,11 +76,15 @@ def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
     values = document.value
     if not math.isfinite(values.get("timeout", 1)):
         line = document.line_of("timeout")
-        raise ConfigError("timeout: expected a number of seconds, saw one without end", where=f"{name}:{line}")
+        raise ConfigError(
+            "timeout: expected a number of seconds, saw one without end", where=f"{name}:{line}"
+        )
     waivers = values.get("waivers", ())
     return Configuration(
         values=values,
-        waivers=parse_waivers(waivers, file=name, lines=[document.line_of("waivers", i) for i in range(len(waivers))]),
+        waivers=parse_waivers(
+            waivers, file=name, lines=[document.line_of("waivers", i) for i in range(len(waivers))]
+        ),
         charts=tuple(ChartRepository(url=c["url"], path=c["path"]) for c in values.get("charts", ())),
     )
 

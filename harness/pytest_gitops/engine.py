@@ -24,7 +24,6 @@ from pytest_gitops.model import Case, Finding, Outcome, Run, Severity, StageResu
 from pytest_gitops.outcome import build_run
 from pytest_gitops.plan import Generated, Objects, Plan, Planner
 from pytest_gitops.process import Daemon
-from pytest_gitops.waivers import expired
 from pytest_gitops.repository.discovery import Declared, Problem, case_of
 from pytest_gitops.settings import Provider, Settings
 from pytest_gitops.stages import all_stages, policy, source, with_needs
@@ -32,6 +31,7 @@ from pytest_gitops.stages.base import Stage
 from pytest_gitops.stages.context import Context
 from pytest_gitops.verdicts import Verdicts
 from pytest_gitops.waiting import now, utc
+from pytest_gitops.waivers import expired
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,9 @@ class Engine:
         control = declarations.control
         cm = install.data_of(ground.brought, "argocd-cm")
         options = from_config_map(cm, credentials=self._credentials)
-        repo_server = self._repo_server = RepoServer(ground.argocd.repo_server, control=control, options=options)
+        repo_server = self._repo_server = RepoServer(
+            ground.argocd.repo_server, control=control, options=options
+        )
         versions = api_versions(ground.api) if ground.api else ()
         kube = ground.cluster.version if ground.cluster else ""
         for declared in declarations.applications:
@@ -135,7 +137,9 @@ class Engine:
             if any(f.counts for f in findings):
                 return None
             began = now()
-            result = context.renders[case.id] = repo_server.render(case, kube_version=kube, api_versions=versions)
+            result = context.renders[case.id] = repo_server.render(
+                case, kube_version=kube, api_versions=versions
+            )
             context.render_seconds[case.id] = now() - began
             return result.objects if isinstance(result, Rendered) else None
 
@@ -196,7 +200,9 @@ class Engine:
 
         try:
             for stage in self._stages:
-                threads[stage.name] = threading.Thread(target=after_needs, args=(stage,), name=stage.name, daemon=True)
+                threads[stage.name] = threading.Thread(
+                    target=after_needs, args=(stage,), name=stage.name, daemon=True
+                )
                 threads[stage.name].start()
             for thread in threads.values():
                 thread.join()
@@ -210,7 +216,11 @@ class Engine:
         needed = any(stage.name in s.needs for s in self._stages)
         # A stage that others need is asked of every case: an Application that is not selected may have to be
         # created for one that is.
-        asked = list(plan.values()) if needed else [plan[c] for c in self._selection.cases(stage.name) if c in plan]
+        asked = (
+            list(plan.values())
+            if needed
+            else [plan[c] for c in self._selection.cases(stage.name) if c in plan]
+        )
         ready: list[Case] = []
         for case in asked:
             skipped = self._skip(stage, case)
@@ -246,7 +256,11 @@ class Engine:
             before = self.verdicts.get(case.id, need)
             if before is not None and before.outcome is not Outcome.PASSED:
                 outcome = Outcome.ERROR if before.outcome is Outcome.ERROR else Outcome.SKIPPED
-                return result(outcome, f"{need}-{before.outcome.value}", f"{need} {before.outcome.value} ({before.code})")
+                return result(
+                    outcome,
+                    f"{need}-{before.outcome.value}",
+                    f"{need} {before.outcome.value} ({before.code})",
+                )
         if stage.name not in ON_CLUSTER:
             return None
         if self.settings.provider is Provider.NONE:

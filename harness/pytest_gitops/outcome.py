@@ -7,11 +7,11 @@ from pytest_gitops.argocd.convergence import resources_of
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.boot import Ground
 from pytest_gitops.model import Case, Finding, Resource, Run, Tools, Verdict
-from pytest_gitops.waivers import unused
 from pytest_gitops.settings import Settings
 from pytest_gitops.stages.context import Context
 from pytest_gitops.verdicts import Key, Verdicts
 from pytest_gitops.waiting import utc
+from pytest_gitops.waivers import unused
 
 
 def build_run(

@@ -85,8 +85,12 @@ class Planner:
     generate: Callable[[Sequence[Declared]], Mapping[str, Generated]]
     reads: Callable[[Case], Sequence[str]]
     _cases: dict[str, Case] = field(default_factory=dict, init=False)
-    _declared: dict[str, Case] = field(default_factory=dict, init=False)  # as in their files, before any parent
-    _outdated: set[str] = field(default_factory=set, init=False)  # rendered in this round, but not as it will be
+    _declared: dict[str, Case] = field(
+        default_factory=dict, init=False
+    )  # as in their files, before any parent
+    _outdated: set[str] = field(
+        default_factory=set, init=False
+    )  # rendered in this round, but not as it will be
     _documents: dict[str, Document] = field(default_factory=dict, init=False)
     _repeated: list[Case] = field(default_factory=list, init=False)
     _self: set[str] = field(default_factory=set, init=False)
@@ -130,7 +134,9 @@ class Planner:
         new_sets: dict[str, Declared] = {}
         for by, each in brought:
             if by not in self._outdated:
-                new_sets.setdefault(self._key(each), each)  # that two bring one is for Argo CD and the policies to say
+                new_sets.setdefault(
+                    self._key(each), each
+                )  # that two bring one is for Argo CD and the policies to say
         return [c for c in found if self._cases.get(c.id) is c], list(new_sets.values())
 
     def _key(self, declared: Declared) -> str:
@@ -150,7 +156,10 @@ class Planner:
             self._without_end(each)
 
     def _without_end(self, declared: Declared) -> None:
-        message = f"ApplicationSet {declared.name}: Applications create each other for more than {MAX_DEPTH} generations"
+        name = declared.name
+        message = (
+            f"ApplicationSet {name}: Applications create each other for more than {MAX_DEPTH} generations"
+        )
         self._problem(declared, "application-cycle", message, "break the circle")
 
     def _children(self, parent: Case, objects: Objects) -> tuple[list[Case], list[Declared]]:
@@ -179,7 +188,9 @@ class Planner:
 
     def _is_declared_set(self, namespace: str, name: str) -> bool:
         """Whether a rendered ApplicationSet stands in a file too: one without a namespace is where its parent says."""
-        return any(d.name == name and d.namespace in {"", namespace} for d in self.declarations.application_sets)
+        return any(
+            d.name == name and d.namespace in {"", namespace} for d in self.declarations.application_sets
+        )
 
     def _set_from(self, parent: Case, manifest: Mapping[str, Any], namespace: str, name: str) -> Declared:
         document = Document(value=manifest, line=parent.line, _node=None)

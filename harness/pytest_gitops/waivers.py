@@ -98,7 +98,8 @@ def unused(
     return tuple(
         _unused(entry)
         for entry in waivers
-        if not entry.expired(today) and not any(entry.covers(finding, application=app) for app, finding in seen)
+        if not entry.expired(today)
+        and not any(entry.covers(finding, application=app) for app, finding in seen)
     )
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import grid
-from pytest_gitops.boot import Ground
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.convergence import State, observe
+from pytest_gitops.boot import Ground
 from pytest_gitops.engine import Engine, Selection
 from pytest_gitops.model import Outcome
 from pytest_gitops.process import run
@@ -48,14 +48,18 @@ def boot(folder: Path) -> None:
     seconds = []
     for number in range(3):
         began = time.monotonic()
-        ground = Ground(settings(grid.make(folder / f"boot-{number}", 1)), say=lambda _: None, died=lambda _: None)
+        ground = Ground(
+            settings(grid.make(folder / f"boot-{number}", 1)), say=lambda _: None, died=lambda _: None
+        )
         try:
             began = time.monotonic()
             ground.up()
             seconds.append(time.monotonic() - began)
         finally:
             ground.close()
-    print(f"boot: nothing running → Argo CD ready: {statistics.median(seconds):.1f} s (median of 3; budget 6 s)")
+    print(
+        f"boot: nothing running → Argo CD ready: {statistics.median(seconds):.1f} s (median of 3; budget 6 s)"
+    )
 
 
 def converge(folder: Path, count: int = 100) -> None:
@@ -170,7 +174,17 @@ def idle(folder: Path) -> None:
         # Users have byte code; a switch of this environment must not make every run compile.
         env = {k: v for k, v in environment().items() if k != "PYTHONDONTWRITEBYTECODE"}
         began = time.monotonic()
-        run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args, cwd=write_test.parent, env=env)
+        run(
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *args,
+            cwd=write_test.parent,
+            env=env,
+        )
         return time.monotonic() - began
 
     pairs = [(once(), once("-p", "no:gitops")) for _ in range(20)]
@@ -178,13 +192,20 @@ def idle(folder: Path) -> None:
     print(f"idle: the plugin adds {added * 1000:.0f} ms to a pytest run (median of 20 pairs; budget 5 ms)")
 
 
-BENCHES: dict[str, Callable[[Path], None]] = {"idle": idle, "boot": boot, "review": review, "converge": converge}
+BENCHES: dict[str, Callable[[Path], None]] = {
+    "idle": idle,
+    "boot": boot,
+    "review": review,
+    "converge": converge,
+}
 
 
 def main() -> None:
     words = sys.argv[1:] or list(BENCHES)
     cpus, memory = os.cpu_count(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    print(f"machine: {platform.machine()}, {cpus} processors, {memory:.0f} GiB, Python {platform.python_version()}")
+    print(
+        f"machine: {platform.machine()}, {cpus} processors, {memory:.0f} GiB, Python {platform.python_version()}"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for word in words:
             BENCHES[word](Path(folder))

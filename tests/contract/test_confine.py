@@ -64,7 +64,9 @@ def test_a_link_leads_nowhere_else(folder: Path) -> None:
 
 
 def test_children_are_confined_too(folder: Path) -> None:
-    words = f"echo a > {folder}/mine/a; cat {folder}/mine/a; cat {folder}/other/file; echo b > {folder}/given/b"
+    words = (
+        f"echo a > {folder}/mine/a; cat {folder}/mine/a; cat {folder}/other/file; echo b > {folder}/given/b"
+    )
     status, said = confined(folder, "/bin/sh", "-c", words)
     assert status
     assert said.startswith("a\n")

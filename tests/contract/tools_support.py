@@ -142,7 +142,9 @@ def certificates(folder: Path) -> tuple[Path, Path]:
             .not_valid_after(now + datetime.timedelta(hours=1))
             .add_extension(extension, critical=authority)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+            )
             .sign(signer, hashes.SHA256())
         )
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from runs import Outcome, commit, gitops, write
 
-from pytest_gitops.process import run
-
 pytestmark = pytest.mark.engine
 
 URL = "https://git.example.com/swamp.git"
@@ -24,8 +22,10 @@ CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata:
 CHART = "apiVersion: v2\nname: chart\nversion: 1.0.0\n"
 
 
-def application(name: str, path: str = "", *, source: str = "", namespace: str = "", options: str = "") -> str:
-    """An Application whose lines are: 1 apiVersion, 3 metadata, 4 spec, 6 source, 7 repoURL, 8 targetRevision, 9 path."""
+def application(
+    name: str, path: str = "", *, source: str = "", namespace: str = "", options: str = ""
+) -> str:
+    """An Application whose lines are: 3 metadata, 4 spec, 6 source, 7 repoURL, 8 targetRevision, 9 path."""
     where = source or f"    repoURL: {URL}\n    targetRevision: HEAD\n    path: {path}\n"
     return (
         "apiVersion: argoproj.io/v1alpha1\nkind: Application\n"
@@ -77,7 +77,9 @@ FILES = {
     "apps/missing-path.yaml": application("missing-path", "goood"),
     "apps/missing-revision.yaml": application("missing-revision", "good").replace("HEAD", "v9"),
     "apps/missing-value-file.yaml": application(
-        "missing-value-file", "chart", options="    helm:\n      valueFiles:\n      - values.yaml\n      - prod.yaml\n"
+        "missing-value-file",
+        "chart",
+        options="    helm:\n      valueFiles:\n      - values.yaml\n      - prod.yaml\n",
     ),
     "chart/Chart.yaml": CHART,
     "chart/values.yaml": "{}\n",
@@ -85,7 +87,9 @@ FILES = {
     "apps/failing-template.yaml": application("failing-template", "failing"),
     "failing/Chart.yaml": CHART,
     "failing/templates/a.yaml": 'a: {{ required "Values.b is not set" .Values.b }}\n',
-    "apps/not-a-chart.yaml": application("not-a-chart", "not-a-chart", options="    helm: {releaseName: x}\n"),
+    "apps/not-a-chart.yaml": application(
+        "not-a-chart", "not-a-chart", options="    helm: {releaseName: x}\n"
+    ),
     "not-a-chart/readme.txt": "nothing\n",
     "apps/bad-manifest.yaml": application("bad-manifest", "bad-manifest"),
     "bad-manifest/one.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: [\n",
@@ -98,6 +102,9 @@ FILES = {
     "apps/same-name-1.yaml": application("same-name", "good"),
     "apps/same-name-2.yaml": "# the other one\n" + application("same-name", "good"),
     "itself/itself.yaml": application("itself", "itself", namespace="argocd"),
+    "argocd/argocd-cm.yaml": (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm, namespace: argocd}\ndata: {admin.enabled: false}\n"
+    ),
     "huge/huge.yaml": "",  # filled below
     "apps/huge.yaml": application("huge", "huge"),
     "odd names/größe 日本語/settings.yaml": CONFIG_MAP,
@@ -114,8 +121,98 @@ def swamp(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     with (folder / "huge" / "huge.yaml").open("w", encoding="utf-8") as file:
         file.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: huge}\ndata:\n  greeting: hello\n")
         file.write(f"  # {'x' * 100}\n" * (TOO_LARGE // 105))
-    (folder / "apps" / "latin.yaml").write_bytes(application("latin", "good").encode() + b"  info: [{name: \xe9}]\n")
+    (folder / "apps" / "latin.yaml").write_bytes(
+        application("latin", "good").encode() + b"  info: [{name: \xe9}]\n"
+    )
     (folder / "apps" / "nul.yaml").write_bytes(application("nul", "good").encode() + b"\0\n")
     (folder / "apps" / "utf-16.yaml").write_bytes(application("utf-16", "good").encode("utf-16"))
     (folder / "binary.dat").write_bytes(os.urandom(1024) * (TOO_LARGE // 1024))
     return gitops(commit(folder))
+
+
+FINDINGS = {
+    ("argocd/bad-manifest", "render-failed", "apps/bad-manifest.yaml", 6),
+    ("argocd/chart-out-of-reach", "host-unreachable", "apps/chart-out-of-reach.yaml", 6),
+    ("argocd/failing-template", "render-failed", "apps/failing-template.yaml", 6),
+    ("argocd/huge", "render-failed", "apps/huge.yaml", 6),
+    ("argocd/itself", "contains-itself", "itself/itself.yaml", 1),
+    ("argocd/missing-path", "missing-path", "apps/missing-path.yaml", 9),
+    ("argocd/missing-revision", "missing-revision", "apps/missing-revision.yaml", 8),
+    ("argocd/missing-value-file", "missing-value-file", "apps/missing-value-file.yaml", 13),
+    ("argocd/no-crd", "sync-failed", "apps/no-crd.yaml", 1),
+    ("argocd/no-source", "no-source", "apps/no-source.yaml", 4),
+    ("argocd/not-a-chart", "render-failed", "apps/not-a-chart.yaml", 6),
+    ("argocd/same-name", "duplicate-name", "apps/same-name-1.yaml", 1),
+    ("argocd/same-name", "duplicate-name", "apps/same-name-2.yaml", 2),
+    ("argocd/source-is-list", "schema-invalid", "apps/source-is-list.yaml", 6),
+    ("argocd/spec-is-text", "no-source", "apps/spec-is-text.yaml", 4),
+    (None, "file-too-large", "huge/huge.yaml", None),
+    (None, "no-name", "apps/no-name.yaml", 3),
+    (None, "not-a-mapping", "apps/list.yaml", 2),
+    (None, "not-accepted", "argocd/argocd-cm.yaml", 1),
+    (None, "yaml-invalid", "apps/latin.yaml", 12),
+    (None, "yaml-invalid", "apps/not-yaml.yaml", 12),
+    (None, "yaml-invalid", "apps/nul.yaml", 12),
+    (None, "yaml-invalid", "apps/tabs.yaml", 12),
+    (None, "yaml-invalid", "apps/text.yaml", 1),
+}
+"""Everything that is found, (Application, rule, file, line), and nothing else is."""
+
+GOOD = {
+    "argocd/good",
+    "argocd/byte-order-mark",
+    "argocd/dos",
+    "argocd/utf-16",
+    *(f"argocd/odd-{n}" for n in range(len(ODD_NAMES))),
+}
+
+
+def test_each_is_found_with_its_file_and_line_and_nothing_else(swamp: Outcome) -> None:
+    assert swamp.status == 1
+    assert swamp.report
+    found = {(None, f["rule"], f["file"], f["line"]) for f in swamp.report["findings"]}
+    for application in swamp.report["applications"]:
+        key = f"{application['namespace']}/{application['name']}"
+        found |= {(key, f["rule"], f["file"], f["line"]) for s in application["stages"] for f in s["findings"]}
+    assert found == FINDINGS
+
+
+def test_every_other_application_is_judged(swamp: Outcome) -> None:
+    assert {k for k, a in swamp.applications.items() if a["outcome"] == "passed"} == GOOD, swamp.output
+    assert {a["outcome"] for a in swamp.applications.values()} == {"passed", "failed"}
+
+
+def test_no_application_is_lost(swamp: Outcome) -> None:
+    assert swamp.report
+    found = sorted(a["file"] for a in swamp.report["applications"])
+    assert found == sorted(
+        {f for f, text in FILES.items() if "kind: Application\n" in text and "metadata: {name" in text}
+        - {"apps/not-yaml.yaml", "apps/tabs.yaml"}
+        | {"apps/utf-16.yaml"}
+    )
+
+
+def test_each_is_one_item_that_failed(swamp: Outcome) -> None:
+    """What is found fails one item, and what needs it is skipped, not failed."""
+    failed = re.findall(r"^FAILED (.*?) - ", swamp.output, re.MULTILINE)
+    assert len(failed) == len({(a, f) for a, _, f, line in FINDINGS if line is not None}), failed
+    assert "ERROR" not in swamp.output
+    assert "Traceback" not in swamp.output
+
+
+def test_what_went_wrong_is_said_in_the_tools_own_words(swamp: Outcome) -> None:
+    for said in (
+        "Values.b is not set",
+        "charts.unreachable.invalid could not be reached",
+        "did you mean 'good'?",
+        "also in apps/same-name-2.yaml:2",
+        "exceeded max combined manifest file size",
+        'Make sure the "Thing" CRD is installed',
+        "bring its CustomResourceDefinition",
+    ):
+        assert said in swamp.output, said
+
+
+def test_a_file_with_a_line_break_in_its_name_stays_on_its_line(swamp: Outcome) -> None:
+    assert "\nbreak.yaml" not in swamp.output
+    assert "apps/line break.yaml ...." in swamp.output

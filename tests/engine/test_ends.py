@@ -86,9 +86,9 @@ def runs(tmp: Path, program: str, role: str) -> bool:
     for pid in marked(directory.name.removeprefix("pytest-gitops-"), directory):
         try:
             named = Path(f"/proc/{pid}/exe").readlink().name == program
-            if named and f"ARGOCD_BINARY_NAME={role}".encode() in Path(f"/proc/{pid}/environ").read_bytes() or (
-                named and not role
-            ):
+            if (
+                named and f"ARGOCD_BINARY_NAME={role}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+            ) or (named and not role):
                 return True
         except OSError:
             continue
@@ -96,7 +96,9 @@ def runs(tmp: Path, program: str, role: str) -> bool:
 
 
 @contextmanager
-def running(folder: Path, tmp: Path, *args: str, until: tuple[str, str]) -> Iterator[tuple[Popen[bytes], Path]]:
+def running(
+    folder: Path, tmp: Path, *args: str, until: tuple[str, str]
+) -> Iterator[tuple[Popen[bytes], Path]]:
     """A run that has come so far that a program of it runs, and the file of all it says."""
     log = tmp.parent / "log.txt"
     code = (
@@ -124,7 +126,9 @@ def leftovers(folder: Path, tmp: Path, run_id: str, memory: set[str]) -> dict[st
         try:
             inside = Path(os.readlink(entry / "cwd")).is_relative_to(folder.parent)
             if inside or f"{MARK}={run_id}".encode() in (entry / "environ").read_bytes():
-                processes.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                processes.append(
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
         except OSError:
             continue
     files = [p.name for p in tmp.iterdir()]
@@ -132,7 +136,9 @@ def leftovers(folder: Path, tmp: Path, run_id: str, memory: set[str]) -> dict[st
     return {k: v for k, v in {"processes": processes, "files": files, "shared memory": shared}.items() if v}
 
 
-def end(repository: Path, tmp: Path, number: signal.Signals, *args: str, until: tuple[str, str]) -> tuple[int, str]:
+def end(
+    repository: Path, tmp: Path, number: signal.Signals, *args: str, until: tuple[str, str]
+) -> tuple[int, str]:
     """Send a signal to a run that has come so far; its exit code and output. Nothing of it may be left."""
     memory = {p.name for p in SHARED_MEMORY.iterdir()}
     status = run("git", "status", "--porcelain", "--ignored", cwd=repository).stdout
@@ -226,7 +232,10 @@ def test_a_run_needs_nothing_of_its_surroundings(
         assert each.status == 1, each.output
         assert "Traceback" not in each.output
         assert "\x1b" not in each.output
-        assert "1 failed, 1 passed in" in each.output.replace("\n", " ") or "2 Applications: 1 failed, 1 passed" in each.output
+        assert (
+            "1 failed, 1 passed in" in each.output.replace("\n", " ")
+            or "2 Applications: 1 failed, 1 passed" in each.output
+        )
         assert "fetch-depth: 0" in each.output
     assert first.stage("argocd/settings", "converge")["outcome"] == "passed"
     gone = first.stage("argocd/gone", "source")
@@ -256,7 +265,9 @@ def test_an_empty_repository_is_said_loudly(toolbox: dict[str, Path], tmp_path: 
 
 
 def test_a_folder_without_git_is_a_usage_error(toolbox: dict[str, Path], tmp_path: Path) -> None:
-    folder = write(tmp_path / "plain", {"apps/a.yaml": APPLICATION.format(name="a", url=URL, revision="main")})
+    folder = write(
+        tmp_path / "plain", {"apps/a.yaml": APPLICATION.format(name="a", url=URL, revision="main")}
+    )
     run = gitops(folder)
     assert run.status == 4, run.output
     assert "expected a git repository, saw a folder that is in none" in run.output

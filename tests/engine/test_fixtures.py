@@ -47,7 +47,8 @@ def test_the_broken_grid_has_exactly_the_findings_it_should(run_fixture: RunFixt
     run = run_fixture("broken-grid")
     assert run.status == 1
     expected = {
-        (e["application"], e["rule"], e["severity"], e["file"], e["line"]) for e in data("broken-grid/expected.yaml")
+        (e["application"], e["rule"], e["severity"], e["file"], e["line"])
+        for e in data("broken-grid/expected.yaml")
     }
     assert run.findings == expected
 

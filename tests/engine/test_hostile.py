@@ -26,7 +26,13 @@ SECRET = "tr0ub4dor-and-3"
 CANARY = "canary-0f6a2c"
 """What is outside the repository: in the user's environment, and in a file beside the repository."""
 
-ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "ARGOCD_AUTH_TOKEN", "HELM_KUBETOKEN", "KUSTOMIZE_CANARY")
+ENVIRONMENT = (
+    "AWS_SECRET_ACCESS_KEY",
+    "GITHUB_TOKEN",
+    "ARGOCD_AUTH_TOKEN",
+    "HELM_KUBETOKEN",
+    "KUSTOMIZE_CANARY",
+)
 
 ESCAPES = "\x1b[31mred\x1b[0m\x1b]0;title\x07\x1b[2J"
 
@@ -44,11 +50,15 @@ CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata:
 
 CHART = "apiVersion: v2\nname: chart\nversion: 1.0.0\n"
 
-BOMB = "a0: &a0 {x: lol}\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
+BOMB = "a0: &a0 {x: lol}\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
 """A billion laughs."""
 
 
-def application(name: str, path: str = "plain", *, url: str = URL, more: str = "", namespace: str = "") -> str:
+def application(
+    name: str, path: str = "plain", *, url: str = URL, more: str = "", namespace: str = ""
+) -> str:
     """An Application whose lines are: 1 apiVersion, 3 metadata, 6 source, 7 repoURL, 9 path, 10 what is `more`."""
     return (
         "apiVersion: argoproj.io/v1alpha1\nkind: Application\n"
@@ -389,9 +399,12 @@ deny contains msg if {{
 
 
 @pytest.mark.parametrize(
-    "call", ['http.send({"method": "GET", "url": "http://127.0.0.1/"})', "opa.runtime().env.AWS_SECRET_ACCESS_KEY"]
+    "call",
+    ['http.send({"method": "GET", "url": "http://127.0.0.1/"})', "opa.runtime().env.AWS_SECRET_ACCESS_KEY"],
 )
-def test_a_policy_of_the_pull_request_asks_nobody(toolbox: dict[str, Path], tmp_path: Path, call: str) -> None:
+def test_a_policy_of_the_pull_request_asks_nobody(
+    toolbox: dict[str, Path], tmp_path: Path, call: str
+) -> None:
     folder = write(
         tmp_path / "grid",
         {
@@ -441,11 +454,16 @@ def test_links_out_of_the_repository_are_never_followed(
     assert {name for name, text in everything(run).items() if CANARY in text} == set()
 
 
-@pytest.mark.parametrize("section", ["charts: [{url: https://charts.example.com, path: vendored}]", "crds: [vendored]"])
+@pytest.mark.parametrize(
+    "section", ["charts: [{url: https://charts.example.com, path: vendored}]", "crds: [vendored]"]
+)
 def test_folders_of_the_configuration_that_are_links_have_nothing_in_them(
     toolbox: dict[str, Path], outside: Path, tmp_path: Path, section: str
 ) -> None:
-    folder = write(tmp_path / "grid", {"pytest-gitops.yaml": f"{CONFIG}{section}\n", "apps/good.yaml": application("good")})
+    folder = write(
+        tmp_path / "grid",
+        {"pytest-gitops.yaml": f"{CONFIG}{section}\n", "apps/good.yaml": application("good")},
+    )
     (folder / "vendored").symlink_to(outside)
     run = gitops(commit(folder))
     assert run.status == 4, run.output

@@ -52,7 +52,9 @@ def application(name: str, *, url: str, path: str = "settings", destination: str
 
 @pytest.fixture(scope="module")
 def surroundings(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    child = application("CHILD", url="https://git.example.com/acme/grid").replace("CHILD", "{{ .Values.child }}")
+    child = application("CHILD", url="https://git.example.com/acme/grid").replace(
+        "CHILD", "{{ .Values.child }}"
+    )
     folder = write(
         tmp_path_factory.mktemp("surroundings") / "grid",
         {
@@ -108,4 +110,3 @@ def test_a_child_that_a_chart_renders_is_a_case_of_its_parents_file(surroundings
 def test_all_of_it_is_green(surroundings: Outcome) -> None:
     assert surroundings.status == 0, surroundings.output
     assert len(surroundings.applications) == 8
-

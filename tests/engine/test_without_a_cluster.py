@@ -12,10 +12,14 @@ pytestmark = pytest.mark.engine
 
 
 def run(folder: Path, *args: str) -> Outcome:
-    return gitops(commit(shutil.copytree(ROOT / "fixtures" / "layouts", folder)), "--gitops-cluster", "none", *args)
+    return gitops(
+        commit(shutil.copytree(ROOT / "fixtures" / "layouts", folder)), "--gitops-cluster", "none", *args
+    )
 
 
-def test_what_needs_no_cluster_is_judged_and_the_rest_is_said(toolbox: dict[str, Path], tmp_path: Path) -> None:
+def test_what_needs_no_cluster_is_judged_and_the_rest_is_said(
+    toolbox: dict[str, Path], tmp_path: Path
+) -> None:
     ran = run(tmp_path / "layouts")
     assert ran.status == 0, ran.output
     assert ran.stage("argocd/helm-chart", "render")["outcome"] == "passed"

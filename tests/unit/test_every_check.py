@@ -49,15 +49,21 @@ def literal_codes() -> dict[str, str]:
             if name in {"finding", "_finding", "problem", "_problem"}:
                 words += node.args
             for word in words:
-                if isinstance(word, ast.Constant) and isinstance(word.value, str):
-                    if re.fullmatch(r"[a-z]+(-[a-z]+)+", word.value):
-                        found[word.value] = file.relative_to(ROOT).as_posix()
+                text = word.value if isinstance(word, ast.Constant) else None
+                if isinstance(text, str) and re.fullmatch(r"[a-z]+(-[a-z]+)+", text):
+                    found[text] = file.relative_to(ROOT).as_posix()
     return found | {EXPIRED: "waivers.py", UNUSED: "waivers.py"}
 
 
 def blocking_codes() -> set[str]:
     """What a stuck Application is called."""
-    return set(BLOCKING.values()) | {"sync-failed", "out-of-sync", "never-healthy", "never-created", "deleted"}
+    return set(BLOCKING.values()) | {
+        "sync-failed",
+        "out-of-sync",
+        "never-healthy",
+        "never-created",
+        "deleted",
+    }
 
 
 def policy_codes() -> set[str]:
@@ -68,7 +74,9 @@ def policy_codes() -> set[str]:
 
 def seen_red() -> set[str]:
     """What the engine's tests demand of broken-grid, and of the layouts with one of them broken."""
-    return {e["rule"] for e in data("broken-grid/expected.yaml")} | {b["code"] for b in data("layouts/breakages.yaml")}
+    return {e["rule"] for e in data("broken-grid/expected.yaml")} | {
+        b["code"] for b in data("layouts/breakages.yaml")
+    }
 
 
 def test_the_lists_are_not_empty() -> None:
@@ -86,7 +94,9 @@ def test_a_check_is_seen_red(code: str) -> None:
         words = {code, code.replace("-", "_"), *(kind for kind, said in BLOCKING.items() if said == code)}
         assert any(w in t for t in texts for w in words), f"{ELSEWHERE[code]} does not speak of {code}"
     else:
-        assert code in seen_red(), f"{code}: no fixture brings it about, and ELSEWHERE names no test that does"
+        assert code in seen_red(), (
+            f"{code}: no fixture brings it about, and ELSEWHERE names no test that does"
+        )
 
 
 def test_nothing_is_excused_that_does_not_exist() -> None:

@@ -74,10 +74,14 @@ class Applications:
 
     def warnings(self, namespace: str, names: Sequence[str], *, limit: int = 5) -> tuple[str, ...]:
         """Warning events in `namespace` about objects whose names begin like one of `names`, the newest last."""
-        found = self._api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning").get("items", [])
+        found = self._api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning").get(
+            "items", []
+        )
         told = []
         for event in sorted(found, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or ""):
             about = event.get("involvedObject", {})
             if any(str(about.get("name", "")).startswith(n) for n in names):
-                told.append(f"{about.get('kind')} {about.get('name')}: {event.get('reason')}: {event.get('message')}")
+                told.append(
+                    f"{about.get('kind')} {about.get('name')}: {event.get('reason')}: {event.get('message')}"
+                )
         return tuple(dict.fromkeys(told))[-limit:]

@@ -24,7 +24,8 @@ _KNOWN: tuple[tuple[str, Cause], ...] = (
         ),
     ),
     (
-        r"could not find the requested resource|no matches for kind|the server could not find|not found in (?:cluster|group)",
+        r"could not find the requested resource|no matches for kind|the server could not find|"
+        r"not found in (?:cluster|group)",
         Cause(
             name="the cluster does not know this kind",
             next="bring its CustomResourceDefinition: in the repository in an earlier wave, or under `crds:` in "
@@ -92,7 +93,8 @@ _BY_CODE = {
     ),
     "suspended": Cause(name="it is paused", next="resume it: a paused object is never Healthy"),
     "progressing": Cause(
-        name="it did not come up", next="see the object's events; on the embedded cluster Pods become ready at once"
+        name="it did not come up",
+        next="see the object's events; on the embedded cluster Pods become ready at once",
     ),
     "missing": Cause(name="it is not there after the sync", next="see whether something else deletes it"),
 }

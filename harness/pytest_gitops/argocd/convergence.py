@@ -1,6 +1,7 @@
 """Does an Application converge: pure judgement of the Application object as Argo CD writes it.
 
-`observe` says what one object means at one moment; `Patience` turns moments into "never" when nothing moves any more. Neither asks a clock or a server.
+`observe` says what one object means at one moment; `Patience` turns moments into "never" when nothing moves any
+more. Neither asks a clock or a server.
 """
 
 from __future__ import annotations
@@ -128,7 +129,9 @@ def observe(application: Mapping[str, Any], *, revisions: Sequence[str] = ()) ->
         if not phase:
             return seen(State.MOVING, "not-synced", "no sync has been started yet", _out_of_sync(status))
         causes = _out_of_sync(status)
-        return seen(State.STUCK, "out-of-sync", _many(causes, "is OutOfSync after a sync that succeeded"), causes)
+        return seen(
+            State.STUCK, "out-of-sync", _many(causes, "is OutOfSync after a sync that succeeded"), causes
+        )
     if health == "Healthy":
         return seen(State.CONVERGED)
     causes = _unhealthy(status)
@@ -204,7 +207,8 @@ def _failed(status: Mapping[str, Any]) -> list[str]:
     return [
         f"{_title(r)}: {r.get('message') or r.get('status') or r.get('hookPhase')}"
         for r in _list(status, "operationState", "syncResult", "resources")
-        if isinstance(r, Mapping) and (r.get("status") == "SyncFailed" or r.get("hookPhase") in {"Failed", "Error"})
+        if isinstance(r, Mapping)
+        and (r.get("status") == "SyncFailed" or r.get("hookPhase") in {"Failed", "Error"})
     ]
 
 
@@ -231,7 +235,9 @@ def resources_of(application: Mapping[str, Any]) -> tuple[Resource, ...]:
     status = _at(application, "status") or {}
     found = [
         Resource(
-            api_version=f"{r['group']}/{r.get('version', '')}" if r.get("group") else str(r.get("version", "")),
+            api_version=f"{r['group']}/{r.get('version', '')}"
+            if r.get("group")
+            else str(r.get("version", "")),
             kind=str(r.get("kind", "")),
             namespace=str(r.get("namespace") or ""),
             name=str(r.get("name", "")),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -93,7 +93,9 @@ def _field(message: Any, name: str, type_: str, number: int) -> None:
 
 
 def _build() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(name="pytest_gitops/repository.proto", package=PACKAGE, syntax="proto2")
+    file = descriptor_pb2.FileDescriptorProto(
+        name="pytest_gitops/repository.proto", package=PACKAGE, syntax="proto2"
+    )
     for name, fields in FIELDS.items():
         message = file.message_type.add(name=name)
         for field in fields.split(";"):

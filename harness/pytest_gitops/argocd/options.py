@@ -36,7 +36,9 @@ class Options:
         return {"repo": url, **self.credentials(url)}
 
 
-def from_config_map(data: Mapping[str, Any], *, credentials: Callable[[str], dict[str, Any]] = _no_credentials) -> Options:
+def from_config_map(
+    data: Mapping[str, Any], *, credentials: Callable[[str], dict[str, Any]] = _no_credentials
+) -> Options:
     """The options that the data of an `argocd-cm` asks for."""
     schemes = data.get("helm.valuesFileSchemes")
     return Options(

@@ -24,6 +24,10 @@ EXEC_SECONDS = 90.0
 """Argo CD's own limit for one helm, kustomize or git."""
 
 
+SOCKET_BYTES = 107
+"""The longest path of a unix socket (sockaddr_un)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What the processes stand on. `world` is the loopback world's environment, `path` folders for PATH;
@@ -83,10 +87,15 @@ class ArgoCD:
             "ARGOCD_GPG_DATA_PATH": str(self._dir / "gpg-data"),
             "ARGOCD_GPG_ENABLED": "false",
             "ARGOCD_PLUGINSOCKFILEPATH": str(self._dir / "plugins"),
-            "ARGOCD_ASK_PASS_SOCK": str(self._dir / "ask.sock"),
+            "ARGOCD_ASK_PASS_SOCK": self._socket("ask.sock"),
             "REDIS_PASSWORD": self._password,
         }
         return {**ours, **more}
+
+    def _socket(self, name: str) -> str:
+        """A socket's path: one that is too long for a socket is named from the repo-server's own folder."""
+        path = str(self._dir / name)
+        return path if len(path.encode()) <= SOCKET_BYTES else name
 
     def start_redis(self) -> Daemon:
         """Start redis: the tool part `redis`, a server binary or our stand-in of the same flags."""
@@ -94,7 +103,8 @@ class ArgoCD:
         config.touch(mode=0o600)
         # In a file, not among the arguments: those can be read by every user of the machine.
         config.write_text(
-            f'port {self._redis_port}\nbind 127.0.0.1\nset-proc-title no\nsave ""\nappendonly no\nrequirepass {self._password}\n'
+            f"port {self._redis_port}\nbind 127.0.0.1\nset-proc-title no\n"
+            f'save ""\nappendonly no\nrequirepass {self._password}\n'
         )
         daemon = self._supervisor.start(
             "redis", self._around.tools["redis"], config, env={"PATH": self._around.environ.get("PATH", "")}
@@ -136,6 +146,7 @@ class ArgoCD:
                 "ARGOCD_GIT_ATTEMPTS_COUNT": "1",
                 "ARGOCD_EXEC_TIMEOUT": f"{self._around.exec_limit:g}s",
             },
+            cwd=self._dir,
         )
         daemon.wait_ready(lambda: answers(self._repo_port), limit=START_LIMIT)
         return daemon

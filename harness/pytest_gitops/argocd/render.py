@@ -77,7 +77,12 @@ class RepoServer:
         self._channel.close()
 
     def render(
-        self, case: Case, *, kube_version: str = "", api_versions: Sequence[str] = (), project: Mapping[str, Any] | None = None
+        self,
+        case: Case,
+        *,
+        kube_version: str = "",
+        api_versions: Sequence[str] = (),
+        project: Mapping[str, Any] | None = None,
     ) -> Rendered | NotRendered:
         """Render every source of `case` as the application-controller would ask for it.
 
@@ -87,7 +92,11 @@ class RepoServer:
         spec = spec if isinstance(spec, Mapping) else {}
         many = spec.get("sources")
         multiple = isinstance(many, list) and bool(many)
-        sources = [s for s in (many if isinstance(many, list) and many else [spec.get("source")]) if isinstance(s, Mapping)]
+        sources = [
+            s
+            for s in (many if isinstance(many, list) and many else [spec.get("source")])
+            if isinstance(s, Mapping)
+        ]
         objects: list[Mapping[str, Any]] = []
         revisions, types, commands = [], [], []
         for index, source in enumerate(sources):
@@ -125,7 +134,10 @@ class RepoServer:
             types.append(answer.get("sourceType", ""))
             commands += answer.get("commands", ())
         return Rendered(
-            objects=tuple(_flat(objects)), revisions=tuple(revisions), source_types=tuple(types), commands=tuple(commands)
+            objects=tuple(_flat(objects)),
+            revisions=tuple(revisions),
+            source_types=tuple(types),
+            commands=tuple(commands),
         )
 
     def _references(self, sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -167,7 +179,9 @@ def wire_source(source: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kustomize, dict):
         for replica in kustomize.get("replicas") or ():
             count = replica.get("count")
-            replica["count"] = {"type": 1, "strVal": count} if isinstance(count, str) else {"type": 0, "intVal": count}
+            replica["count"] = (
+                {"type": 1, "strVal": count} if isinstance(count, str) else {"type": 0, "intVal": count}
+            )
         for patch in kustomize.get("patches") or ():
             if isinstance(target := patch.get("target"), dict):
                 patch["target"] = {
@@ -178,7 +192,7 @@ def wire_source(source: Mapping[str, Any]) -> dict[str, Any]:
                     **{k: target[k] for k in ("annotationSelector", "labelSelector") if k in target},
                 }
     plugin = wire.get("plugin")
-    for parameter in (plugin.get("parameters") or () if isinstance(plugin, dict) else ()):
+    for parameter in plugin.get("parameters") or () if isinstance(plugin, dict) else ():
         for kind in ("map", "array"):
             if kind in parameter:
                 parameter[kind] = {kind: parameter[kind]}
@@ -187,7 +201,8 @@ def wire_source(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _WRAPPINGS = re.compile(
-    r"rpc error: code = \w+ desc = |Manifest generation error \(cached\): |failed to generate manifest for source \d+ of \d+: "
+    r"rpc error: code = \w+ desc = |Manifest generation error \(cached\): |"
+    r"failed to generate manifest for source \d+ of \d+: "
 )
 SHOWN = 8_000
 """As many characters of a message are told."""

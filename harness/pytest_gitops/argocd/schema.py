@@ -1,4 +1,4 @@
-"""Argo CD's own CRD schema as a judge of manifests: wrong types, missing and unknown fields. An importer of jsonschema."""
+"""Argo CD's own CRD schema as a judge of manifests: wrong types, missing and unknown fields. Imports jsonschema."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class CrdSchema:
     Raises LookupError if the definition has no such kind or version.
     """
 
-    def __init__(self, definitions: Sequence[Mapping[str, Any]], kind: str, version: str = "v1alpha1") -> None:
+    def __init__(
+        self, definitions: Sequence[Mapping[str, Any]], kind: str, version: str = "v1alpha1"
+    ) -> None:
         definition = next((d for d in definitions if d["spec"]["names"]["kind"] == kind), None)
         if definition is None:
             raise LookupError(f"no CustomResourceDefinition of {kind}")

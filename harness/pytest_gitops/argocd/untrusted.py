@@ -112,7 +112,8 @@ def _customizations(text: str) -> tuple[str | None, list[str]]:
         value = document.value
         # Go takes the key in any case.
         kept = {
-            kind: {k: v for k, v in each.items() if "useopenlibs" not in str(k).lower()} for kind, each in value.items()
+            kind: {k: v for k, v in each.items() if "useopenlibs" not in str(k).lower()}
+            for kind, each in value.items()
         }
     except (ManifestError, ValueError, AttributeError):
         return None, [what]

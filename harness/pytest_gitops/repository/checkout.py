@@ -20,7 +20,7 @@ USUAL_BRANCHES = ("main", "master")
 
 
 class Checkout:
-    """One clone under test. Raises ConfigError if there is none. `snapshot` and `declarations` are there after `take`."""
+    """One clone under test; raises ConfigError if there is none. `snapshot` and `declarations` come with `take`."""
 
     snapshot: Snapshot
     declarations: Declarations
@@ -94,7 +94,8 @@ class Checkout:
             wanted = [
                 e.path
                 for e in self.files()
-                if (not clean or e.path == clean or e.path.startswith(clean + "/")) and e.path.endswith((".yaml", ".yml", ".json"))
+                if (not clean or e.path == clean or e.path.startswith(clean + "/"))
+                and e.path.endswith((".yaml", ".yml", ".json"))
             ]
             if not wanted:
                 raise ConfigError(f"expected manifests in {path!r}, saw none in the repository", where=where)

@@ -94,7 +94,10 @@ class FileEntry:
 
 
 def discover(
-    entries: Iterable[FileEntry], read: Callable[[Sequence[str]], Mapping[str, bytes]], *, ignore: Sequence[str] = ()
+    entries: Iterable[FileEntry],
+    read: Callable[[Sequence[str]], Mapping[str, bytes]],
+    *,
+    ignore: Sequence[str] = (),
 ) -> Declarations:
     """Search `entries` for what Declarations has; `read` gives the content of paths, in bulk. `ignore` are globs."""
     entries = sorted(entries, key=lambda e: e.path)
@@ -103,7 +106,9 @@ def discover(
     ignored = [glob(g) for g in ignore]
     for entry in entries:
         name = posixpath.basename(entry.path)
-        if not (entry.path.endswith(ENDINGS) or name in kustomization.NAMES) or _is_template(entry.path, folders):
+        if not (entry.path.endswith(ENDINGS) or name in kustomization.NAMES) or _is_template(
+            entry.path, folders
+        ):
             continue
         if any(pattern.fullmatch(entry.path) for pattern in ignored):
             continue
@@ -123,7 +128,8 @@ def _is_template(path: str, charts: set[str]) -> bool:
     """Templates and subcharts of a Helm chart are not manifests yet: they are found by rendering."""
     parts = path.split("/")
     return any(
-        "/".join(parts[:i]) in charts and parts[i] in {"templates", "charts", "crds"} for i in range(len(parts) - 1)
+        "/".join(parts[:i]) in charts and parts[i] in {"templates", "charts", "crds"}
+        for i in range(len(parts) - 1)
     )
 
 
@@ -154,7 +160,10 @@ def wrong_name(kind: str, metadata: Any) -> WrongName | None:
     name, namespace = known.get("name"), known.get("namespace")
     if not isinstance(name, str) or not name:
         return WrongName(
-            rule="no-name", key="name", message=f"{kind} without metadata.name", help="give it a name; Argo CD needs one"
+            rule="no-name",
+            key="name",
+            message=f"{kind} without metadata.name",
+            help="give it a name; Argo CD needs one",
         )
     for key, value, pattern, longest in (("name", name, NAME, 253), ("namespace", namespace, LABEL, 63)):
         if value and not (isinstance(value, str) and len(value) <= longest and pattern.fullmatch(value)):
@@ -162,8 +171,8 @@ def wrong_name(kind: str, metadata: Any) -> WrongName | None:
             return WrongName(
                 rule="invalid-name",
                 key=key,
-                message=f"{kind}: metadata.{key}: expected a name of at most {longest} characters as Kubernetes takes it, "
-                f"saw {saw}",
+                message=f"{kind}: metadata.{key}: expected a name of at most {longest} characters as Kubernetes "
+                f"takes it, saw {saw}",
                 help="use lower-case letters, digits and hyphens; the API server accepts nothing else",
             )
     return None
@@ -189,7 +198,9 @@ class _Search:
             documents = parse(content)
         except ManifestError as error:
             if OURS_LINE.search(content) and path not in self.patches:
-                self._problem("yaml-invalid", path, error.line, f"not YAML: {error.problem}", "correct the YAML")
+                self._problem(
+                    "yaml-invalid", path, error.line, f"not YAML: {error.problem}", "correct the YAML"
+                )
             return
         for document in documents:
             for item in document.items():
@@ -217,7 +228,9 @@ class _Search:
         elif isinstance(api, str) and api.startswith(GROUP) and isinstance(kind, str) and kind in OURS:
             wrong = wrong_name(kind, metadata)
             if wrong is not None:
-                self._problem(wrong.rule, path, document.line_of("metadata", wrong.key), wrong.message, wrong.help)
+                self._problem(
+                    wrong.rule, path, document.line_of("metadata", wrong.key), wrong.message, wrong.help
+                )
             elif isinstance(metadata, Mapping):
                 self._declare(str(kind), metadata, path, document)
 
@@ -235,7 +248,9 @@ class _Search:
         )
 
     def _problem(self, rule: str, path: str, line: int, message: str, help_: str) -> None:
-        finding = Finding(rule=rule, severity=Severity.ERROR, message=message, file=path, line=line, help=help_)
+        finding = Finding(
+            rule=rule, severity=Severity.ERROR, message=message, file=path, line=line, help=help_
+        )
         self.problems.append(Problem(file=path, finding=finding))
 
     def result(self, warnings: tuple[Finding, ...]) -> Declarations:
@@ -279,7 +294,9 @@ def control_namespace(declared: Iterable[Declared]) -> str:
     for each in declared:
         if each.namespace:
             # AppProjects exist in the control namespace only, so one of them outweighs any number of Applications.
-            counts[each.namespace] = counts.get(each.namespace, 0) + (10**6 if each.kind == "AppProject" else 1)
+            counts[each.namespace] = counts.get(each.namespace, 0) + (
+                10**6 if each.kind == "AppProject" else 1
+            )
     return max(sorted(counts), key=lambda n: counts[n]) if counts else "argocd"
 
 

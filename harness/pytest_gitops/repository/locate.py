@@ -59,7 +59,11 @@ def _identities(content: bytes) -> list[tuple[Identity, int]]:
     for document in documents:
         for item in document.items():
             value = item.value
-            if isinstance(value, Mapping) and isinstance(value.get("metadata"), Mapping) and value.get("kind"):
+            if (
+                isinstance(value, Mapping)
+                and isinstance(value.get("metadata"), Mapping)
+                and value.get("kind")
+            ):
                 found.append((_identity(value), item.line))
     return found
 

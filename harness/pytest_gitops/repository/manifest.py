@@ -206,7 +206,8 @@ def _check_depth(content: bytes) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise ManifestError(f"nested deeper than {MAX_DEPTH} levels", event.start_mark.line + 1)
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise ManifestError(f"nested deeper than {MAX_DEPTH} levels", line)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -229,7 +230,9 @@ def _check_aliases(root: Any) -> None:
             children = node.value
         total = 1 + sum(map(size, children))
         if total > MAX_NODES:
-            raise ManifestError(f"aliases that expand to more than {MAX_NODES} values", node.start_mark.line + 1)
+            raise ManifestError(
+                f"aliases that expand to more than {MAX_NODES} values", node.start_mark.line + 1
+            )
         open_.discard(id(node))
         sizes[id(node)] = total
         return total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -83,6 +82,3 @@ def told(finding: Finding) -> str:
     if finding.help:
         lines.append(f"  next     {finding.help}")
     return "\n".join(lines)
-
-
-

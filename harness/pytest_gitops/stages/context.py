@@ -130,7 +130,9 @@ class Context:
     def chart_hosts(self, case: Case) -> set[str]:
         """The hosts that the charts of `case` in this repository depend on."""
         folders = [f"{folder}/" if folder else "" for folder in self.reads(case)]
-        return self.checkout.chart_hosts(f"{f}{name}" for f in folders for name in ("Chart.yaml", "requirements.yaml"))
+        return self.checkout.chart_hosts(
+            f"{f}{name}" for f in folders for name in ("Chart.yaml", "requirements.yaml")
+        )
 
     def locate(self, case: Case, manifest: Mapping[str, Any]) -> Place | None:
         """Where a rendered object is written as it is, if it is."""

@@ -44,6 +44,9 @@ TICK = 0.1
 NEVER_HEALTHY = {"progressing", "degraded", "missing", "suspended", "unknown", "syncing"}
 
 
+NOT_THERE = Observation(state=State.MOVING, code="never-created", message="it was not created")
+
+
 @dataclass(slots=True)
 class _Track:
     """One Application on its way."""
@@ -54,7 +57,7 @@ class _Track:
     wanted: bool  # it is judged; otherwise it is only there because others need it
     revisions: tuple[str, ...]
     state: Mapping[str, Any] = field(default_factory=dict)
-    seen: Observation = Observation(state=State.MOVING, code="never-created", message="it was not created")
+    seen: Observation = NOT_THERE
     good_since: float | None = None
     synced_at: float | None = None
     asked: float | None = None  # when we last started a sync
@@ -94,7 +97,9 @@ class _Drive:
             roots = [t.case for t in self.tracks.values() if not t.case.parent]
             self.applications.create(roots, self._refused)
             self.context.start_controller()
-            while not self.context.stopping.is_set() and any(t.wanted and not t.done for t in self.tracks.values()):
+            while not self.context.stopping.is_set() and any(
+                t.wanted and not t.done for t in self.tracks.values()
+            ):
                 self.context.stopping.wait(TICK)
                 if self.blind is not None:
                     # States of before say nothing of now: no Application can be blamed for it.
@@ -122,12 +127,18 @@ class _Drive:
         if application:
             track.seen = observe(application, revisions=track.revisions)
         else:
-            track.seen = Observation(state=State.STUCK, code="deleted", message="it was deleted during the run")
+            track.seen = Observation(
+                state=State.STUCK, code="deleted", message="it was deleted during the run"
+            )
         seen = track.seen
         track.patience.note(seen, now=at)
         moment = Moment(at=at - track.began, sync=seen.sync, health=seen.health, phase=seen.phase)
         line = self.context.timelines.setdefault(track.case.id, [])
-        if not line or (line[-1].sync, line[-1].health, line[-1].phase) != (seen.sync, seen.health, seen.phase):
+        if not line or (line[-1].sync, line[-1].health, line[-1].phase) != (
+            seen.sync,
+            seen.health,
+            seen.phase,
+        ):
             line.append(moment)
         if seen.sync == "Synced" and track.synced_at is None:
             track.synced_at = at - track.began
@@ -183,7 +194,9 @@ class _Drive:
                 self.applications.sync(track.state)
             except GitOpsError as error:
                 track.done = True
-                self._publish(track, Outcome.ERROR, "sync-not-started", f"the sync could not be started: {error}")
+                self._publish(
+                    track, Outcome.ERROR, "sync-not-started", f"the sync could not be started: {error}"
+                )
 
     def _refused(self, case: Case, error: Exception) -> None:
         track = self.tracks[case.key]
@@ -198,7 +211,9 @@ class _Drive:
                     line=case.line,
                     help="correct the manifest",
                 )
-                self._publish(track, Outcome.FAILED, finding.rule, f"{finding.where}: {finding.message}", (finding,))
+                self._publish(
+                    track, Outcome.FAILED, finding.rule, f"{finding.where}: {finding.message}", (finding,)
+                )
             else:
                 self._publish(track, Outcome.ERROR, "not-created", f"it could not be created: {error}")
 

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.model import Case, Finding
-from pytest_gitops.rego.inputs import Declared, SecretFile, Subject, application_subject, object_subject, repository_subject
+from pytest_gitops.rego.inputs import (
+    Declared,
+    SecretFile,
+    Subject,
+    application_subject,
+    object_subject,
+    repository_subject,
+)
 from pytest_gitops.rego.query import Hit
-from pytest_gitops.waivers import apply
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.waiting import now, utc
+from pytest_gitops.waivers import apply
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -31,12 +38,19 @@ def survey(context: Context) -> tuple[Finding, ...]:
     assert context.opa is not None, "policy is not run without OPA"
     subject = repository_subject(
         [
-            Declared(key=c.key, manifest=c.manifest, file=c.file, line=c.line, objects=tuple(objects_of(context, c)))
+            Declared(
+                key=c.key,
+                manifest=c.manifest,
+                file=c.file,
+                line=c.line,
+                objects=tuple(objects_of(context, c)),
+            )
             for c in context.plan.cases
         ],
         projects=context.plan.projects,
         secrets=[
-            SecretFile(manifest=d.manifest, file=d.file, line=d.line) for d in context.checkout.declarations.secrets
+            SecretFile(manifest=d.manifest, file=d.file, line=d.line)
+            for d in context.checkout.declarations.secrets
         ],
     )
     by_key = {c.key: c for c in context.plan.cases}

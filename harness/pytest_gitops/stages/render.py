@@ -97,7 +97,12 @@ def warnings(case: Case, result: Rendered) -> list[Finding]:
             )
         )
     counted = Counter(
-        (o.get("apiVersion"), o.get("kind"), (o.get("metadata") or {}).get("namespace"), (o.get("metadata") or {}).get("name"))
+        (
+            o.get("apiVersion"),
+            o.get("kind"),
+            (o.get("metadata") or {}).get("namespace"),
+            (o.get("metadata") or {}).get("name"),
+        )
         for o in result.objects
         if (o.get("metadata") or {}).get("name")  # generateName makes a new one each time
     )

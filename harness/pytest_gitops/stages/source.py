@@ -53,13 +53,15 @@ def _together(context: Context, case: Case) -> Iterator[Finding]:
             "in one Argo CD the last one applied wins",
             file=case.file,
             line=case.line,
-            help="give each Application a name of its own, or, where the files belong to different control planes, leave those of the others out with `ignore:` in pytest-gitops.yaml",
+            help="give each Application a name of its own, or, where the files belong to different control planes, "
+            "leave those of the others out with `ignore:` in pytest-gitops.yaml",
         )
     if case.id in plan.cycles:
         yield Finding(
             rule="application-cycle",
             severity=Severity.ERROR,
-            message=f"Application {case.key} is created by an Application that it creates itself (by way of {case.parent})",
+            message=f"Application {case.key} is created by an Application that it creates itself "
+            f"(by way of {case.parent})",
             file=case.file,
             line=case.line,
             help="break the circle: the path of an app-of-apps must not lead back to it",
@@ -93,7 +95,9 @@ class _Check:
 
     def findings(self) -> Iterator[Finding]:
         spec = self.manifest.get("spec")
-        if not isinstance(spec, Mapping) or not (spec.get("source") or spec.get("sources") or spec.get("sourceHydrator")):
+        if not isinstance(spec, Mapping) or not (
+            spec.get("source") or spec.get("sources") or spec.get("sourceHydrator")
+        ):
             yield self.finding(
                 "no-source",
                 f"Application {self.case.key}: expected spec.source or spec.sources, saw neither",
@@ -104,7 +108,9 @@ class _Check:
         wrong = self.context.schema.problems(self.manifest)
         if wrong:
             for path, message in wrong:
-                yield self.finding("schema-invalid", message, *path, help_="see the Application specification of Argo CD")
+                yield self.finding(
+                    "schema-invalid", message, *path, help_="see the Application specification of Argo CD"
+                )
             return
         many = spec.get("sources")
         if many:
@@ -125,8 +131,8 @@ class _Check:
             shallow = self.context.shallow
             yield self.finding(
                 "missing-revision",
-                f"{'.'.join(map(str, at[1:]))}.targetRevision: {revision!r} is no branch, tag or commit of this repository"
-                + (" (the clone is shallow, so it may only be missing here)" if shallow else ""),
+                f"{'.'.join(map(str, at[1:]))}.targetRevision: {revision!r} is no branch, tag or commit of this "
+                "repository" + (" (the clone is shallow, so it may only be missing here)" if shallow else ""),
                 *at,
                 "targetRevision",
                 help_="fetch the whole history (actions/checkout: fetch-depth: 0)"
@@ -222,5 +228,3 @@ def _value_file(file: str, path: str) -> str | None:
     if file.startswith("/"):
         return _clean(file.lstrip("/"))
     return _clean(posixpath.join(path, file))
-
-

@@ -36,7 +36,12 @@ def test_what_names_a_program_or_opens_lua_is_left_out(key: str) -> None:
     found = settings({"timeout.reconciliation": "60s", key: "true"}, confined=True)
     assert found.manifests[0]["data"] == {"timeout.reconciliation": "60s"}
     (finding,) = found.findings
-    assert (finding.rule, finding.file, finding.line, finding.counts) == ("setting-not-applied", "cm.yaml", 6, False)
+    assert (finding.rule, finding.file, finding.line, finding.counts) == (
+        "setting-not-applied",
+        "cm.yaml",
+        6,
+        False,
+    )
     assert key in finding.message
 
 

@@ -107,6 +107,11 @@ def test_brackets_in_texts_are_no_depth() -> None:
     assert one("a: |\n  " + "- " * 5000).value["a"].startswith("- - ")
 
 
+def test_a_long_file_under_suspicion_is_not_deep() -> None:
+    text = f"a: '{'[' * 500}'\n" + "".join(f"k{i}: [1, {{b: 2}}]\n" for i in range(300))
+    assert len(one(text).value) == 301
+
+
 def test_aliases_that_expand_without_measure_are_refused_before_they_expand() -> None:
     lines = ["x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 10)}]" for i in range(1, 30)]
@@ -192,7 +197,15 @@ def test_no_item_is_lost_where_items_are_written_twice_or_shared() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["kind: List\n", "kind: List\nitems: x\n", "kind: Checklist\nsteps: []\n", "[1, 2]", "x"]
+    "text",
+    [
+        "kind: List\n",
+        "kind: List\nitems: x\n",
+        "kind: Checklist\nsteps: []\n",
+        "kind: Menu\nitems: [{a: 1}]\n",
+        "[1, 2]",
+        "x",
+    ],
 )
 def test_what_is_no_list_is_itself(text: str) -> None:
     document = one(text)

@@ -60,7 +60,11 @@ def test_a_child_with_a_bad_name_is_its_parents_problem() -> None:
 
     def render(cases: Any) -> list[Any]:
         child = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "spec": {}}
-        return [[{**child, "metadata": {"name": "a\x1bb"}}, {**child, "metadata": {"name": "good"}}]] if len(cases) == 1 else []
+        return (
+            [[{**child, "metadata": {"name": "a\x1bb"}}, {**child, "metadata": {"name": "good"}}]]
+            if len(cases) == 1
+            else []
+        )
 
     rendered: list[Case] = []
 

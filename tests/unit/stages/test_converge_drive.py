@@ -257,9 +257,19 @@ def test_one_application_gets_one_verdict(monkeypatch: pytest.MonkeyPatch) -> No
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web"))
     driver.see("web", state("web", "OutOfSync"))
-    driver.after(converge.QUIET - 1)
+    driver.after(converge.QUIET - converge.SETTLE / 2)
     driver.see("web", state("web"))
+    driver.after(converge.SETTLE / 2)
+    assert driver.none_given()  # it has been good before, and may stay so now
     driver.after(converge.SETTLE + 5)
+    assert driver.of("web").outcome is Outcome.PASSED
+
+
+def test_news_of_a_good_application_do_not_begin_its_time_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    for _ in range(4):
+        driver.see("web", state("web"))
+        driver.after(converge.SETTLE / 2)
     assert driver.of("web").outcome is Outcome.PASSED
 
 

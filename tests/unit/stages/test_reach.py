@@ -22,14 +22,18 @@ spec:
 """
 
 
-def check(url: str, more: str = "path: a", *, allowed: tuple[str, ...] = (), network: str = "deny") -> tuple[Finding, ...]:
+def check(
+    url: str, more: str = "path: a", *, allowed: tuple[str, ...] = (), network: str = "deny"
+) -> tuple[Finding, ...]:
     context = make_context({"a/Chart.yaml": "name: a"}, revisions={"1.0.0": "4" * 40})
     settings = dataclasses.replace(context.settings, allowed_hosts=allowed, network=network)  # type: ignore[arg-type]
     context.settings = settings
     return source.check(context, declare(context, APP.format(url=url, more=more)))
 
 
-@pytest.mark.parametrize("url", ["file:///etc", "/etc", "./a", "../b", "~/c", "git://git.example.com/x", "ext::sh -c x", "''"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc", "/etc", "./a", "../b", "~/c", "git://git.example.com/x", "ext::sh -c x", "''"]
+)
 def test_what_is_no_url_of_the_network_is_not_asked_for(url: str) -> None:
     (finding,) = check(url)
     assert (finding.rule, finding.line) == ("repository-url", 6)
@@ -59,7 +63,15 @@ def test_every_way_that_argo_cd_has_is_allowed(url: str, more: str) -> None:
     assert check(url, more) == ()
 
 
-HERE = ("127.0.0.1", "localhost", "169.254.169.254", "0.0.0.0", "2130706433", "0x7f.1", "metadata.google.internal")  # noqa: S104
+HERE = (
+    "127.0.0.1",
+    "localhost",
+    "169.254.169.254",
+    "0.0.0.0",
+    "2130706433",
+    "0x7f.1",
+    "metadata.google.internal",
+)
 
 
 @pytest.mark.parametrize("host", HERE)
@@ -75,7 +87,9 @@ def test_unless_the_configuration_allows_it() -> None:
 
 
 def test_a_value_file_of_this_machine_is_refused_at_its_own_line() -> None:
-    more = "path: a\n    helm:\n      valueFiles:\n      - https://values.example.com/a\n      - http://[::1]/a"
+    more = (
+        "path: a\n    helm:\n      valueFiles:\n      - https://values.example.com/a\n      - http://[::1]/a"
+    )
     (finding,) = check(URL, more)
     assert (finding.rule, finding.line) == ("host-refused", 12)
 

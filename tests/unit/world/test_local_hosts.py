@@ -21,7 +21,9 @@ def test_local_hosts_are_known_however_they_are_written(host: str) -> None:
     assert is_local(host)
 
 
-@pytest.mark.parametrize("host", ["example.com", "10.0.0.1", "192.168.1.1", "8.8.8.8", "localhost.example.com", "", "::2"])
+@pytest.mark.parametrize(
+    "host", ["example.com", "10.0.0.1", "192.168.1.1", "8.8.8.8", "localhost.example.com", "", "::2"]
+)
 def test_others_are_not(host: str) -> None:
     assert not is_local(host)
 
@@ -29,10 +31,16 @@ def test_others_are_not(host: str) -> None:
 def test_the_repository_cannot_let_them_be_reached() -> None:
     egress = Egress({}, network="deny", roots=b"")
     egress.allow_named(["169.254.169.254", "localhost", "charts.example.com"])
-    assert [egress.allows(h) for h in ("169.254.169.254", "localhost", "charts.example.com")] == [False, False, True]
+    assert [egress.allows(h) for h in ("169.254.169.254", "localhost", "charts.example.com")] == [
+        False,
+        False,
+        True,
+    ]
 
 
-def test_a_name_that_means_this_machine_is_refused_when_it_is_dialled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_means_this_machine_is_refused_when_it_is_dialled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
