@@ -1,6 +1,6 @@
 """Measures what the budgets are about, each figure beside what it is compared with, in one run: `make bench`.
 
-usage: python -m bench [boot|converge|review|idle|policies …]   (from tests/, with the package on PYTHONPATH)
+usage: python -m bench [boot|converge|review|idle …]   (from tests/, with the package on PYTHONPATH)
 
 Nothing is asserted: figures differ between machines, ratios hardly.
 """

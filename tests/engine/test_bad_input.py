@@ -186,7 +186,7 @@ def test_no_application_is_lost(swamp: Outcome) -> None:
     assert swamp.report
     found = sorted(a["file"] for a in swamp.report["applications"])
     assert found == sorted(
-        {f for f, text in FILES.items() if "kind: Application\n" in text and "metadata: {name" in text}
+        {f for f, text in FILES.items() if "kind: Application" in text.splitlines() and "metadata: {name:" in text}
         - {"apps/not-yaml.yaml", "apps/tabs.yaml"}
         | {"apps/utf-16.yaml"}
     )
