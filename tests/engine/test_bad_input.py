@@ -173,7 +173,9 @@ def test_each_is_found_with_its_file_and_line_and_nothing_else(swamp: Outcome) -
     found = {(None, f["rule"], f["file"], f["line"]) for f in swamp.report["findings"]}
     for application in swamp.report["applications"]:
         key = f"{application['namespace']}/{application['name']}"
-        found |= {(key, f["rule"], f["file"], f["line"]) for s in application["stages"] for f in s["findings"]}
+        found |= {
+            (key, f["rule"], f["file"], f["line"]) for s in application["stages"] for f in s["findings"]
+        }
     assert found == FINDINGS
 
 
@@ -186,7 +188,11 @@ def test_no_application_is_lost(swamp: Outcome) -> None:
     assert swamp.report
     found = sorted(a["file"] for a in swamp.report["applications"])
     assert found == sorted(
-        {f for f, text in FILES.items() if "kind: Application" in text.splitlines() and "metadata: {name:" in text}
+        {
+            f
+            for f, text in FILES.items()
+            if "kind: Application" in text.splitlines() and "metadata: {name:" in text
+        }
         - {"apps/not-yaml.yaml", "apps/tabs.yaml"}
         | {"apps/utf-16.yaml"}
     )

@@ -124,14 +124,14 @@ def leftovers(folder: Path, tmp: Path, run_id: str, memory: set[str]) -> dict[st
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            inside = Path(os.readlink(entry / "cwd")).is_relative_to(folder.parent)
+            inside = (entry / "cwd").readlink().is_relative_to(folder.parent)
             if inside or f"{MARK}={run_id}".encode() in (entry / "environ").read_bytes():
                 processes.append(
                     (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 )
         except OSError:
             continue
-    files = [p.name for p in tmp.iterdir()]
+    files = [p.name for p in tmp.iterdir() if not p.name.startswith("pytest-of-")]  # xdist's own
     shared = [p.name for p in SHARED_MEMORY.iterdir() if p.name not in memory]
     return {k: v for k, v in {"processes": processes, "files": files, "shared memory": shared}.items() if v}
 

@@ -19,7 +19,16 @@ from pytest_gitops.process import Completed, run
 from pytest_gitops.rego.query import RUN_PACKAGE, module
 from pytest_gitops.rego.rules import Annotation, Head, Rule, rules_from
 
-FORBIDDEN = frozenset({"http.send", "net.lookup_ip_addr", "opa.runtime"})
+FORBIDDEN = frozenset(
+    {
+        "http.send",
+        "net.lookup_ip_addr",
+        "opa.runtime",
+        # A schema's "$ref" may be a URL.
+        "json.match_schema",
+        "json.verify_schema",
+    }
+)
 """Built-in functions that a policy may not call: a verdict must not hang on the network or on the machine."""
 
 RESERVED = ("gitops", RUN_PACKAGE, "system")
@@ -140,6 +149,7 @@ def _compile(binary: Path, directory: Path, names: Mapping[str, str]) -> frozens
     capabilities = directory.with_name(f"{directory.name}-capabilities.json")
     allowed = json.loads(_opa(binary, directory, "capabilities", "--current").stdout)
     allowed["builtins"] = [b for b in allowed["builtins"] if b["name"] not in FORBIDDEN]
+    allowed["allow_net"] = []  # nor may a schema in METADATA
     capabilities.write_text(json.dumps(allowed), encoding="utf-8")
     words = ("check", "--format", "json", "--max-errors", "0", "--capabilities", str(capabilities))
     # With --bundle OPA stops at the first file that it cannot parse; this one reads them all.
