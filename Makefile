@@ -12,7 +12,7 @@ test: $(VENV)/ready tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n2 --dist loadfile $(ARGS)
 
 unit: $(VENV)/ready
 	$(BIN)/pytest tests/unit $(ARGS)
