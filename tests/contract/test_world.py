@@ -229,6 +229,88 @@ def test_helm_builds_dependencies_from_served_charts(inside, helm, tmp_path):
     assert inside.world.refusals == ()
 
 
+@pytest.fixture
+def registry(inside, helm, tmp_path):
+    """An OCI registry with two versions of redis: a folder, and a package whose version has a plus sign."""
+    charts = tmp_path / "charts"
+    (charts / "redis/templates").mkdir(parents=True)
+    (charts / "redis/Chart.yaml").write_text("apiVersion: v2\nname: redis\nversion: 1.2.3\n")
+    (charts / "redis/templates/a.yaml").write_text("kind: ConfigMap\n")
+    run(helm, "package", charts / "redis", "-d", charts, "--version", "1.1.0+build.7")
+    (charts / "redis-1.1.0+build.7.tgz.prov").write_text("signed")
+    inside.world.serve_charts("oci://registry.example.com/team/charts", charts, helm=helm)
+    return "oci://registry.example.com/team/charts"
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [
+        (["--version", "1.2.3"], ["redis-1.2.3.tgz"]),
+        (["--version", "^1.0.0"], ["redis-1.2.3.tgz"]),
+        ([], ["redis-1.2.3.tgz"]),
+        (
+            ["--version", "1.1.0+build.7", "--prov"],
+            ["redis-1.1.0+build.7.tgz", "redis-1.1.0+build.7.tgz.prov"],
+        ),
+    ],
+)
+def test_helm_pulls_from_a_served_registry(inside, helm, registry, tmp_path, asked, got):
+    into = tmp_path / "into"
+    into.mkdir()
+    inside.run(helm, "pull", f"{registry}/redis", *asked, "-d", into)
+    assert sorted(p.name for p in into.iterdir()) == got
+    assert inside.run(helm, "template", into / got[0]).stdout.endswith("kind: ConfigMap\n")
+    assert inside.world.refusals == ()
+
+
+def test_helm_pulls_what_it_pulled_before_by_its_digest(inside, helm, registry, tmp_path):
+    said = inside.run(helm, "pull", f"{registry}/redis", "--version", "1.2.3", "-d", tmp_path)
+    first = (tmp_path / "redis-1.2.3.tgz").rename(tmp_path / "first")
+    digest = (said.stdout + said.stderr).split("Digest: ")[1].split()[0]
+    inside.run(helm, "pull", f"{registry}/redis@{digest}", "-d", tmp_path)
+    assert [p.read_bytes() for p in tmp_path.glob("redis*.tgz")] == [first.read_bytes()]
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_helm_builds_dependencies_from_a_served_registry(inside, helm, registry, tmp_path, locked):
+    chart = tmp_path / "chart"
+    chart.mkdir()
+    (chart / "Chart.yaml").write_text(
+        "apiVersion: v2\nname: app\nversion: 0.1.0\ndependencies:\n"
+        f"- {{name: redis, version: ~1.2.0, repository: {registry}}}\n"
+    )
+    if locked:
+        inside.run(helm, "dependency", "update", chart)
+        shutil.rmtree(chart / "charts")
+        assert "version: 1.2.3" in (chart / "Chart.lock").read_text()
+    inside.run(helm, "dependency", "build", chart)
+    assert [p.name for p in (chart / "charts").iterdir()] == ["redis-1.2.3.tgz"]
+    assert inside.world.refusals == ()
+
+
+def test_helm_may_log_in_to_a_served_registry_and_may_not_push(inside, helm, registry, tmp_path):
+    inside.run(helm, "registry", "login", "registry.example.com", "-u", "anybody", "-p", "anything")
+    inside.run(helm, "pull", f"{registry}/redis", "--version", "1.2.3", "-d", tmp_path)
+    said = inside.run(helm, "push", tmp_path / "redis-1.2.3.tgz", registry, check=False)
+    assert "response status code 405: unsupported: charts can only be read" in said.stderr
+
+
+def test_helm_hears_what_a_served_registry_does_not_have(inside, helm, registry, tmp_path):
+    def pull(url: str, version: str) -> str:
+        pulled = inside.run(helm, "pull", url, "--version", version, "-d", tmp_path, check=False)
+        assert pulled.status != 0
+        return pulled.stderr
+
+    assert "registry.example.com/team/charts/redis:9.9.9: not found" in pull(f"{registry}/redis", "9.9.9")
+    assert "no such chart; served from a folder are: redis" in pull(f"{registry}/postgres", "1.x")
+    assert inside.world.refusals == ()
+    path = "v2/other/redis/manifests/1.2.3"
+    said = pull("oci://registry.example.com/other/redis", "1.2.3")
+    assert f"https://registry.example.com/{path}" in said
+    assert "403" in said
+    assert [(r.host, r.path) for r in inside.world.refusals] == [("registry.example.com", path)]
+
+
 def test_helm_hears_which_host_was_refused(inside, helm):
     said = inside.run(helm, "repo", "add", "x", "https://charts.example.org", check=False)
     assert "charts.example.org (port 443) is not allowed by pytest-gitops" in said.stderr

@@ -1,4 +1,7 @@
-"""Chart repositories made from folders: charts packaged by helm, an index, and the answers for them."""
+"""Chart repositories made from folders: charts packaged by helm, an index, and the answers for them.
+
+A classic repository answers from here, an OCI one as `registry` says.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from urllib.parse import unquote
 
 from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.process import run
+from pytest_gitops.world.registry import Registry, registry
 from pytest_gitops.world.urls import parse
 from pytest_gitops.world.wire import Exchange
 
@@ -18,7 +22,8 @@ TYPES = {".yaml": "text/yaml", ".tgz": "application/gzip", ".prov": "text/plain"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartRepository:
-    """A repository that is ready to be served. `files` are names, as an URL has them, → files of ours."""
+    """A classic repository that is ready to be served. `files` are names, as an URL has them, → files of
+    ours."""
 
     host: str
     path: str
@@ -46,16 +51,20 @@ class ChartRepository:
             )
 
 
-def package(url: str, folder: Path, *, into: Path, helm: Path, environ: Mapping[str, str]) -> ChartRepository:
+Charts = ChartRepository | Registry
+"""What requests for charts are answered by."""
+
+
+def package(url: str, folder: Path, *, into: Path, helm: Path, environ: Mapping[str, str]) -> Charts:
     """Package the charts in `folder` (chart folders and .tgz files, one level deep) into `into`, with an
-    index.
+    index: a classic repository, or for an oci:// URL a registry.
 
     `folder` is not changed. Raises ConfigError for a URL that is none, a folder without charts, a chart that
     helm refuses, and a symlink that leads out of `folder`.
     """
     address = parse(url)
-    if address is None or address.scheme not in {"http", "https"}:
-        raise ConfigError(f"charts: {url}: expected the https:// address of a chart repository")
+    if address is None or address.scheme not in {"http", "https", "oci"}:
+        raise ConfigError(f"charts: {url}: expected the https:// or oci:// address of a chart repository")
     if not folder.is_dir():
         raise ConfigError(f"charts: {url}: expected a folder of charts, saw none at {folder.name}")
     _stay_inside(url, folder)
@@ -68,6 +77,7 @@ def package(url: str, folder: Path, *, into: Path, helm: Path, environ: Mapping[
         )
     for file in ready:
         shutil.copyfile(file, into / file.name)
+    oci = address.scheme == "oci"
     home = into / ".helm"
     env = {
         **{k: v for k, v in environ.items() if not k.startswith("HELM_")},
@@ -76,11 +86,14 @@ def package(url: str, folder: Path, *, into: Path, helm: Path, environ: Mapping[
     try:
         if sources:
             run(helm, "package", *sources, "--destination", into, env=env, limit=120)
-        run(helm, "repo", "index", into, "--url", url.rstrip("/"), env=env, limit=120)
+        form = ("--json",) if oci else ("--url", url.rstrip("/"))
+        run(helm, "repo", "index", into, *form, env=env, limit=120)
     except EngineError as error:
         raise ConfigError(f"charts: {url}: helm cannot package {folder.name}. {error}") from error
     finally:
         shutil.rmtree(home, ignore_errors=True)
+    if oci:
+        return registry(address.host, address.path, into)
     files = {p.name: p for p in sorted(into.iterdir()) if p.is_file()}
     return ChartRepository(host=address.host, path=address.path, files=files)
 

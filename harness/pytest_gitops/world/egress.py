@@ -134,25 +134,28 @@ class Egress:
         """Record that a host, or one repository of it, was refused."""
         return self._record(Refusal(host=host, port=port, reason=Reason.REFUSED, path=path))
 
-    def unreachable(self, host: str, port: int, detail: str) -> Unreached:
-        """Record that an allowed host did not answer."""
-        return self._record(Refusal(host=host, port=port, reason=Reason.UNREACHABLE, detail=detail))
+    def unreachable(self, host: str, port: int, detail: str, path: str = "") -> Unreached:
+        """Record that an allowed host, or one repository of it, did not answer."""
+        return self._record(
+            Refusal(host=host, port=port, reason=Reason.UNREACHABLE, path=path, detail=detail)
+        )
 
     def _record(self, refusal: Refusal) -> Unreached:
         with self._lock:
             self._seen[refusal] += 1
         return Unreached(refusal)
 
-    def dial(self, host: str, port: int) -> socket.socket:
-        """A connection to a host outside. Raises Unreached, and records it, if that is not allowed or
-        fails."""
+    def dial(self, host: str, port: int, path: str = "") -> socket.socket:
+        """A connection to a host outside. Raises Unreached, and records it, if that is not allowed or fails;
+        `path` as in Refusal."""
         if not self.allows(host):
-            raise self.refuse(host, port)
+            raise self.refuse(host, port, path)
         try:
             proxy = self._upstream(host, port)
             return self._through(proxy, host, port) if proxy else self._direct(host, port)
         except (OSError, ValueError) as error:
-            raise self.unreachable(host, port, str(getattr(error, "strerror", None) or error)) from error
+            detail = str(getattr(error, "strerror", None) or error)
+            raise self.unreachable(host, port, detail, path) from error
 
     def _direct(self, host: str, port: int) -> socket.socket:
         known = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -29,9 +29,11 @@ class _Connection(http.client.HTTPConnection):
         self.sock = sock
 
 
-def forward(exchange: Exchange, *, tls: bool, host: str, port: int, path: str, egress: Egress) -> None:
-    """Ask the real `host` and give its answer back. Raises Unreached."""
-    sock = egress.dial(host, port)
+def forward(
+    exchange: Exchange, *, tls: bool, host: str, port: int, path: str, part: str, egress: Egress
+) -> None:
+    """Ask the real `host` for `path` and give its answer back. Raises Unreached, for `part` of the host."""
+    sock = egress.dial(host, port, part)
     try:
         sock.settimeout(REPLY_LIMIT)
         if tls:
@@ -50,18 +52,19 @@ def forward(exchange: Exchange, *, tls: bool, host: str, port: int, path: str, e
         with connection.getresponse() as answer:
             _give_back(exchange, answer)
     except (OSError, http.client.HTTPException) as error:
-        raise egress.unreachable(host, port, str(error) or type(error).__name__) from error
+        raise egress.unreachable(host, port, str(error) or type(error).__name__, part) from error
     finally:
         with contextlib.suppress(OSError):
             sock.close()
 
 
 def _give_back(exchange: Exchange, answer: http.client.HTTPResponse) -> None:
-    headers = [
-        (n, v)
-        for n, v in answer.getheaders()
-        if n.lower() not in HOP_BY_HOP and n.lower() != "content-length"
-    ]
+    headers = [(n, v) for n, v in answer.getheaders() if n.lower() not in HOP_BY_HOP]
+    if exchange.method == "HEAD":
+        # The length is a part of what was asked: a registry's clients take an image's size from it.
+        exchange.stream(answer.status, iter(()), headers=headers)
+        return
+    headers = [(n, v) for n, v in headers if n.lower() != "content-length"]
     if answer.status in BODILESS:
         exchange.reply(answer.status, headers=headers)
     else:

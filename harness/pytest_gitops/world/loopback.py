@@ -67,7 +67,8 @@ class World:
         self._write_ssh()
 
     def serve_charts(self, url: str, folder: Path, *, helm: Path) -> None:
-        """Answer `url` as a chart repository made of `folder`. Raises ConfigError as charts.package does."""
+        """Answer `url` as a chart repository made of `folder`, an oci:// one as a registry. Raises ConfigError as
+        charts.package does."""
         self._charts += 1
         into = self._directory / "charts" / str(self._charts)
         self._routes.add_charts(package(url, folder, into=into, helm=helm, environ=self._environ))

@@ -123,17 +123,18 @@ class Proxy:
 
     def _answer(self, exchange: Exchange, *, tls: bool, host: str, port: int, path: str) -> None:
         bare_path, _, query = path.partition("?")
-        repository = gitservice.repository_path(bare_path)
+        repository, egress = gitservice.repository_path(bare_path), self._routes.egress
+        # Of a host that is there in part, what is not is told apart by its path.
+        part = repository.strip("/").removesuffix(".git") if self._routes.stands_in_for(host) else ""
         try:
             if chart := self._routes.chart_for(host, bare_path):
                 chart.answer(exchange, bare_path)
             elif bare := self._routes.repository_for(host, repository):
                 gitservice.answer(exchange, bare_path, query, bare, self._routes.environ)
-            elif self._routes.egress.allows(host):
-                forward(exchange, tls=tls, host=host, port=port, path=path, egress=self._routes.egress)
+            elif egress.allows(host):
+                forward(exchange, tls=tls, host=host, port=port, path=path, part=part, egress=egress)
             else:
-                part = repository.strip("/") if self._routes.stands_in_for(host) else ""
-                raise self._routes.egress.refuse(host, port, part.removesuffix(".git"))
+                raise egress.refuse(host, port, part)
         except Unreached as error:
             _refuse(exchange, error)
         except BadRequest as error:

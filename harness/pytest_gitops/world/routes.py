@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pytest_gitops.world.charts import ChartRepository
+from pytest_gitops.world.charts import Charts
 from pytest_gitops.world.egress import Egress
 from pytest_gitops.world.urls import SSH_HOSTS, Address, locate, parse
 
@@ -19,7 +19,7 @@ class Routes:
         self._lock = threading.Lock()
         self._repositories: dict[str, Path] = {}
         self._addresses: dict[Address, None] = {}
-        self._charts: list[ChartRepository] = []
+        self._charts: list[Charts] = []
         self._tunnels: dict[tuple[str, int], tuple[str, int]] = {}
 
     def add_repository(self, urls: Iterable[str], bare: Path) -> None:
@@ -29,7 +29,7 @@ class Routes:
                 self._repositories[locate(address.host, address.path)] = bare
                 self._addresses[address] = None
 
-    def add_charts(self, charts: ChartRepository) -> None:
+    def add_charts(self, charts: Charts) -> None:
         with self._lock:
             self._charts.append(charts)
 
@@ -54,7 +54,7 @@ class Routes:
         with self._lock:
             return self._repositories.get(locate(host, path))
 
-    def chart_for(self, host: str, path: str) -> ChartRepository | None:
+    def chart_for(self, host: str, path: str) -> Charts | None:
         """The chart repository that a request's path belongs to, the longest match first."""
         with self._lock:
             return max(

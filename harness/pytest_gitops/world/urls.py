@@ -58,6 +58,13 @@ def parse(url: str) -> Address | None:
     return _address(parts.scheme.lower(), parts.username or "", parts.hostname, port, parts.path)
 
 
+def parse_registry(url: str) -> Address | None:
+    """The parts of an OCI registry's name as Argo CD has it beside `chart`, without a scheme
+    (util/helm/client.go, IsHelmOciRepo); None for whatever is none."""
+    address = None if "://" in url else parse(f"oci://{url.strip()}")
+    return address if address is not None and address.host else None
+
+
 def _address(scheme: str, user: str, host: str, port: int | None, path: str) -> Address:
     scheme = "ssh" if scheme in {"git+ssh", "ssh+git"} else scheme
     return Address(

@@ -122,16 +122,17 @@ class Exchange:
             self._sock.sendall(body)
 
     def stream(self, status: int, pieces: Iterator[bytes], *, headers: Headers = ()) -> None:
-        """Answer with pieces as they come."""
-        chunked = self.version == "HTTP/1.1"
-        if not chunked:
+        """Answer with pieces as they come; a HEAD with `headers` alone."""
+        bodiless = self.method == "HEAD"
+        chunked = self.version == "HTTP/1.1" and not bodiless
+        if not chunked and not bodiless:
             self.keep = False
         coding = [("transfer-encoding", "chunked")] if chunked else []
         self._head(status, "", [*headers, *coding])
         for piece in pieces:
-            if piece and self.method != "HEAD":
+            if piece and not bodiless:
                 self._sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-        if chunked and self.method != "HEAD":
+        if chunked:
             self._sock.sendall(b"0\r\n\r\n")
 
     def established(self) -> None:

@@ -150,10 +150,11 @@ def test_a_symlink_out_of_the_charts_folder_is_refused(tmp_path):
         packaged(tmp_path)
 
 
-@pytest.mark.parametrize("url", ["git@github.com:o/r.git", "/charts", "oci://charts.example.com/x", ""])
-def test_charts_are_served_at_http_addresses_only(tmp_path, url):
+@pytest.mark.parametrize("url", ["git@github.com:o/r.git", "/charts", "charts.example.com/x", ""])
+def test_charts_are_served_at_http_and_oci_addresses_only(tmp_path, url):
     chart(tmp_path / "charts")
-    with pytest.raises(ConfigError, match="expected the https:// address of a chart repository"):
+    expected = "expected the https:// or oci:// address of a chart repository"
+    with pytest.raises(ConfigError, match=expected):
         packaged(tmp_path, url)
 
 

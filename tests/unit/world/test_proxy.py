@@ -16,6 +16,7 @@ from pytest_gitops.world.charts import ChartRepository
 from pytest_gitops.world.egress import Egress
 from pytest_gitops.world.listener import Connections, Listener
 from pytest_gitops.world.proxy import USER, Proxy
+from pytest_gitops.world.registry import Registry
 from pytest_gitops.world.routes import Routes
 
 TOKEN = "token"
@@ -83,6 +84,9 @@ class Near:
             found[f"{name}.yaml"] = self.folder / f"{name}.yaml"
             (self.folder / f"{name}.yaml").write_text(content)
         self.routes.add_charts(ChartRepository(host="charts.example.com", path=url_path, files=found))
+
+    def registry(self, path: str) -> None:
+        self.routes.add_charts(Registry(host="charts.example.com", path=path, charts={}))
 
     @contextmanager
     def socket(self):
@@ -178,6 +182,27 @@ def test_a_neighbour_of_a_chart_repositorys_path_is_not_covered(near):
     ]
 
 
+def test_a_registry_answers_for_its_charts_and_the_rest_of_its_host_is_as_it_was(near):
+    near.charts(url_path="", index="the index")
+    near.registry("v2/charts")
+    for path, expected in (
+        ("/index.yaml", b"the index"),
+        ("/v2/", b"{}"),
+        ("/v2/charts/redis/tags/list", b"NAME_UNKNOWN"),
+        ("/v2/other/redis/tags/list", b"no such chart in this repository"),
+    ):
+        request = f"GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n".encode()
+        assert expected in near.ask_inside("charts.example.com", request), path
+
+
+def test_other_charts_of_a_registrys_host_are_refused_by_their_path(near):
+    near.registry("v2/charts")
+    path = "v2/other/redis/manifests/1.0.0"
+    request = f"GET /{path} HTTP/1.1\r\nConnection: close\r\n\r\n".encode()
+    assert near.ask_inside("charts.example.com", request).startswith(b"HTTP/1.1 403 ")
+    assert [(r.host, r.path) for r in near.egress.refusals] == [("charts.example.com", path)]
+
+
 def test_a_refused_host_is_named_in_the_status_line(near, outside):
     answer = near.ask(b"CONNECT evil.example.com:443 HTTP/1.1\r\nConnection: close\r\n" + AUTH + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 403 evil.example.com (port 443) is not allowed by pytest-gitops\r\n")
@@ -203,6 +228,16 @@ def test_the_rest_of_an_allowed_host_is_passed_on_without_our_password(near, out
     assert b"Proxy-Authorization" not in sent
 
 
+def test_the_length_that_a_real_host_tells_of_is_passed_on(near):
+    near.registry("v2/charts")
+    near.egress.allow(["charts.example.com"])
+    request = b"HEAD /v2/other/redis/manifests/1.0.0 HTTP/1.1\r\nConnection: close\r\n\r\n"
+    answer = near.ask_inside("charts.example.com", request)
+    assert answer.startswith(b"HTTP/1.1 201 ")
+    assert b"Content-Length: 4\r\n" in answer
+    assert b"chunked" not in answer
+
+
 def test_a_plain_request_to_an_allowed_host_is_passed_on(near, outside):
     near.egress.allow(["plain.example.com"])
     request = b"GET http://plain.example.com/x HTTP/1.1\r\nHost: plain.example.com\r\nConnection: close\r\n"
@@ -225,8 +260,9 @@ def test_a_real_host_that_cannot_be_trusted_is_not_used(tmp_path, outside):
     answer = near.ask_inside("charts.example.com", b"GET /x HTTP/1.1\r\nConnection: close\r\n\r\n")
     near.connections.shut()
     near.listener.stop()
-    assert answer.startswith(b"HTTP/1.1 502 charts.example.com (port 443) is out of reach: ")
+    assert answer.startswith(b"HTTP/1.1 502 charts.example.com/x (port 443) is out of reach: ")
     assert b"CERTIFICATE_VERIFY_FAILED" in answer
+    assert [(r.reason, r.path) for r in near.egress.refusals] == [("unreachable", "x")]
     assert outside.heard in ([], [b"not trusted"])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_gitops.world.urls import canonical, locate, parse
+from pytest_gitops.world.urls import canonical, locate, parse, parse_registry
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,26 @@ def test_the_parts_of_a_url_are_kept_as_written():
         "ssh", "me", "git.example.com", 2222, "Group/Sub/Repo.git",
     )  # fmt: skip
     assert parse("https://[::1]:8443/x").host == "::1"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("registry.example.com/team/charts", ("registry.example.com", 443, "team/charts")),
+        ("Registry.example.com:5000/charts/", ("registry.example.com", 5000, "charts")),
+        ("registry.example.com", ("registry.example.com", 443, "")),
+        ("localhost:5000/charts", ("localhost", 5000, "charts")),
+        ("[::1]/charts", ("::1", 443, "charts")),
+    ],
+)
+def test_a_registry_is_named_without_a_scheme(name, parts):
+    address = parse_registry(name)
+    assert address
+    assert (address.scheme, address.host, address.port, address.path) == ("oci", *parts)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "oci://registry.example.com/x", "https://x/y", "git@github.com:o/r", "/charts", "./charts", "../x"]
+)  # fmt: skip
+def test_what_has_a_scheme_or_no_host_is_no_registrys_name(name):
+    assert parse_registry(name) is None

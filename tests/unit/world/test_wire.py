@@ -121,6 +121,13 @@ def test_a_body_nobody_read_ends_the_connection(ends):
     assert not seen.keep
 
 
+def test_a_head_that_is_passed_on_has_the_headers_alone(ends):
+    seen = exchange(ends, b"HEAD / HTTP/1.1\r\n\r\n")
+    seen.stream(200, iter([b"abc"]), headers=[("content-length", "3")])
+    assert seen.keep
+    assert answer(ends) == b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: keep-alive\r\n\r\n"
+
+
 def test_head_gets_the_length_and_no_body(ends):
     exchange(ends, b"HEAD / HTTP/1.1\r\n\r\n").reply(200, b"abc")
     assert answer(ends).endswith(b"content-length: 3\r\nconnection: keep-alive\r\n\r\n")
