@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import API
+from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import GitOpsError, WaitTimeout
 from pytest_gitops.plan import Generated
 from pytest_gitops.repository.discovery import Declared
@@ -39,6 +41,22 @@ def expand(api: Api, sets: Sequence[Declared], *, control: str) -> dict[str, Gen
     for key, path, uid in created:
         found[key] = _made(api, path, uid)
     return found
+
+
+def remove_all(api: Api) -> None:
+    """Remove every set and what it made, as if they had never been; no controller of Argo CD's may be running.
+
+    Finalizers are taken away, not honoured, for nothing was ever synced.
+    """
+    for kind in ("applicationsets", "applications"):
+        for each in api.get(f"{API}/{kind}")["items"]:
+            meta = each["metadata"]
+            path = f"{API}/namespaces/{meta['namespace']}/{kind}/{meta['name']}"
+            # The garbage collector may be faster with what belonged to a set.
+            with contextlib.suppress(ApiError):
+                if meta.get("finalizers"):
+                    api.patch(path, {"metadata": {"finalizers": None}})
+                api.delete(path)
 
 
 def _made(api: Api, path: str, uid: str) -> Generated:
