@@ -155,6 +155,12 @@ def _blocking(status: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+def shared_warnings(application: Mapping[str, Any]) -> tuple[str, ...]:
+    """What Argo CD says of objects that other Applications have: the messages of its SharedResourceWarnings."""
+    found = _list(application, "status", "conditions")
+    return tuple(str(_at(c, "message")) for c in found if _at(c, "type") == "SharedResourceWarning")
+
+
 def _stale(application: Mapping[str, Any], status: Mapping[str, Any], revisions: Sequence[str]) -> str:
     """Why the comparison does not count yet, or nothing."""
     seen = _list(status, "sync", "revisions") or [_at(status, "sync", "revision") or ""]
@@ -170,7 +176,7 @@ def _stale(application: Mapping[str, Any], status: Mapping[str, Any], revisions:
     # With `sources`, `source` is not looked at; a hydrated source is written nowhere in the specification.
     source = "sources" if _list(application, "spec", "sources") else "source"
     for part in () if _at(application, "spec", "sourceHydrator") else (source, "destination"):
-        if compared and _bare(_at(compared, part)) != _bare(_at(application, "spec", part)):
+        if compared and bare(_at(compared, part)) != bare(_at(application, "spec", part)):
             return f"compared to another spec.{part}, not yet to the present one"
     return ""
 
@@ -188,12 +194,12 @@ def _time(value: Any) -> datetime | None:
         return None
 
 
-def _bare(value: Any) -> Any:
+def bare(value: Any) -> Any:
     """A value without what Go leaves out when it writes it: empty texts, lists and mappings, zeros, `false`."""
     if isinstance(value, Mapping):
-        return {k: bare for k, v in value.items() if (bare := _bare(v))} or None
+        return {k: kept for k, v in value.items() if (kept := bare(v))} or None
     if isinstance(value, list):
-        return [_bare(v) for v in value] or None
+        return [bare(v) for v in value] or None
     return value or None
 
 

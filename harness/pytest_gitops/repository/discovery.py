@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_gitops.model import Case, Destination, Finding, Origin, Severity, Source
-from pytest_gitops.repository import kustomization
+from pytest_gitops.repository import charts, kustomization
 from pytest_gitops.repository.globs import glob
 from pytest_gitops.repository.manifest import Document, ManifestError, parse
 
@@ -72,7 +72,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declarations:
-    """Everything found, in the order of files and lines. `control` is the namespace Argo CD lives in."""
+    """Everything found, in the order of files and lines. `control` is the namespace Argo CD lives in; `templates` are
+    manifests of Helm charts that are none before somebody renders the chart."""
 
     control: str
     applications: tuple[Declared, ...]
@@ -83,6 +84,7 @@ class Declarations:
     problems: tuple[Problem, ...]
     warnings: tuple[Finding, ...]
     searched: int
+    templates: tuple[charts.Template, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,34 +103,38 @@ def discover(
 ) -> Declarations:
     """Search `entries` for what Declarations has; `read` gives the content of paths, in bulk. `ignore` are globs."""
     entries = sorted(entries, key=lambda e: e.path)
-    folders = {posixpath.dirname(e.path) for e in entries if posixpath.basename(e.path) == "Chart.yaml"}
-    wanted, warnings = [], []
+    folders = charts.folders(e.path for e in entries)
+    wanted, templates, warnings = [], {}, []
     ignored = [glob(g) for g in ignore]
     for entry in entries:
-        name = posixpath.basename(entry.path)
-        if not (entry.path.endswith(ENDINGS) or name in kustomization.NAMES) or _is_template(
-            entry.path, folders
-        ):
+        path, chart = entry.path, charts.chart_of(entry.path, folders)
+        if not (path.endswith(ENDINGS) or posixpath.basename(path) in kustomization.NAMES):
             continue
-        if any(pattern.fullmatch(entry.path) for pattern in ignored):
+        if any(pattern.fullmatch(path) for pattern in ignored):
             continue
-        if entry.size > MAX_BYTES:
-            warnings.append(_too_large(entry))
-            continue
-        wanted.append(entry.path)
+        if chart is not None and entry.size <= MAX_BYTES:
+            templates[path] = chart
+        elif chart is None and not _is_template(path, folders):
+            if entry.size <= MAX_BYTES:
+                wanted.append(path)
+            else:
+                warnings.append(_too_large(entry))
     search = _Search()
-    contents = read(wanted)
-    search.patches = kustomization.patch_files(contents)
+    contents = read([*wanted, *templates])
+    search.patches = kustomization.patch_files({p: contents.get(p, b"") for p in wanted})
     for path in wanted:
         search.file(path, contents.get(path, b""))
-    return search.result(tuple(warnings))
+    found = (
+        t for path, chart in templates.items() for t in charts.templates(path, contents.get(path, b""), chart)
+    )
+    return search.result(tuple(warnings), tuple(found))
 
 
-def _is_template(path: str, charts: set[str]) -> bool:
+def _is_template(path: str, folders: frozenset[str]) -> bool:
     """Templates and subcharts of a Helm chart are not manifests yet: they are found by rendering."""
     parts = path.split("/")
     return any(
-        "/".join(parts[:i]) in charts and parts[i] in {"templates", "charts", "crds"}
+        "/".join(parts[:i]) in folders and parts[i] in {"templates", "charts", "crds"}
         for i in range(len(parts) - 1)
     )
 
@@ -253,7 +259,7 @@ class _Search:
         )
         self.problems.append(Problem(file=path, finding=finding))
 
-    def result(self, warnings: tuple[Finding, ...]) -> Declarations:
+    def result(self, warnings: tuple[Finding, ...], templates: tuple[charts.Template, ...]) -> Declarations:
         def of(*kinds: str) -> tuple[Declared, ...]:
             return tuple(d for d in self.found if d.kind in kinds)
 
@@ -267,6 +273,7 @@ class _Search:
             problems=tuple(self.problems),
             warnings=warnings + tuple(self.warnings),
             searched=self.searched,
+            templates=templates,
         )
 
 

@@ -77,8 +77,7 @@ class Answers:
 
 def make_plan(cases: Sequence[Case], **more: Any) -> Plan:
     parts: dict[str, Any] = {
-        "documents": {}, "duplicates": {}, "cycles": frozenset(), "contains_itself": frozenset(), "projects": (),
-        "sets": (), "problems": (), **more,
+        "duplicates": {}, "cycles": frozenset(), "projects": (), "problems": (), **more,
     }  # fmt: skip
     return Plan(cases=tuple(cases), **parts)
 

@@ -10,11 +10,12 @@ from typing import Any, cast
 import pytest
 from stage_support import HEAD, URL, Answers, make_context, make_plan
 
+from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.repository.discovery import case_of
-from pytest_gitops.stages import converge
+from pytest_gitops.stages import drive
 
 LIMIT = 300.0
 
@@ -48,20 +49,32 @@ class FakeApplications:
         return self.events if namespace == "web" and names else ()
 
 
+class FakeApi:
+    """Knows ClusterRoles, which have no namespace, and nothing else of kinds."""
+
+    def is_namespaced(self, api_version: str, kind: str) -> bool:
+        return kind != "ClusterRole"
+
+
 class Driver:
-    """One run of the stage, its clock in the test's hand."""
+    """One run of the stage, its clock in the test's hand. `renders` has the objects of cases, by name."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, plan: Sequence[Case], judged: Sequence[str] | None = None
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        plan: Sequence[Case],
+        judged: Sequence[str] | None = None,
+        renders: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     ) -> None:
         self.at = 1000.0
-        monkeypatch.setattr(converge, "now", lambda: self.at)
-        self.context = make_context(timeout=LIMIT, api=object())
+        monkeypatch.setattr(drive, "now", lambda: self.at)
+        self.context = make_context(timeout=LIMIT, api=FakeApi())
         self.context.plan = make_plan(plan)
+        self.context.renders = {c.id: Rendered(objects=tuple((renders or {}).get(c.name, ()))) for c in plan}
         self.answers = Answers()
         cases = [c for c in plan if judged is None or c.name in judged]
         self.fake = FakeApplications()
-        self.drive = converge._Drive(self.context, cases, self.answers)
+        self.drive = drive.Drive(self.context, cases, self.answers, stage="converge")
         self.drive.applications = cast(Any, self.fake)
 
     def see(self, name: str, application: Mapping[str, Any]) -> None:
@@ -150,9 +163,9 @@ def test_synced_and_healthy_counts_when_it_has_stayed_so(monkeypatch: pytest.Mon
     driver = Driver(monkeypatch, [case("web")])
     driver.after(3)
     driver.see("web", state("web"))
-    driver.after(converge.SETTLE / 2)
+    driver.after(drive.SETTLE / 2)
     assert driver.none_given()
-    driver.after(converge.SETTLE)
+    driver.after(drive.SETTLE)
     result = driver.of("web")
     assert (result.outcome, result.code, result.message) == (Outcome.PASSED, "", "")
     assert result.evidence["healthyAtSeconds"] == 3
@@ -165,7 +178,7 @@ def test_what_does_not_stay_is_not_counted_from_its_first_moment(monkeypatch: py
     driver = Driver(monkeypatch, [case("web")])
     for _ in range(8):
         driver.see("web", state("web"))
-        driver.after(converge.SETTLE * 0.9)
+        driver.after(drive.SETTLE * 0.9)
         driver.see("web", state("web", "OutOfSync"))
         driver.after(0.1)
     assert driver.none_given()
@@ -178,7 +191,7 @@ def test_what_turns_back_and_forth_until_the_deadline_fails_and_says_so(
     while not driver.done and driver.at < 1000 + 2 * LIMIT:
         driver.see("web", state("web", health="Progressing"))
         driver.see("web", state("web"))
-        driver.after(converge.SETTLE * 0.9)
+        driver.after(drive.SETTLE * 0.9)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.FAILED, "never-healthy")
     assert "it became Synced and Healthy again and again, and never stayed so for 1 s" in result.message
@@ -211,7 +224,7 @@ def test_what_is_stuck_is_given_up_when_nothing_moves(
 ) -> None:
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", seen)
-    driver.after(converge.QUIET - 1)
+    driver.after(drive.QUIET - 1)
     assert driver.none_given()
     driver.after(2)
     result = driver.of("web")
@@ -226,7 +239,7 @@ def test_while_others_move_what_is_stuck_waits(monkeypatch: pytest.MonkeyPatch) 
     driver.see("web", state("web", "OutOfSync", "Missing", "Failed"))
     for phase in ("", "Running", "Succeeded"):
         driver.see("crd", state("crd", "OutOfSync", "Missing", phase))
-        driver.after(converge.QUIET - 1)
+        driver.after(drive.QUIET - 1)
     assert driver.none_given()
     driver.see("web", state("web"))
     driver.after(2)
@@ -237,7 +250,7 @@ def test_what_is_at_work_counts_as_moving_for_a_while(monkeypatch: pytest.Monkey
     driver = Driver(monkeypatch, [case("web"), case("db")])
     driver.see("web", state("web", "OutOfSync", "Missing", "Failed"))
     driver.see("db", state("db", "OutOfSync", "Missing", "Running"))  # a hook's Job, of which nothing is seen
-    driver.after(converge.BUSY + converge.QUIET - 1)
+    driver.after(drive.BUSY + drive.QUIET - 1)
     assert driver.none_given()
     driver.after(2)
     assert driver.of("web").code == "sync-failed"
@@ -246,10 +259,10 @@ def test_what_is_at_work_counts_as_moving_for_a_while(monkeypatch: pytest.Monkey
 def test_what_is_through_is_not_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web"), case("db")])
     driver.see("db", state("db"))
-    driver.after(converge.SETTLE)
+    driver.after(drive.SETTLE)
     driver.see("db", state("db", health="Progressing"))
     driver.see("web", state("web", "OutOfSync", "Missing", "Failed"))
-    driver.after(converge.QUIET + 1)
+    driver.after(drive.QUIET + 1)
     assert driver.of("web").code == "sync-failed"
 
 
@@ -257,11 +270,11 @@ def test_one_application_gets_one_verdict(monkeypatch: pytest.MonkeyPatch) -> No
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web"))
     driver.see("web", state("web", "OutOfSync"))
-    driver.after(converge.QUIET - converge.SETTLE / 2)
+    driver.after(drive.QUIET - drive.SETTLE / 2)
     driver.see("web", state("web"))
-    driver.after(converge.SETTLE / 2)
+    driver.after(drive.SETTLE / 2)
     assert driver.none_given()  # it has been good before, and may stay so now
-    driver.after(converge.SETTLE + 5)
+    driver.after(drive.SETTLE + 5)
     assert driver.of("web").outcome is Outcome.PASSED
 
 
@@ -269,14 +282,14 @@ def test_news_of_a_good_application_do_not_begin_its_time_again(monkeypatch: pyt
     driver = Driver(monkeypatch, [case("web")])
     for _ in range(4):
         driver.see("web", state("web"))
-        driver.after(converge.SETTLE / 2)
+        driver.after(drive.SETTLE / 2)
     assert driver.of("web").outcome is Outcome.PASSED
 
 
 def test_what_claims_to_be_at_work_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web", health="Progressing"))
-    driver.after(converge.STILL - 1)
+    driver.after(drive.STILL - 1)
     assert driver.none_given()
     driver.after(2)
     result = driver.of("web")
@@ -299,7 +312,7 @@ def test_two_that_fail_and_are_retried_do_not_keep_each_other_alive(monkeypatch:
             driver.see(name, state(name, "OutOfSync", "Missing", "Running", message=text, retryCount=attempt))
             driver.after(1)
     assert driver.done
-    assert driver.at <= 1000 + 3 * (converge.QUIET + converge.BUSY)
+    assert driver.at <= 1000 + 3 * (drive.QUIET + drive.BUSY)
     assert {driver.of(n).code for n in ("web", "db")} == {"sync-failed"}
 
 
@@ -319,7 +332,7 @@ def test_what_is_deleted_meanwhile_is_not_green(monkeypatch: pytest.MonkeyPatch)
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web"))
     driver.see("web", {})
-    driver.after(converge.QUIET + 1)
+    driver.after(drive.QUIET + 1)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.FAILED, "deleted")
 
@@ -333,7 +346,7 @@ def test_a_failure_says_where_what_was_seen_and_what_to_do(monkeypatch: pytest.M
     ]
     driver.see("web", state("web", "OutOfSync", "Missing", "Failed", message='namespaces "web" not found', retryCount=2,
                             syncResult={"resources": failed}))  # fmt: skip
-    driver.after(converge.QUIET)
+    driver.after(drive.QUIET)
     result = driver.of("web")
     assert result.message.splitlines() == [
         "web.yaml:1: Application argocd/web did not become Synced and Healthy and nothing moves any more",
@@ -362,7 +375,7 @@ def test_what_argo_cd_never_got_to_is_an_error_and_no_failure(
         driver.see("web", manifest("web"))
     if seen == "stale":
         driver.see("web", state("web", revision="0" * 40))
-    driver.after(converge.STILL - 1)
+    driver.after(drive.STILL - 1)
     assert driver.none_given()
     driver.after(1)
     result = driver.of("web")
@@ -382,7 +395,7 @@ def test_what_argo_cd_itself_cannot_do_is_no_fault_of_the_application(
 ) -> None:
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web", "OutOfSync", "Missing", "Error", message=message))
-    driver.after(converge.QUIET + 1)
+    driver.after(drive.QUIET + 1)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
     assert message in result.message
@@ -411,9 +424,9 @@ def test_a_sync_that_cannot_be_started_is_an_error(monkeypatch: pytest.MonkeyPat
 
 def test_a_run_ends_when_all_that_is_judged_is(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("root"), case("child", "root")], judged=["child"])
-    monkeypatch.setattr(converge, "TICK", 0.001)
+    monkeypatch.setattr(drive, "TICK", 0.001)
     ticks = itertools.count()
-    monkeypatch.setattr(converge, "now", lambda: 1000.0 + next(ticks) / 10)
+    monkeypatch.setattr(drive, "now", lambda: 1000.0 + next(ticks) / 10)
 
     def watch(act: Callable[[str, Mapping[str, Any]], None], *, stop: threading.Event) -> None:
         act("argocd/stranger", state("stranger"))
@@ -475,10 +488,10 @@ def test_a_child_that_its_parent_never_makes_fails_once_the_parent_is_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     driver = Driver(monkeypatch, [case("root"), case("child", "root")])
-    driver.after(converge.QUIET + 1)
+    driver.after(drive.QUIET + 1)
     assert driver.none_given()  # the parent is still on its way
     driver.see("root", state("root"))
-    driver.after(converge.QUIET + 3)
+    driver.after(drive.QUIET + 3)
     assert driver.of("root").outcome is Outcome.PASSED
     result = driver.of("child")
     assert (result.outcome, result.code) == (Outcome.FAILED, "never-created")
@@ -488,7 +501,7 @@ def test_a_child_that_its_parent_never_makes_fails_once_the_parent_is_through(
 def test_a_child_whose_parent_never_comes_up_is_the_parents_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("root"), case("child", "root")])
     driver.see("root", state("root", health="Progressing"))
-    driver.after(converge.STILL + converge.QUIET + converge.BUSY + 1)
+    driver.after(drive.STILL + drive.QUIET + drive.BUSY + 1)
     assert (driver.of("child").outcome, driver.of("child").code) == (Outcome.FAILED, "never-created")
 
 
@@ -498,7 +511,7 @@ def test_a_child_that_is_there_has_its_own_time_whatever_its_parent_says(
     driver = Driver(monkeypatch, [case("root"), case("child", "root")])
     driver.see("root", state("root"))
     driver.see("child", state("child", health="Progressing"))
-    driver.after(converge.STILL - 1)
+    driver.after(drive.STILL - 1)
     assert [key for key, _ in driver.answers.given] == ["argocd/root"]
 
 
@@ -509,7 +522,7 @@ def test_what_others_need_is_created_and_not_judged(monkeypatch: pytest.MonkeyPa
     assert set(driver.drive.tracks) == {"argocd/root", "argocd/child"}
     driver.see("root", state("root", "OutOfSync", "Missing", "Failed"))
     driver.see("child", state("child"))
-    driver.after(converge.QUIET * 3)
+    driver.after(drive.QUIET * 3)
     assert driver.done
     assert [key for key, _ in driver.answers.given] == ["argocd/child"]
 
@@ -564,11 +577,11 @@ def test_what_is_synced_and_healthy_at_once_is_synced_all_the_same(monkeypatch: 
     # Nothing but hooks: Argo CD calls it Synced and Healthy, and none of them has run.
     driver = Driver(monkeypatch, [case("web", automated=False)])
     driver.see("web", state("web", phase="", automated=False))
-    driver.after(converge.SETTLE + 5)
+    driver.after(drive.SETTLE + 5)
     assert driver.fake.synced == ["web"]
     assert driver.none_given()
     driver.see("web", state("web", automated=False))
-    driver.after(converge.SETTLE + 1)
+    driver.after(drive.SETTLE + 1)
     assert driver.of("web").outcome is Outcome.PASSED
 
 
@@ -600,7 +613,7 @@ def test_two_that_we_sync_and_that_fail_do_not_go_on_for_ever(monkeypatch: pytes
             driver.see(name, state(name, "OutOfSync", "Missing", "Running", automated=False))
             driver.see(name, state(name, "OutOfSync", "Missing", "Failed", automated=False))
         answered = len(driver.fake.synced)
-    assert driver.at < 1000 + 3 * (converge.QUIET + converge.BUSY)
+    assert driver.at < 1000 + 3 * (drive.QUIET + drive.BUSY)
     assert {driver.of(n).code for n in ("web", "db")} == {"sync-failed"}
 
 
@@ -638,7 +651,7 @@ def test_only_a_source_of_this_repository_has_an_expected_commit(
     source: dict[str, Any], expected: str
 ) -> None:
     made = case_of({"spec": {"sources": [source, {"repoURL": URL}]}}, control="argocd", file="a.yaml", line=1)
-    assert converge._expected(make_context(), made) == (expected, HEAD)
+    assert drive._expected(make_context(), made) == (expected, HEAD)
 
 
 def test_the_first_time_that_it_was_synced_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -655,7 +668,7 @@ def test_without_an_object_to_blame_no_events_are_asked_for(monkeypatch: pytest.
     driver.fake.events = ("Pod web-1: Failed: no image",)
     seen = state("web", "OutOfSync", "Missing", "Failed")
     driver.see("web", seen)
-    driver.after(converge.QUIET)
+    driver.after(drive.QUIET)
     assert "event" not in driver.of("web").message
     assert " and 0 more" not in driver.of("web").message
     assert "tried" not in driver.of("web").message

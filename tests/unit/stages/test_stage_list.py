@@ -9,7 +9,7 @@ import pytest
 
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import REVIEW_STAGES, VERIFY_STAGES, Finding, Outcome, Severity, Waiver
-from pytest_gitops.stages import FAMILIES, NAMES, all_stages, chosen, with_needs
+from pytest_gitops.stages import FAMILIES, NAMES, OF_BASE, all_stages, chosen, with_needs
 from pytest_gitops.stages.base import Family, judged, told
 
 
@@ -40,8 +40,9 @@ def test_needs_of_needs_are_named_once() -> None:
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (["all"], NAMES),
-        (["review"], ("source", "render", "policy")),
+        (["all"], tuple(n for n in NAMES if n not in OF_BASE)),
+        (["review"], ("source", "render", "admit", "policy")),
+        (["review", "change"], ("source", "render", "admit", "policy", "change")),
         (["verify"], ("converge",)),
         (["converge", "source", "source"], ("source", "converge")),
         (["verify", "render"], ("render", "converge")),
@@ -52,12 +53,17 @@ def test_words_mean_stages_in_the_stages_order(words: list[str], names: tuple[st
     assert chosen(words) == names
 
 
+def test_what_compares_is_asked_where_there_is_a_base() -> None:
+    assert chosen(["all"], compares=True) == NAMES
+    assert chosen(["review"], compares=True) == ("source", "render", "admit", "policy", "change")
+
+
 @pytest.mark.parametrize("word", ["", "Source", "upgraded", "source,render"])
 def test_an_unknown_word_is_refused_with_the_known_ones(word: str) -> None:
     with pytest.raises(ConfigError) as caught:
         chosen(["source", word], where="gitops_stages")
     assert str(caught.value) == (
-        f"gitops_stages: expected stages of source, render, policy, converge, review, verify, all; saw {word!r}"
+        f"gitops_stages: expected stages of source, render, admit, policy, change, converge, review, verify, all; saw {word!r}"
     )
 
 
