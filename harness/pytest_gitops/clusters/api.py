@@ -18,7 +18,7 @@ import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
-from pytest_gitops.clusters.apierror import ApiError, refusal
+from pytest_gitops.clusters.apierror import ApiError, Reply, refusal, warnings_of
 from pytest_gitops.clusters.watching import Stream, Watch
 from pytest_gitops.errors import EngineError
 from pytest_gitops.waiting import wait_until
@@ -30,6 +30,9 @@ MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""How to ask for as little as can be of an object that is not looked at."""
 
 CONNECTIONS = 32
 """Connections kept open; more threads than these work too, on connections closed after use."""
@@ -89,6 +92,25 @@ class Api:
         """Delete an object; `body` is a DeleteOptions. Raises ApiError."""
         return self._call("DELETE", path, params, body)
 
+    def ask(
+        self, method: str, path: str, body: Any, *, content_type: str = "application/json", **params: Any
+    ) -> Reply:
+        """Send a write of which only the server's opinion is wanted; `body` may be JSON already.
+
+        A refusal is returned. Raises ApiError if there is no answer, or one that is no opinion: the server's own
+        failure (5xx), or too many requests.
+        """
+        response = self._send(method, path, params, body, content_type=content_type, accept=METADATA)
+        warnings = warnings_of(response.headers.getlist("Warning"))
+        if response.status < 400:
+            return Reply(warnings=warnings)
+        error = refusal(response.status, self._loaded(response, ""), "")
+        if error.status >= 500 or error.status == 429:
+            raise ApiError(
+                error.message, status=error.status, reason=error.reason, request=f"{method} {path}"
+            )
+        return Reply(error=error, warnings=warnings)
+
     def ready(self) -> bool:
         """True if the API server answers and says that all of it is ready."""
         try:
@@ -134,6 +156,10 @@ class Api:
         """
         plural, namespaced = self._kind(api_version, kind)
         return self._base(api_version) + _tail(plural, namespace if namespaced else None, name)
+
+    def is_namespaced(self, api_version: str, kind: str) -> bool:
+        """Whether objects of this kind live in namespaces. Raises ApiError like `path_of`."""
+        return self._kind(api_version, kind)[1]
 
     def collection(self, api_version: str, kind: str) -> str:
         """The path of all objects of a kind, in every namespace. Raises ApiError like `path_of`."""
@@ -276,11 +302,12 @@ class Api:
         stream: bool = False,
         read_limit: float = READ_SECONDS,
         tries: int = 3,
+        accept: str = "application/json",
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json", "User-Agent": MANAGER, **self._authorization()}
+        headers = {"Accept": accept, "User-Agent": MANAGER, **self._authorization()}
         content = None
         if body is not None:
-            content = json.dumps(body, separators=(",", ":")).encode()
+            content = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
             headers["Content-Type"] = content_type
         # The server may have closed a connection that we kept: ask again, but after a request that was sent
         # only where asking twice does no harm.

@@ -1,8 +1,10 @@
-"""The error that says what an API server refused, and why."""
+"""What an API server says of a request: the error with what it refused and why, and its warnings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_gitops.errors import EngineError
@@ -27,6 +29,11 @@ class ApiError(EngineError):
         self.details: Mapping[str, Any] = details or {}
         super().__init__(f"{request}: {message}" if request else message)
 
+    @property
+    def refused(self) -> bool:
+        """Whether it is what was asked that is wrong, and not the server."""
+        return 400 <= self.status < 500
+
 
 UNFIT = "failed to create typed patch object"
 """How the server begins its sentence about an applied object that does not fit the schema."""
@@ -45,3 +52,25 @@ def refusal(status: int, body: Mapping[str, Any], request: str) -> ApiError:
         request=request,
         details=body.get("details"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came of a write: `error` if it was refused, and what the server warns of either way."""
+
+    error: ApiError | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def warnings_of(headers: Iterable[str]) -> tuple[str, ...]:
+    """The texts of `Warning` headers (RFC 7234, 5.5), each once.
+
+    >>> warnings_of(['299 - "v1 Endpoints is deprecated"'])
+    ('v1 Endpoints is deprecated',)
+    """
+    quoted = (text for header in headers for text in _QUOTED.findall(header))
+    return tuple(dict.fromkeys(_ESCAPED.sub(r"\1", text) for text in quoted))
+
+
+_QUOTED = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")

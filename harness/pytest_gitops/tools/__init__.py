@@ -12,7 +12,18 @@ from pathlib import Path
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.tools.parts import Action, Origin, Part, Progress, Tool, lock
 
-__all__ = ["ENGINE_PARTS", "Action", "Origin", "Part", "Progress", "Tool", "ensure", "installed", "locked"]
+__all__ = [
+    "API_SERVERS",
+    "ENGINE_PARTS",
+    "Action",
+    "Origin",
+    "Part",
+    "Progress",
+    "Tool",
+    "ensure",
+    "installed",
+    "locked",
+]
 
 ENGINE_PARTS = (
     "kube-apiserver",
@@ -29,6 +40,9 @@ ENGINE_PARTS = (
     "git",
 )
 """What a run with the embedded cluster needs."""
+
+API_SERVERS = {"1.36": "kube-apiserver-1-36", "1.37": "kube-apiserver"}
+"""The part by each version of Kubernetes that objects can be judged by, the oldest first."""
 
 
 def ignore(progress: Progress) -> None:

@@ -100,12 +100,14 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One entry of the lock file. With `at_least`, `version` is the oldest that will do."""
+    """One entry of the lock file. With `at_least`, `version` is the oldest that will do; one `on_demand` is had
+    only by who names it."""
 
     name: str
     version: str
     binary: str
     at_least: bool = False
+    on_demand: bool = False
     argv: tuple[str, ...] = ()
     pattern: str = ""
     releases: tuple[Release, ...] = ()
@@ -183,6 +185,7 @@ def _part(entry: dict[str, Any]) -> Part:
         version=version,
         binary=entry.get("binary", entry["name"]),
         at_least=entry.get("at-least", False),
+        on_demand=entry.get("on-demand", False),
         argv=tuple(ask.get("argv", ())),
         pattern=ask.get("pattern", ""),
         releases=tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -50,12 +51,19 @@ class Fake:
         return self.asked[-1]
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pauses between two tries take no time."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
 @pytest.fixture
 def fake() -> Iterator[Fake]:
     fake = Fake(answers={"GET /api/v1": CORE})
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer in two parts waits for an acknowledgement between them
 
         def _answer(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -86,8 +94,11 @@ def fake() -> Iterator[Fake]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 64  # more than connect at once: one that finds no room asks again a second later
+
+    server = Server(("127.0.0.1", 0), Handler)
     fake.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

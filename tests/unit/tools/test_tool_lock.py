@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.tools import ENGINE_PARTS, locked
+from pytest_gitops.tools import API_SERVERS, ENGINE_PARTS, locked
 from pytest_gitops.tools.parts import MODULES, PLATFORMS, Part, lock, numbers
 
 PARTS = {part.name: part for part in locked()}
@@ -36,23 +36,25 @@ def test_the_package_is_of_the_required_module_and_imported_by_tools_go(part: Pa
     assert (part.build.directory / "go.sum").stat().st_size > 0
 
 
-def test_kubernetes_staging_modules_are_those_of_the_locked_version() -> None:
-    replaced = re.findall(r"replace k8s\.io/\S+ => k8s\.io/\S+ v0\.(\S+)", go_mod(PARTS["kube-apiserver"]))
+@pytest.mark.parametrize("name", API_SERVERS.values())
+def test_kubernetes_staging_modules_are_those_of_the_locked_version(name: str) -> None:
+    replaced = re.findall(r"replace k8s\.io/\S+ => k8s\.io/\S+ v0\.(\S+)", go_mod(PARTS[name]))
     assert replaced
-    assert {f"1.{v}" for v in replaced} == {PARTS["kube-apiserver"].version}
+    assert {f"1.{v}" for v in replaced} == {PARTS[name].version}
 
 
 def test_all_of_kubernetes_and_all_of_argo_cd_has_one_version() -> None:
-    assert len({p.version for p in locked() if p.name.startswith("kube-")}) == 1
+    assert len({p.version for p in locked() if p.name.startswith("kube-") and not p.on_demand}) == 1
     assert PARTS["argocd"].version == PARTS["argocd-crds"].version
 
 
-def test_the_kubernetes_version_is_linked_in() -> None:
-    build = PARTS["kube-apiserver"].build
+@pytest.mark.parametrize("name", API_SERVERS.values())
+def test_the_kubernetes_version_is_linked_in(name: str) -> None:
+    build = PARTS[name].build
     assert build is not None
-    major, minor, _ = PARTS["kube-apiserver"].version.split(".")
+    major, minor, _ = PARTS[name].version.split(".")
     for setting in (
-        f"gitVersion=v{PARTS['kube-apiserver'].version}",
+        f"gitVersion=v{PARTS[name].version}",
         f"gitMajor={major}",
         f"gitMinor={minor}",
     ):
@@ -80,8 +82,16 @@ def test_parts_of_one_module_are_built_one_after_the_other() -> None:
     assert len(changes) == len(set(changes))
 
 
-def test_the_embedded_cluster_needs_every_part_but_kind() -> None:
-    assert set(ENGINE_PARTS) == set(PARTS) - {"kind"}
+def test_the_embedded_cluster_needs_every_part_but_kind_and_what_is_asked_for_by_name() -> None:
+    on_demand = {p.name for p in locked() if p.on_demand}
+    assert set(ENGINE_PARTS) == set(PARTS) - {"kind"} - on_demand
+    assert on_demand == set(API_SERVERS.values()) - {"kube-apiserver"}
+
+
+@pytest.mark.parametrize(("version", "name"), API_SERVERS.items())
+def test_an_api_server_is_of_the_version_that_it_is_asked_for_by(version: str, name: str) -> None:
+    assert PARTS[name].version.startswith(f"{version}.")
+    assert PARTS[name].binary == "kube-apiserver"
 
 
 @pytest.mark.parametrize("part", locked(), ids=lambda p: p.name)

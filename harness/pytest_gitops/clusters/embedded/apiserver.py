@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pytest_gitops.clusters.embedded import etcd
 from pytest_gitops.clusters.embedded.pki import Pair
-from pytest_gitops.clusters.embedded.reservation import LOOPBACK
+from pytest_gitops.ports import LOOPBACK
 from pytest_gitops.process import Daemon, Supervisor
 
 SERVICE_RANGE = "10.96.0.0/16"

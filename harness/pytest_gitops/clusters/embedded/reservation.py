@@ -8,11 +8,7 @@ import socket
 from collections.abc import Sequence
 
 from pytest_gitops.errors import EngineError
-
-LOOPBACK = "127.0.0.1"
-
-RANGE = range(20_000, 32_000)
-"""Below the range from which Linux takes ports for outgoing connections, so none of those lands on ours."""
+from pytest_gitops.ports import LOOPBACK, RANGE
 
 TRIES = 200
 

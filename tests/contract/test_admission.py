@@ -1,0 +1,681 @@
+"""What a real kube-apiserver says of objects: every class of finding, and a twin of each that is left alone.
+
+One judgement serves all tests of a kind: each pair is an Application of its own, in a namespace of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gitops.admission.admission import Admission
+from pytest_gitops.admission.values import Hit, Judgement, Request
+from pytest_gitops.errors import ConfigError
+from pytest_gitops.model import Severity
+from pytest_gitops.process import Supervisor
+from pytest_gitops.repository.manifest import parse
+from pytest_gitops.settings import default_cache, explicit_tools, tool_mirrors
+from pytest_gitops.tools import API_SERVERS, ensure
+
+pytestmark = pytest.mark.engine
+
+Judge = Callable[..., dict[str, Judgement]]
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
+WARN = "pod-security.kubernetes.io/warn"
+
+RESTRICTED = (
+    "securityContext: {runAsNonRoot: true, allowPrivilegeEscalation: false, "
+    "capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}"
+)
+
+
+def workload(
+    container: str = "", *, spec: str = "", pod: str = "", kind: str = "Deployment", name: str = "web"
+) -> str:
+    return f"""
+apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: {name}}}
+spec:
+  {spec}
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      {pod}
+      containers: [{{name: main, image: registry.example.com/web:1, {container}}}]
+"""
+
+
+def namespace(name: str, **labels: str) -> str:
+    written = ", ".join(f"{k.replace('__', '/')}: {v}" for k, v in labels.items())
+    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{{written}}}}}\n"
+
+
+def quota(**hard: str) -> str:
+    written = ", ".join(f"{k.replace('__', '.')}: '{v}'" for k, v in hard.items())
+    return f"apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: few}}\nspec: {{hard: {{{written}}}}}\n"
+
+
+def definition(
+    plural: str, kind: str, *, rule: str = "self.size < 5", scope: str = "Namespaced", versions: str = "v1"
+) -> str:
+    listed = "".join(
+        f"""
+  - name: {version}
+    served: true
+    storage: {str(not number).lower()}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            required: [size]
+            properties: {{size: {{type: integer}}, mode: {{type: string}}}}
+            x-kubernetes-validations: [{{rule: "{rule}", message: "the size is too large"}}]
+"""
+        for number, version in enumerate(versions.split())
+    )
+    return f"""
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.example.com}}
+spec:
+  group: example.com
+  scope: {scope}
+  names: {{kind: {kind}, plural: {plural}}}
+  versions:{listed}
+"""
+
+
+def custom(kind: str, spec: str = "{size: 1}", *, version: str = "v1", name: str = "mine") -> str:
+    return f"apiVersion: example.com/{version}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+
+
+def policy(name: str, space: str, action: str) -> str:
+    return f"""
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {{name: {name}}}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules: [{{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}}]
+  matchConditions: [{{name: here, expression: "object.metadata.?namespace.orValue('') == '{space}'"}}]
+  validations: [{{expression: "object.metadata.name.startsWith('team-')", message: "names begin with team-"}}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {{name: {name}}}
+spec: {{policyName: {name}, validationActions: [{action}]}}
+"""
+
+
+def config_map(name: str, data: str = "{}") -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {data}\n"
+
+
+def with_policy(name: str, space: str, action: str, named: str) -> str:
+    return f"{policy(name, space, action)}---\n{config_map(named)}"
+
+
+LIMITED = "apiVersion: v1\nkind: LimitRange\nmetadata: {name: small}\nspec: {limits: [{type: Container, max: {cpu: 500m}}]}\n"
+CPU = "resources: {{requests: {{cpu: {0}}}, limits: {{cpu: {0}}}}}".format
+CLAIMED = "volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]"
+
+# rule → (what it finds, the resource that is named, words of the message, the twin)
+PAIRS: dict[str, tuple[str, str, str, str]] = {
+    "unknown-field": (
+        workload("imag: x"),
+        "Deployment {0}/web",
+        'strict decoding error: unknown field "spec.template.spec.containers[0].imag"',
+        workload(),
+    ),
+    "invalid-object": (
+        workload(spec="replicas: -1"),
+        "Deployment {0}/web",
+        "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+        workload(spec="replicas: 0"),
+    ),
+    "invalid-object-name": (
+        config_map("Not_A_Name"),
+        "ConfigMap {0}/Not_A_Name",
+        'metadata.name: Invalid value: "Not_A_Name"',
+        config_map("a-name"),
+    ),
+    "cel-rule": (
+        definition("boxes", "Box") + "---" + "\n" + custom("Box", "{size: 7}"),
+        "Box {0}/mine",
+        "the size is too large",
+        definition("crates", "Crate") + "---" + "\n" + custom("Crate", "{size: 3}"),
+    ),
+    "invalid-crd": (
+        definition("jars", "Jar", rule="self.size <<< 5"),
+        "CustomResourceDefinition jars.example.com",
+        "compilation failed",
+        definition("cups", "Cup"),
+    ),
+    "pod-security": (
+        namespace("{0}", **{ENFORCE.replace("/", "__"): "restricted"}) + "---" + workload(),
+        "Deployment {0}/web",
+        'violates PodSecurity "restricted:latest"',
+        namespace("{0}", **{ENFORCE.replace("/", "__"): "restricted"}) + "---" + workload(RESTRICTED),
+    ),
+    "pod-security-warned": (
+        namespace("{0}", **{WARN.replace("/", "__"): "restricted"}) + "---" + workload(),
+        "Deployment {0}/web",
+        'would violate PodSecurity "restricted:latest"',
+        namespace("{0}", **{WARN.replace("/", "__"): "restricted"}) + "---" + workload(RESTRICTED),
+    ),
+    "admission-policy": (
+        with_policy("denies", "admission-policy-bad", "Deny", "other"),
+        "ConfigMap {0}/other",
+        "ValidatingAdmissionPolicy 'denies' with binding 'denies' denied request: names begin with team-",
+        with_policy("lets-pass", "admission-policy-good", "Deny", "team-a"),
+    ),
+    "admission-policy-warned": (
+        with_policy("warns", "admission-policy-warned-bad", "Warn", "other"),
+        "ConfigMap {0}/other",
+        "Validation failed for ValidatingAdmissionPolicy 'warns'",
+        with_policy("stays-quiet", "admission-policy-warned-good", "Warn", "team-a"),
+    ),
+    "quota-exceeded": (
+        quota(pods="2") + "---" + workload(spec="replicas: 3"),
+        "Deployment {0}/web",
+        '3 of 3 replicas: pods "web-2" is forbidden: exceeded quota: few',
+        quota(pods="2") + "---" + workload(spec="replicas: 2"),
+    ),
+    "limit-range": (
+        LIMITED + "---" + workload(CPU("1")),
+        "Deployment {0}/web",
+        "maximum cpu usage per Container is 500m, but limit is 1",
+        LIMITED + "---" + workload(CPU("100m")),
+    ),
+    "removed-api-version": (
+        "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: web}\nspec: {maxUnavailable: 1}\n",
+        "PodDisruptionBudget {0}/web",
+        "PodDisruptionBudget is not served in policy/v1beta1; it is in policy/v1",
+        "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\n"
+        "spec: {maxUnavailable: 1, selector: {matchLabels: {app: web}}}\n",
+    ),
+    "deprecated-api": (
+        "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\n",
+        "Endpoints {0}/web",
+        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web}\naddressType: IPv4\nendpoints: []\n",
+    ),
+    "api-warning": (
+        workload("env: [{name: A, value: '1'}, {name: A, value: '2'}]"),
+        "Deployment {0}/web",
+        'hides previous definition of "A"',
+        workload("env: [{name: A, value: '1'}, {name: B, value: '2'}]"),
+    ),
+    "unknown-kind": (
+        custom("Spoon"),
+        "Spoon {0}/mine",
+        "it has no CustomResourceDefinition",
+        definition("forks", "Fork") + "---" + "\n" + custom("Fork"),
+    ),
+    "object-too-large": (
+        config_map("large", "{text: " + "x" * 1_100_000 + "}"),
+        "ConfigMap {0}/large",
+        "may not be more than 1048576 bytes",
+        config_map("small", "{text: " + "x" * 1_000 + "}"),
+    ),
+    "priority-class-missing": (
+        workload(pod="priorityClassName: urgent"),
+        "Deployment {0}/web",
+        "nothing brings PriorityClass urgent",
+        workload(pod="priorityClassName: system-cluster-critical"),
+    ),
+    "runtime-class-missing": (
+        workload(pod="runtimeClassName: sandboxed"),
+        "Deployment {0}/web",
+        "nothing brings RuntimeClass sandboxed",
+        workload(pod="runtimeClassName: kept")
+        + "---\napiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: kept}\nhandler: kept\n",
+    ),
+}  # fmt: skip
+
+WARNINGS = {
+    "pod-security-warned",
+    "admission-policy-warned",
+    "deprecated-api",
+    "api-warning",
+    "priority-class-missing",
+    "runtime-class-missing",
+}
+
+
+def request(name: str, text: str, **more: Any) -> Request:
+    """An Application `name` in a namespace of its own name, which Argo CD creates."""
+    objects = [d.value for d in parse(text.replace("{0}", name).encode())]
+    wanted: dict[str, Any] = {"id": name, "cluster": "main", "namespace": name, "creates": True, **more}
+    return Request(objects=objects, **wanted)
+
+
+def rules(judgement: Judgement) -> list[str]:
+    return [hit.rule for hit in judgement.hits]
+
+
+def only(judgement: Judgement) -> Hit:
+    (hit,) = judgement.hits
+    return hit
+
+
+@pytest.fixture(scope="module")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    directory = tmp_path_factory.mktemp("admission") / "run"
+    with Supervisor(directory, run_id=uuid.uuid4().hex) as supervisor:
+        yield supervisor
+
+
+@pytest.fixture(scope="module")
+def api_servers() -> dict[str, Path]:
+    """The API server of each version that can be asked for; got if need be."""
+    environ = dict(os.environ)
+    tools = ensure(
+        list(API_SERVERS.values()),
+        cache=default_cache(environ),
+        environ=environ,
+        explicit=explicit_tools(environ),
+        mirrors=tool_mirrors(environ),
+    )
+    return {version: tools[name].path for version, name in API_SERVERS.items()}
+
+
+@pytest.fixture(scope="module")
+def judge(supervisor: Supervisor, toolbox: dict[str, Path], api_servers: Mapping[str, Path]) -> Judge:
+    """Judge requests on planes of their own."""
+
+    def act(
+        requests: Sequence[Request],
+        base: Sequence[Request] = (),
+        *,
+        versions: Sequence[str] = ("1.37",),
+        **more: Any,
+    ) -> dict[str, Judgement]:
+        admission = Admission(
+            supervisor,
+            supervisor.directory / uuid.uuid4().hex,
+            etcd=toolbox["etcd"],
+            servers={version: api_servers[version] for version in versions},
+            **more,
+        )
+        try:
+            return admission.judge(requests, base)
+        finally:
+            admission.close()
+
+    return act
+
+
+@pytest.fixture(scope="module")
+def said(judge: Judge) -> dict[str, Judgement]:
+    """All pairs, judged together."""
+    bad = [request(f"{rule}-bad", pair[0]) for rule, pair in PAIRS.items()]
+    good = [request(f"{rule}-good", pair[3]) for rule, pair in PAIRS.items()]
+    return judge([*bad, *good])
+
+
+@pytest.mark.parametrize("rule", PAIRS)
+def test_what_is_wrong_is_found_in_the_servers_own_words(said: dict[str, Judgement], rule: str) -> None:
+    name, (_, resource, words, _) = f"{rule}-bad", PAIRS[rule]
+    hit = only(said[name])
+    assert (hit.rule, hit.resource) == (rule, resource.replace("{0}", name))
+    assert words.replace("{0}", name) in hit.message
+    assert hit.severity is (Severity.WARNING if rule in WARNINGS else Severity.ERROR)
+    assert hit.help or rule == "api-warning"
+    assert hit.manifest is not None
+
+
+@pytest.mark.parametrize("rule", PAIRS)
+def test_its_twin_is_left_alone(said: dict[str, Judgement], rule: str) -> None:
+    judgement = said[f"{rule}-good"]
+    assert judgement.hits == ()
+    assert judgement.objects == len(request("", PAIRS[rule][3]).objects)
+
+
+# ------------------------------------------------------------------ from base to head
+
+CLAIM = (
+    "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n"
+    "spec: {accessModes: [ReadWriteOnce], {1} resources: {requests: {storage: {0}}}}\n"
+)
+JOB = (
+    "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate, annotations: {1}}\n"
+    "spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: 'registry.example.com/job:{0}'}]}}}\n"
+)
+SELECTED = workload().replace("app: web", "app: {0}")
+BOUND = (
+    "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: {1}}\n"
+    "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {0}}\n"
+)
+STATEFUL = workload(spec=f"serviceName: web\n  {CLAIMED}", kind="StatefulSet")
+
+
+def filled(text: str, *words: str) -> str:
+    for number, word in enumerate(words):
+        text = text.replace("{" + str(number) + "}", word)
+    return text
+
+
+# name → (base, head, words of the message, empty where head is fine)
+CHANGES: dict[str, tuple[str, str, str]] = {
+    "selector": (filled(SELECTED, "old"), filled(SELECTED, "new"), "spec.selector: Invalid value"),
+    "image": (workload(), workload().replace("web:1", "web:2"), ""),
+    "claim-template": (STATEFUL, STATEFUL.replace("1Gi", "2Gi"), "spec.volumeClaimTemplates: Invalid value"),
+    "claim-shrinks": (filled(CLAIM, "2Gi", ""), filled(CLAIM, "1Gi", ""), "can not be less than status.capacity"),
+    "claim-grows": (filled(CLAIM, "1Gi", ""), filled(CLAIM, "2Gi", ""), ""),
+    "claim-class": (
+        filled(CLAIM, "1Gi", "storageClassName: slow,"),
+        filled(CLAIM, "1Gi", "storageClassName: fast,"),
+        "spec is immutable after creation",
+    ),
+    "job": (filled(JOB, "1", "{}"), filled(JOB, "2", "{}"), "spec.template: Invalid value: {…}: field is immutable"),
+    "hook": (
+        filled(JOB, "1", "{argocd.argoproj.io/hook: Sync}"),
+        filled(JOB, "2", "{argocd.argoproj.io/hook: Sync}"),
+        "",
+    ),
+    "forced": (
+        filled(JOB, "1", "{}"),
+        filled(JOB, "2", "{argocd.argoproj.io/sync-options: 'Replace=true,Force=true'}"),
+        "",
+    ),
+    "role": (filled(BOUND, "old", "one"), filled(BOUND, "new", "one"), "roleRef: Invalid value"),
+    "same-role": (filled(BOUND, "old", "two"), filled(BOUND, "old", "two") + "subjects: []\n", ""),
+    "definition": (
+        definition("plates", "Plate"),
+        definition("plates", "Plate", scope="Cluster"),
+        'spec.scope: Invalid value: "Cluster": field is immutable',
+    ),
+    "version-added": (
+        definition("knives", "Knife") + "---\n" + custom("Knife"),
+        definition("knives", "Knife", versions="v1 v2") + "---\n" + custom("Knife", "{size: 2}"),
+        "",
+    ),
+    "transition": (
+        definition("bowls", "Bowl", rule="self.size == oldSelf.size") + "---\n" + custom("Bowl"),
+        definition("bowls", "Bowl", rule="self.size == oldSelf.size") + "---\n" + custom("Bowl", "{size: 2}"),
+        "the size is too large",
+    ),
+    "node-port": (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: NodePort, ports: [{port: 80, nodePort: 30080}]}\n",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: NodePort, ports: [{port: 81, nodePort: 30080}]}\n",
+        "",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def changed(judge: Judge) -> dict[str, Judgement]:
+    """All changes, judged together."""
+    base = [request(name, old) for name, (old, _, _) in CHANGES.items()]
+    return judge([request(name, new) for name, (_, new, _) in CHANGES.items()], base)
+
+
+@pytest.mark.parametrize("name", [n for n, c in CHANGES.items() if c[2]])
+def test_what_cannot_replace_the_bases_object_is_found(changed: dict[str, Judgement], name: str) -> None:
+    hit = only(changed[name])
+    assert (hit.rule, hit.severity) == ("immutable-field", Severity.ERROR)
+    assert CHANGES[name][2] in hit.message
+    assert len(hit.message) < 600
+
+
+@pytest.mark.parametrize("name", [n for n, c in CHANGES.items() if not c[2]])
+def test_what_can_replace_it_is_left_alone(changed: dict[str, Judgement], name: str) -> None:
+    assert changed[name].hits == ()
+
+
+def test_a_change_of_what_base_itself_cannot_have_is_told_to_be_open(judge: Judge) -> None:
+    """Nobody can say whether head could take the place of something that was never there; that is no pass in silence."""
+    broken, fine = workload(spec="replicas: -1"), workload(spec="replicas: 2")
+    hit = only(judge([request("mended", fine)], [request("mended", broken)])["mended"])
+    assert (hit.rule, hit.severity) == ("change-not-asked", Severity.INFO)
+    assert "must be greater than or equal to 0" in hit.message
+
+
+# ------------------------------------------------------------------ several clusters, versions, kinds that are not known
+
+
+def test_no_cluster_is_judged_by_what_another_one_has(judge: Judge) -> None:
+    level = {ENFORCE: "restricted"}
+    said = judge(
+        [
+            request("strict", workload(), namespace="web", labels=level, cluster="one"),
+            request("plain", workload(), namespace="web", cluster="two"),
+            request(
+                "denied", with_policy("everywhere", "shop", "Deny", "other"), namespace="shop", cluster="one"
+            ),
+            request("let", config_map("other"), namespace="shop", cluster="two"),
+            request("defined", definition("pots", "Pot") + "---\n" + custom("Pot"), cluster="one"),
+            request("undefined", custom("Pot"), cluster="two"),
+        ]
+    )
+    assert {name: rules(judgement) for name, judgement in said.items()} == {
+        "strict": ["pod-security"],
+        "plain": [],
+        "denied": ["admission-policy"],
+        "let": [],
+        "defined": [],
+        "undefined": ["unknown-kind"],
+    }
+
+
+MUTATING = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: labels}
+spec:
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
+  matchConditions: [{name: here, expression: "object.metadata.?namespace.orValue('') == 'mutated'"}]
+  mutations:
+    - patchType: ApplyConfiguration
+      applyConfiguration:
+        expression: 'Object{metadata: Object.metadata{labels: {"team": object.data["team"]}}}'
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: labels}
+spec: {policyName: labels}
+---
+"""
+
+
+def test_a_version_is_named_where_versions_differ(judge: Judge) -> None:
+    several = "---\n".join([config_map("a", "{team: blue}"), config_map("b")])
+    said = judge(
+        [
+            request("mutated", MUTATING + several),
+            request("both", workload("imag: x")),
+            request("fine", workload()),
+            request("gone", "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: web}\n"),
+        ],
+        versions=("1.36", "1.37"),
+    )
+    first, second = said["fine"].versions
+    assert (first[:5], second[:5], said["fine"].hits) == ("1.36.", "1.37.", ())
+    assert only(said["both"]).message.startswith("Deployment in version")
+    hit = only(said["mutated"])
+    assert (hit.rule, hit.resource) == ("admission-policy", "ConfigMap mutated/b")
+    assert hit.message.startswith("policy 'labels' with binding 'labels' denied request")
+    assert only(said["gone"]).message.startswith(
+        f"Kubernetes {first} and {second}: PodDisruptionBudget is not served"
+    )
+
+
+def test_a_policy_has_its_parameters_before_it_judges(judge: Judge) -> None:
+    text = policy("with-params", "with-params", "Deny").replace(
+        "failurePolicy: Fail", "failurePolicy: Fail\n  paramKind: {apiVersion: v1, kind: ConfigMap}"
+    )
+    text = text.replace("startsWith('team-')", "startsWith(params.data.prefix)")
+    text = text.replace(
+        "validationActions: [Deny]",
+        "validationActions: [Deny], paramRef: {name: blue-settings, namespace: with-params, parameterNotFoundAction: Deny}",
+    )
+    maps = [config_map("blue-settings", "{prefix: blue-}"), config_map("blue-a"), config_map("red-a")]
+    said = judge([request("with-params", "---\n".join([text, *maps]))])
+    hit = only(said["with-params"])
+    assert (hit.rule, hit.resource) == ("admission-policy", "ConfigMap with-params/red-a")
+
+
+def test_unknown_kinds_are_taken_as_they_are_where_that_is_asked_for(judge: Judge) -> None:
+    several = "---\n".join(custom("Spoon", "{anything: goes}", name=f"s{n}") for n in range(3))
+    said = judge(
+        [
+            request("stubbed", several),
+            request(
+                "of-kubernetes",
+                "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: a}\n",
+            ),
+            request(
+                "removed", "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: web}\n"
+            ),
+        ],
+        stub=True,
+    )
+    hit = only(said["stubbed"])
+    assert (hit.rule, hit.severity, said["stubbed"].objects) == ("unknown-kind-stubbed", Severity.INFO, 3)
+    assert hit.message.endswith("(2 more of this kind in this Application)")
+    assert rules(said["of-kubernetes"]) == ["unknown-kind-stubbed"]
+    assert rules(said["removed"]) == ["removed-api-version"]
+
+
+def test_definitions_and_objects_from_elsewhere_count_and_what_is_rendered_counts_first(judge: Judge) -> None:
+    known = [
+        d.value for d in parse((definition("lids", "Lid") + "---\n" + definition("pans", "Pan")).encode())
+    ]
+    strict = namespace("given", **{ENFORCE.replace("/", "__"): "restricted"})
+    said = judge(
+        [
+            request("known", custom("Lid")),
+            request(
+                "own", definition("pans", "Pan", rule="self.size > 5") + "---\n" + custom("Pan", "{size: 6}")
+            ),
+            request("prepared", workload(), namespace="given", creates=False),
+            request("present", config_map("a"), namespace="argocd", creates=False),
+            request(
+                "absent", config_map("a") + "---\n" + config_map("b"), namespace="nowhere", creates=False
+            ),
+        ],
+        known=known,
+        prerequisites=[parse(strict.encode())[0].value],
+        present={"main": {"argocd"}},
+    )
+    assert {name: rules(judgement) for name, judgement in said.items()} == {
+        "known": [],
+        "own": [],
+        "prepared": ["pod-security"],
+        "present": [],
+        "absent": ["namespace-missing"],
+    }
+    assert only(said["absent"]).severity is Severity.WARNING
+
+
+def test_a_prerequisite_that_no_cluster_takes_is_the_configurations_error(judge: Judge) -> None:
+    wrong = parse(config_map("Not_A_Name").encode())[0].value
+    with pytest.raises(
+        ConfigError, match=r"^pytest-gitops\.yaml prerequisites: ConfigMap default/Not_A_Name is refused"
+    ):
+        judge([request("web", workload())], prerequisites=[wrong])
+
+
+# ------------------------------------------------------------------ how Argo CD would apply it
+
+
+def test_bad_input_is_named_and_the_rest_is_judged(judge: Judge) -> None:
+    wild: list[Any] = [
+        ["a"],
+        None,
+        {"kind": "ConfigMap"},
+        {"apiVersion": "v1/../../x", "kind": "ConfigMap", "metadata": {"name": "a"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": 5}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": 5}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": "a"},
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "etcd"},
+            "data": {"a": "x" * 2_000_000},
+        },
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": "hunter2"},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "namespace": "b"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "good"}},
+    ]
+    more = [Request(id="nowhere", cluster="main", namespace="", objects=[wild[-1]])]
+    said = judge([Request(id="wild", cluster="main", namespace="wild", objects=wild, creates=True), *more])
+    assert rules(said["wild"]) == [
+        "invalid-object", "invalid-object", "invalid-object", "invalid-object", "invalid-object", "invalid-object",
+        "invalid-object-name", "invalid-object", "object-too-large", "invalid-object",
+    ]  # fmt: skip
+    assert "hunter2" not in str(said["wild"].hits[-1].message)
+    assert rules(said["nowhere"]) == ["no-namespace"]
+
+
+def test_how_argocd_applies_an_object_decides_what_is_refused(judge: Judge) -> None:
+    twice = workload("env: [{name: A, value: '1'}, {name: A, value: '2'}]")
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: hunter2\n"
+    large = config_map("large", "{text: " + "x" * 300_000 + "}")
+    said = judge(
+        [
+            request("client", twice),
+            request("server", twice, server_side=True),
+            request("secret", secret, server_side=True),
+            request("copied", large),
+            request("not-copied", large, server_side=True),
+            request("replaced", large, replace=True),
+        ]
+    )
+    assert rules(said["client"]) == ["api-warning"]
+    assert 'duplicate entries for key [name="A"]' in only(said["server"]).message
+    assert rules(said["secret"]) == ["invalid-object"]
+    assert "hunter2" not in only(said["secret"]).message
+    assert rules(said["copied"]) == ["object-too-large"]
+    assert "262144 bytes" in only(said["copied"]).message
+    assert said["not-copied"].hits == said["replaced"].hits == ()
+
+
+def test_a_quota_counts_everything_of_its_namespace(judge: Judge) -> None:
+    stateful = STATEFUL.replace("  serviceName", "  replicas: 2\n  serviceName")
+    job = filled(JOB, "1", "{}").replace("spec: {template", "spec: {parallelism: 3, completions: 2, template")
+    said = judge(
+        [
+            request("claims", quota(requests__storage="1Gi") + "---" + stateful),
+            request("first", quota(pods="3") + "---" + workload(spec="replicas: 2"), namespace="shared"),
+            request("second", workload(spec="replicas: 2", name="other"), namespace="shared"),
+            request("parallel", quota(pods="2") + "---\n" + job),
+            request("maps", quota(configmaps="2") + "---\n" + config_map("a") + "---\n" + config_map("b")),
+            request("not-asked", workload(spec="replicas: 3", name="third"), namespace="silent", asked=False),
+            request("asked", quota(pods="3") + "---" + workload(), namespace="silent"),
+        ]
+    )  # fmt: skip
+    assert {name: rules(judgement) for name, judgement in said.items() if judgement.hits} == {
+        "claims": ["quota-exceeded"],
+        "second": ["quota-exceeded"],
+        "maps": ["quota-exceeded"],  # kube-root-ca.crt is the first
+        "asked": ["quota-exceeded"],
+    }
+    assert said["parallel"].pods == 2
+
+
+def test_thousands_of_findings_are_all_there(judge: Judge) -> None:
+    objects = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{n}"}, "dataa": {}}
+        for n in range(2000)
+    ]
+    said = judge([Request(id="many", cluster="main", namespace="many", objects=objects, creates=True)])
+    assert [hit.resource for hit in said["many"].hits] == [f"ConfigMap many/c{n}" for n in range(2000)]
+    assert set(rules(said["many"])) == {"unknown-field"}
