@@ -2,6 +2,7 @@ package gitops.application
 
 import data.gitops.lib.globs
 import data.gitops.lib.production
+import data.gitops.lib.project
 
 # METADATA
 # title: Project is default
@@ -36,7 +37,7 @@ destination_not_allowed contains hit if {
 	not destination_permitted
 	hit := {
 		"msg": sprintf("destination %s: expected one that AppProject %q permits (%s)", [
-			destination_title, input.project.metadata.name, spoken_list(permitted_titles),
+			destination_title, input.project.metadata.name, project.spoken_destinations(destinations),
 		]),
 		"pointer": "/spec/destination",
 	}
@@ -66,69 +67,60 @@ source_not_allowed contains hit if {
 	}
 }
 
+# METADATA
+# title: Namespace of the Application not allowed by the project
+# description: |
+#   The Application lives in another namespace than Argo CD, and the AppProject does not list that one in
+#   sourceNamespaces: Argo CD does not let the Application use the project, and does nothing with it. Patterns are Argo
+#   CD's, and an entry between slashes is a regular expression; where such a one cannot be judged here, the rule holds
+#   back.
+# scope: document
+# custom:
+#   rule: source-namespace-not-allowed
+#   subject: application
+#   severity: error
+#   help: Add the namespace to the AppProject's spec.sourceNamespaces, or declare the Application in Argo CD's own.
+source_namespace_not_allowed contains hit if {
+	is_object(input.project)
+	lives_in := input.application.metadata.namespace
+	home := input.project.metadata.namespace
+	not lives_in in {"", home}
+	allowed := object.get(input.project, ["spec", "sourceNamespaces"], [])
+	not source_namespace_permitted(allowed, lives_in)
+	hit := {
+		"msg": sprintf("namespace %s: expected one whose Applications may use AppProject %q (sourceNamespaces: %s)", [
+			lives_in, input.project.metadata.name, spoken_list(allowed),
+		]),
+		"pointer": "/metadata/namespace",
+	}
+}
+
+source_namespace_permitted(allowed, lives_in) if {
+	some pattern in allowed
+	glob.match(pattern, null, lives_in)
+}
+
+source_namespace_permitted(allowed, lives_in) if {
+	some pattern in allowed
+	regex.match(`^/.+/$`, pattern)
+	expression := substring(pattern, 1, count(pattern) - 2)
+	may_match(expression, lives_in)
+}
+
+may_match(expression, text) if regex.match(expression, text)
+
+# Argo CD's expressions may look ahead; those of OPA cannot.
+may_match(expression, _) if not regex.is_valid(expression)
+
 destinations := object.get(input.project, ["spec", "destinations"], [])
 
 destination := object.get(input.application, ["spec", "destination"], {})
 
-in_cluster_server := "https://kubernetes.default.svc"
+default namespace := ""
 
-default place_namespace := ""
+namespace := destination.namespace
 
-place_namespace := destination.namespace
-
-# Both names of the cluster as far as the files tell; the one that is not known is left out.
-place["server"] := destination.server if destination.server != ""
-
-place["server"] := in_cluster_server if destination.name == "in-cluster"
-
-place["name"] := destination.name if destination.name != ""
-
-place["name"] := "in-cluster" if destination.server == in_cluster_server
-
-destination_permitted if {
-	some item in destinations
-	destination_matches(item)
-	not destination_refused
-}
-
-destination_matches(item) if {
-	cluster_matches(item)
-	namespace_matches(item)
-}
-
-cluster_matches(item) if globs.matches(object.get(item, "server", ""), place.server, null)
-
-cluster_matches(item) if globs.matches(object.get(item, "name", ""), place.name, null)
-
-# What is not known may match.
-cluster_matches(item) if {
-	not place.server
-	object.get(item, "server", "") != ""
-}
-
-cluster_matches(item) if {
-	not place.name
-	object.get(item, "name", "") != ""
-}
-
-namespace_matches(item) if globs.matches(object.get(item, "namespace", ""), place_namespace, null)
-
-destination_refused if {
-	some item in destinations
-	namespace_matches(item)
-	not destination_matches(item)
-	some field in ["server", "name"]
-	globs.refuses(item[field])
-	not globs.matches(item[field], place[field], null)
-	place[field]
-}
-
-destination_refused if {
-	some item in destinations
-	globs.refuses(item.namespace)
-	not namespace_matches(item)
-	globs.matches(object.get(item, "server", ""), place.server, null)
-}
+destination_permitted if project.permits_destination(destinations, project.place_of(destination), namespace)
 
 destination_title := sprintf("%s, namespace %q", [
 	concat(" ", [text |
@@ -138,13 +130,8 @@ destination_title := sprintf("%s, namespace %q", [
 		]
 		text != ""
 	]),
-	place_namespace,
+	namespace,
 ])
-
-permitted_titles := [sprintf("%s %s", [cluster, object.get(item, "namespace", "")]) |
-	some item in destinations
-	cluster := [text | some text in [object.get(item, "name", ""), object.get(item, "server", ""), "?"]; text != ""][0]
-]
 
 default spoken_list(_) := "it permits none"
 

@@ -123,3 +123,64 @@ test_source_not_allowed_allows_each_spelling_of_ssh if {
 		}
 	}
 }
+
+living_in(namespace, allowed) := {
+	"application": {"metadata": {"name": "news", "namespace": namespace}, "spec": {"project": "grid"}},
+	"project": {"metadata": {"name": "grid", "namespace": "argocd"}, "spec": {"sourceNamespaces": allowed}},
+}
+
+# The sourceNamespaces of a project, and whether an Application in the namespace team-news may use it.
+# tests/engine/test_projects.py asks Argo CD itself about each line.
+source_namespaces := [
+	[null, false],
+	[[], false],
+	[["other"], false],
+	[["team"], false],
+	[["team-?"], false],
+	[["/^other-/"], false],
+	[["/"], false],
+	[["//"], false],
+	[["/team-news"], false],
+	[["team-news"], true],
+	[["team-*"], true],
+	[["*"], true],
+	[["other", "/^team-(news|ops)$/"], true],
+	[["/news/"], true],
+	[["/^(?!ops)/"], true],
+]
+
+test_source_namespace_not_allowed_denies if {
+	every line in source_namespaces {
+		[allowed, permitted] := line
+		hits := application.source_namespace_not_allowed with input as living_in("team-news", allowed)
+		count(hits) == {true: 0, false: 1}[permitted]
+	}
+}
+
+test_source_namespace_not_allowed_denies_and_says_what_is_allowed if {
+	hits := application.source_namespace_not_allowed with input as living_in("team-news", ["ops-*", "dev"])
+	hits == {{
+		"msg": concat("", [
+			`namespace team-news: expected one whose Applications may use AppProject "grid" `,
+			"(sourceNamespaces: ops-*, dev)",
+		]),
+		"pointer": "/metadata/namespace",
+	}}
+}
+
+test_source_namespace_not_allowed_allows_argocds_own if {
+	every namespace in ["argocd", ""] {
+		count(application.source_namespace_not_allowed) == 0 with input as living_in(namespace, [])
+	}
+}
+
+test_source_namespace_not_allowed_allows_what_files_cannot_tell if {
+	count(application.source_namespace_not_allowed) == 0 with input as {
+		"application": {"metadata": {"name": "news", "namespace": "team"}},
+		"project": {"metadata": {"name": "grid"}, "spec": {}},
+	}
+	count(application.source_namespace_not_allowed) == 0 with input as {
+		"application": {"metadata": {"name": "news", "namespace": "team"}},
+		"project": null,
+	}
+}

@@ -9,6 +9,9 @@ cluster_kinds := {
 	"CustomResourceDefinition", "FlowSchema", "IngressClass", "MutatingWebhookConfiguration",
 	"Namespace", "Node", "PersistentVolume", "PriorityClass", "PriorityLevelConfiguration",
 	"RuntimeClass", "StorageClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+	"CertificateSigningRequest", "ClusterTrustBundle", "ComponentStatus", "DeviceClass", "DeviceTaintRule", "IPAddress",
+	"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "ResourcePoolStatusRequest", "ResourceSlice", "ServiceCIDR",
+	"StorageVersion", "StorageVersionMigration", "VolumeAttributesClass",
 	"ValidatingWebhookConfiguration", "VolumeAttachment", "ClusterIssuer", "ClusterSecretStore",
 	"ClusterExternalSecret", "GatewayClass",
 } | {kind | some kind in settings.cluster_kinds}

@@ -1,5 +1,6 @@
 package gitops.repository
 
+import data.gitops.lib.grouping
 import data.gitops.lib.identity
 
 # METADATA
@@ -53,7 +54,7 @@ shared_object contains hit if {
 	some id, keys in owners
 	count(keys) > 1
 	[cluster, _, kind, namespace, name] := id
-	sorted := sort(keys)
+	sorted := sort(object.keys(keys))
 	some n, key in sorted
 	n > 0
 	resource := concat(" ", [kind, concat("/", [part | some part in [namespace, name]; part != ""])])
@@ -66,7 +67,7 @@ shared_object contains hit if {
 	}
 }
 
-owners[id] contains application.key if {
+owners := grouping.of([[id, application.key] |
 	some application in input.all.applications
 	cluster := identity.cluster(application.manifest)
 	some object in application.objects
@@ -78,7 +79,7 @@ owners[id] contains application.key if {
 		identity.namespace(object, application.manifest),
 		object.metadata.name,
 	]
-}
+])
 
 hook(object) if object.metadata.annotations["argocd.argoproj.io/hook"]
 
