@@ -1,6 +1,6 @@
 """The command `pytest-gitops`: what is done outside a test run. One function per subcommand, without pytest.
 
-Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 it could not be done or a test failed, 2 wrong usage, 5 no tests, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pytest-gitops {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _tools_parser(commands)
+    _policy_parser(commands)
     return parser
 
 
@@ -64,6 +65,47 @@ def _tools_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     path = actions.add_parser("path", parents=[cache], help="print where one tool is")
     path.add_argument("name", metavar="NAME")
     path.set_defaults(command=tools_path)
+
+
+def _policy_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("policy", help="list the policies, or run your own tests of yours")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="DIR",
+        help="folders with policies; else those of pytest-gitops.yaml",
+    )
+    common.add_argument("--cache", type=Path, metavar="DIR", help="the folder that tools are kept in")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+
+    listing = actions.add_parser(
+        "list", parents=[common], help="every rule: code, severity, help, where it stands"
+    )
+    listing.add_argument("--json", action="store_true", help="for programs")
+    listing.set_defaults(command=policy_list)
+
+    test = actions.add_parser("test", parents=[common], help="run the tests (test_…) of your own policies")
+    test.add_argument("--run", metavar="REGEX", default="", help="only tests whose data.package.name fits")
+    test.add_argument("--coverage", action="store_true", help="say which lines no test runs")
+    test.add_argument("--threshold", type=float, metavar="PERCENT", help="fail below this coverage")
+    test.add_argument("-v", "--verbose", action="store_true", help="name the tests that pass, too")
+    test.set_defaults(command=policy_test)
+
+
+def policy_list(options: argparse.Namespace) -> int:
+    """Print every rule that a run here would ask."""
+    from pytest_gitops import policy_commands
+
+    return policy_commands.policy_list(options)
+
+
+def policy_test(options: argparse.Namespace) -> int:
+    """Run the users' own tests of their policies."""
+    from pytest_gitops import policy_commands
+
+    return policy_commands.policy_test(options)
 
 
 def tools_list(options: argparse.Namespace) -> int:
@@ -89,7 +131,7 @@ def tools_install(options: argparse.Namespace) -> int:
     cache = _cache(options)
     with reporter(sys.stdout) as report:
         found = tools.ensure(
-            options.names or [p.name for p in tools.locked()],
+            options.names or [p.name for p in tools.locked() if not p.on_demand],
             cache=cache,
             environ=environ,
             explicit=explicit_tools(environ),

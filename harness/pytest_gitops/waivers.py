@@ -7,7 +7,8 @@ waives nothing and is an error itself, so that nobody has to remember it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
@@ -16,7 +17,7 @@ from typing import Any
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Finding, Severity, Waiver
 
-EXPIRED, UNUSED = "waiver-expired", "waiver-unused"
+EXPIRED, UNUSED, UNKNOWN = "waiver-expired", "waiver-unused", "waiver-unknown-rule"
 
 FIELDS = ("rule", "application", "object", "reason", "expires")
 
@@ -46,7 +47,7 @@ class WaiverEntry:
         """Whether it speaks of this finding on this Application (empty: of the repository as a whole)."""
         return (
             # A waiver must never hide what is said about waivers.
-            finding.rule not in (EXPIRED, UNUSED)
+            finding.rule not in (EXPIRED, UNUSED, UNKNOWN)
             and fnmatchcase(finding.rule, self.rule)
             and fnmatchcase(application, self.application)
             and fnmatchcase(finding.resource, self.object)
@@ -100,6 +101,40 @@ def unused(
         for entry in waivers
         if not entry.expired(today)
         and not any(entry.covers(finding, application=app) for app, finding in seen)
+    )
+
+
+def unknown(
+    waivers: Sequence[WaiverEntry], rules: Collection[str], *, others: Collection[str] = ()
+) -> tuple[Finding, ...]:
+    """An error for each waiver whose rule is none, in their order: a slip of the pen, or a rule that has gone.
+
+    `rules` are all codes that a policy can give; `others` are codes of other stages, which may be patterns, too.
+    """
+    known = [*rules, *others]
+    return tuple(
+        _unknown(entry, sorted(known))
+        for entry in waivers
+        if not any(fnmatchcase(code, entry.rule) or fnmatchcase(entry.rule, code) for code in known)
+    )
+
+
+def counts(finding: Finding, fail_on: Severity = Severity.ERROR) -> bool:
+    """Whether a finding fails what it is about, if `fail_on` is the least severity that does."""
+    order = list(Severity)  # the worst comes first
+    return finding.waiver is None and order.index(finding.severity) <= order.index(fail_on)
+
+
+def _unknown(entry: WaiverEntry, known: Sequence[str]) -> Finding:
+    close = difflib.get_close_matches(entry.rule, known, n=1, cutoff=0.7)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return Finding(
+        rule=UNKNOWN,
+        severity=Severity.ERROR,
+        message=f"waiver {entry.title}: expected the code of a rule, saw {entry.rule!r}{hint}",
+        file=entry.file,
+        line=entry.line,
+        help="Correct the code, or remove the waiver; `pytest-gitops policy list` has the codes of all policies.",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.errors import ConfigError, EngineError, ProcessDied
+from pytest_gitops.errors import ConfigError, ProcessDied
 from pytest_gitops.model import Severity
 from pytest_gitops.process import Supervisor
 from pytest_gitops.rego import bundle, inputs
@@ -253,58 +253,199 @@ def test_a_users_rule_cannot_tell_a_secret(start: Start, folder: Callable[..., P
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("package main\n\ndeny contains msg if {\n  msg :=\n}\n", 5, "unexpected"),
+        ("package main\n\ndeny contains msg if {\n  msg :=\n}\n", 5, "unexpected } token"),
         ("package main\n\ndeny contains x if y\n", 3, "var x is unsafe"),
         ("package main\n\ndeny[msg] {\n  msg := missing(1)\n}\n", 4, "undefined function missing"),
         (
             'package main\n\ndeny contains msg if {\n\tmsg := http.send({"url": "u"}).x\n}\n',
             4,
-            "undefined function http.send (policies have neither network nor environment here)",
+            "http.send is not there (policies have neither network nor environment here)",
         ),
         (
             "package main\n\ndeny contains msg if msg := opa.runtime().env.HOME\n",
             3,
-            "undefined function opa.runtime (policies have neither network nor environment here)",
+            "opa.runtime is not there (policies have neither network nor environment here)",
+        ),
+        (
+            'package main\n\ndeny contains msg if msg := parse_config("yaml", "a")\n',
+            3,
+            "parse_config is not there (it is a function of conftest, OPA has none)",
         ),
     ],
 )
-def test_a_policy_that_does_not_compile_is_named(
+def test_a_policy_that_does_not_compile_is_a_finding_and_the_others_run(
     start: Start, folder: Callable[..., Path], text: str, line: int, message: str
 ) -> None:
-    rules = folder(fine="package other\n", wrong=text)
-    with pytest.raises(ConfigError) as error:
-        start(rules)
-    assert error.value.where == f"{rules}/wrong.rego:{line}"
-    assert message in str(error.value)
+    rules = folder(fine='package other\n\ndeny contains "fine"\n', wrong=text)
+    opa = start(rules)
+    (problem,) = opa.problems
+    assert problem.where == f"{rules}/wrong.rego:{line}"
+    assert problem.message == f"the policy does not compile, so no rule of this file is asked: {message}"
+    assert (problem.rule, problem.counts) == ("policy-not-compiling", True)
+    assert "other-deny" in codes(opa, pod("p"))[0]
 
 
-def test_a_rule_that_contradicts_itself_is_named(start: Start, folder: Callable[..., Path]) -> None:
+def test_every_policy_that_does_not_compile_is_named_and_what_leans_on_it(
+    start: Start, folder: Callable[..., Path]
+) -> None:
     rules = folder(
-        wrong='package main\n\nside := n if some n in [1, 2]\n\ndeny contains sprintf("%d", [side])\n'
+        library="package lib\n\nf(x) := y\n",
+        leaning="package leaning\n\ndeny contains data.lib.f(1)\n",
+        syntax="package syntax\n\ndeny contains }\n",
+        fine='package fine\n\ndeny contains "fine"\n',
     )
     opa = start(rules)
-    with pytest.raises(ConfigError) as error:
-        opa.judge([pod("p")])
-    assert error.value.where == f"{rules}/wrong.rego:3"
-    assert str(error.value).endswith("the policy fails: rule data.main.side produced conflicting values")
+    assert sorted(p.where for p in opa.problems) == [
+        f"{rules}/leaning.rego:3", f"{rules}/library.rego:3", f"{rules}/syntax.rego:3",
+    ]  # fmt: skip
+    assert [r.code for r in opa.rules if not r.builtin] == ["fine-deny"]
 
 
-def test_a_rule_of_the_wrong_shape_is_named(start: Start, folder: Callable[..., Path]) -> None:
-    rules = folder(wrong='package main\n\ndeny contains {"message": "x"}\n')
-    opa = start(rules)
-    with pytest.raises(ConfigError, match=r"saw an object without a text `msg`") as error:
-        opa.judge([pod("p")])
-    assert error.value.where == f"{rules}/wrong.rego:3"
+def test_a_package_of_ours_is_not_to_be_added_to(start: Start, folder: Callable[..., Path]) -> None:
+    rules = folder(ours='# mine\npackage gitops.lib.pods\n\nlasting if input.object.kind == "Mine"\n')
+    (problem,) = start(rules).problems
+    assert problem.where == f"{rules}/ours.rego:2"
+    assert problem.message.startswith("package gitops: the name is taken by pytest-gitops itself")
 
 
-def test_a_rule_without_end_is_cut_off(start: Start, folder: Callable[..., Path]) -> None:
-    rules = folder(
-        slow='package main\n\ndeny contains "x" if {\n'
-        "\tsome a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta * b < 0\n}\n"
+def test_a_file_that_only_the_older_rego_takes_runs_in_it(start: Start, folder: Callable[..., Path]) -> None:
+    text = 'package main\n\ndeny = {"old"} { any([true, false]); input := 1; input == 1 }\n'
+    mixed = (
+        'package mixed\n\nimport future.keywords\n\ndeny contains "mixed" if re_match("P.d", input.kind)\n'
     )
-    opa = start(rules, limit=1)
-    with pytest.raises(EngineError, match="opa: no answer on 1 subjects within 1 s"):
-        opa.judge([pod("p")])
+    opa = start(folder(old=text, mixed=mixed))
+    assert opa.problems == ()
+    assert {"main-deny", "mixed-deny"} <= set(codes(opa, pod("p"))[0])
+
+
+CONFLICT = 'package conflict\n\nside := n if some n in [1, 2]\n\ndeny contains sprintf("%d", [side])\n'
+SLOW = (
+    'package slow\n\ndeny contains "x" if {\n'
+    "\tsome a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta * b < 0\n}\n"
+)
+SHAPE = 'package shape\n\ndeny contains {"message": "x"}\n\ndeny contains "right"\n'
+FINE = 'package fine\n\ndeny contains "fine"\n'
+
+
+def test_a_rule_that_fails_is_named_and_the_others_are_judged(
+    start: Start, folder: Callable[..., Path]
+) -> None:
+    rules = folder(conflict=CONFLICT, fine=FINE)
+    opa = start(rules)
+    for found in (*opa.judge([pod("p"), pod("q")]), *opa.judge([pod("r")])):
+        told = {h.rule.code: h for h in found}
+        assert told["policy-failing"].finding().where == f"{rules}/conflict.rego:5"
+        assert told["policy-failing"].message == (
+            f"rule conflict-deny: it fails, so it was not asked: {rules}/conflict.rego:3: "
+            "rule data.conflict.side produced conflicting values"
+        )
+        assert {"fine-deny", "limits-missing"} <= set(told)
+
+
+def test_a_rule_of_the_wrong_shape_is_named_and_says_the_rest(
+    start: Start, folder: Callable[..., Path]
+) -> None:
+    rules = folder(shape=SHAPE)
+    told = {h.rule.code: h for h in start(rules).judge([pod("p")])[0]}
+    assert told["policy-wrong-shape"].finding().where == f"{rules}/shape.rego:3"
+    assert "saw an object without a text `msg`" in told["policy-wrong-shape"].message
+    assert told["shape-deny"].message == "right"
+
+
+def test_a_rule_without_end_is_cut_off_named_and_the_others_are_judged(
+    start: Start, folder: Callable[..., Path]
+) -> None:
+    rules = folder(slow=SLOW, fine=FINE, conflict=CONFLICT)
+    opa = start(rules, rule_limit=2)
+    (found,) = opa.judge([pod("p")])
+    told = {h.rule.code: h for h in found}
+    assert told["policy-too-slow"].finding().where == f"{rules}/slow.rego:3"
+    assert told["policy-too-slow"].message == (
+        "rule slow-deny: it did not answer within 2 s, so it was not asked"
+    )
+    assert {"policy-failing", "fine-deny", "limits-missing"} <= set(told)
+    # It is known now: what is asked next does not wait for it again.
+    assert "policy-too-slow" in codes(opa, pod("q"))[0]
+
+
+def test_what_is_not_concerned_by_a_broken_rule_says_nothing_of_it(
+    start: Start, folder: Callable[..., Path]
+) -> None:
+    opa = start(folder(conflict=CONFLICT))
+    application = inputs.application_subject(APPLICATION, project=None)
+    found = codes(opa, pod("p"), application)
+    assert "policy-failing" in found[0]
+    assert "policy-failing" not in found[1]
+
+
+def test_conftest_namespaces_are_chosen_by_pattern(start: Start, folder: Callable[..., Path]) -> None:
+    both = {name: f'package {name}\n\ndeny contains "{name}"\n' for name in ("main", "team")}
+    opa = start(
+        folder(**both, nested='package main.gke\n\ndeny contains "x"\n'), namespaces=["main", "main.*"]
+    )
+    assert [r.code for r in opa.rules if r.conftest] == ["main-deny", "main-gke-deny"]
+
+
+def test_a_namespace_that_no_package_fits_is_refused(start: Start, folder: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError) as error:
+        start(folder(main=FINE), namespaces=["main"])
+    assert str(error.value) == (
+        "policy.namespaces: 'main': expected a package with conftest's rules that it fits, saw none; there is fine"
+    )
+
+
+def test_data_files_are_read_as_conftest_reads_them(
+    start: Start, folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    (data / "teams").mkdir(parents=True)
+    (data / "teams" / "all.yaml").write_text("names: [grid]\n", encoding="utf-8")
+    (data / "limits.json").write_text('{"most": 3}', encoding="utf-8")
+    (data / "not-data.rego").write_text("nonsense", encoding="utf-8")
+    text = 'package main\n\ndeny contains sprintf("%v %v %v", [data.teams.names, data.most, data.settings.own])\n'
+    opa = start(folder(main=text), data={"settings": {"own": 1}}, data_files=[data])
+    assert [h.message for h in opa.judge([pod("p")])[0] if h.rule.conftest] == ['["grid"] 3 1']
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a: [1", "cannot be read: "), ("gitops: {}", "'gitops' is taken by pytest-gitops itself")],
+)
+def test_data_that_cannot_be_used_is_refused(
+    start: Start, folder: Callable[..., Path], tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "data.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        start(folder(main=FINE), data_files=[tmp_path / "data.yaml"])
+
+
+def test_what_conftest_knows_of_files_is_said_not_to_be_checked(
+    start: Start, folder: Callable[..., Path]
+) -> None:
+    text = 'package main\n\ndeny contains "x" if endswith(data.conftest.file.name, ".yaml")\n'
+    rules = folder(main=text)
+    (problem,) = start(rules).problems
+    assert (problem.rule, problem.where, problem.severity) == (
+        "policy-not-checked", f"{rules}/main.rego:3", Severity.WARNING,
+    )  # fmt: skip
+
+
+def test_a_change_is_a_subject(start: Start, folder: Callable[..., Path]) -> None:
+    text = """package team
+
+# METADATA
+# scope: document
+# custom: {rule: claim-gone, subject: change}
+gone contains sprintf("%s %s", [input.change, input.effect]) if input.old.kind == "PersistentVolumeClaim"
+"""
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}}
+    changed = inputs.Changed(change="removed", old=claim, new=None, effect="pruned")
+    subject = inputs.change_subject(
+        changed, application=APPLICATION, old_application=APPLICATION, project=None
+    )
+    (found,) = start(folder(team=text)).judge([subject])
+    (hit,) = [h for h in found if h.rule.code == "claim-gone"]
+    assert (hit.message, hit.resource) == ("removed pruned", "PersistentVolumeClaim news/data")
 
 
 @pytest.mark.parametrize("rules", ["missing", "empty"])
@@ -333,8 +474,12 @@ def test_data_under_our_own_names_is_refused(start: Start) -> None:
 
 def test_a_code_of_ours_is_not_to_be_taken(start: Start, folder: Callable[..., Path]) -> None:
     text = "package a\n\n# METADATA\n# custom:\n#   rule: privileged\n#   subject: object\nx := set()\n"
-    with pytest.raises(ConfigError, match="rule code 'privileged': expected a code of its own"):
-        start(folder(a=text))
+    opa = start(folder(a=text))
+    (problem,) = opa.problems
+    assert problem.message.startswith(
+        "rule code 'privileged': expected a code of its own, it is taken by policies/"
+    )
+    assert next(r for r in opa.rules if r.code == "privileged").builtin
 
 
 def test_its_death_is_told_with_its_name(start: Start, supervisor: Supervisor) -> None:
@@ -360,3 +505,30 @@ def test_others_cannot_reach_it(start: Start, supervisor: Supervisor) -> None:
 
 def test_the_builtin_policies_are_found_in_the_checkout() -> None:
     assert (bundle.builtin() / "workload" / "image.rego").is_file()
+
+
+def test_a_rule_may_be_of_any_type_that_can_be_told(start: Start, folder: Callable[..., Path]) -> None:
+    opa = start(
+        folder(
+            array='package array\n\ndeny := ["a", "b"]\n\nexception := ["x"]\n',
+            text='package text\n\ndeny := "text"\n\nexception := "x"\n',
+            number="package number\n\ndeny := 3\n",
+            object='package object_\n\ndeny := {"a": 1}\n',
+            silent="package silent\n\ndeny := false\n\nwarn := []\n\nviolation := null\n",
+        )
+    )
+    assert opa.problems == ()
+    told = [(h.rule.code, h.message) for h in opa.judge([pod("p")])[0] if not h.rule.builtin]
+    shape = "expected a set of texts or of objects with a text `msg`, saw"
+    assert told == [
+        ("array-deny", "a"),
+        ("array-deny", "b"),
+        ("policy-wrong-shape", f"rule number-deny: {shape} a number or null"),
+        ("policy-wrong-shape", f"rule object-deny: {shape} an object without a text `msg`"),
+        ("text-deny", "text"),
+    ]
+
+
+def test_one_rule_alone_may_be_of_any_type_too(start: Start, folder: Callable[..., Path]) -> None:
+    opa = start(folder(array='package array\n\ndeny := ["a", "b"]\n', conflict=CONFLICT))
+    assert {"array-deny", "policy-failing"} <= set(codes(opa, pod("p"))[0])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Finding, Severity, Waiver
-from pytest_gitops.waivers import WaiverEntry, apply, expired, parse, unused
+from pytest_gitops.waivers import WaiverEntry, apply, counts, expired, parse, unknown, unused
 
 TODAY = date(2030, 6, 15)
 
@@ -117,3 +118,42 @@ def test_a_wrong_waiver_is_refused_by_its_place(fields: dict[str, object], messa
     with pytest.raises(ConfigError) as error:
         entry(**fields)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("rule", "exists"),
+    [
+        ("limits-missing", True),
+        ("limits-*", True),
+        ("*", True),
+        ("claim-missing", True),
+        ("limit-missing", True),
+        ("limits", False),
+        ("nothing-*", False),
+    ],
+)
+def test_a_waiver_names_a_rule_that_exists(rule: str, exists: bool) -> None:
+    told = unknown([entry(rule=rule)], ["limits-missing"], others=["*-missing"])
+    assert (told == ()) is exists
+    assert all(f.rule == "waiver-unknown-rule" and f.where == "c.yaml:7" and f.counts for f in told)
+
+
+def test_an_unknown_rule_is_told_with_one_that_is_spelled_alike() -> None:
+    (told,) = unknown([entry(rule="limits-mising", application="argocd/x")], ["limits-missing"])
+    assert told.message == (
+        "waiver limits-mising for argocd/x: expected the code of a rule, saw 'limits-mising'; "
+        "did you mean 'limits-missing'?"
+    )
+
+
+@pytest.mark.parametrize("fail_on", Severity)
+@pytest.mark.parametrize("severity", Severity)
+def test_what_is_as_bad_as_fail_on_counts_unless_waived(severity: Severity, fail_on: Severity) -> None:
+    order = [Severity.INFO, Severity.WARNING, Severity.ERROR]
+    one = replace(finding(), severity=severity)
+    assert counts(one, fail_on) is (order.index(severity) >= order.index(fail_on))
+    assert not counts(replace(one, waiver=Waiver(reason="r")), fail_on)
+
+
+def test_a_waiver_cannot_hide_that_another_ones_rule_is_unknown() -> None:
+    assert not waived(entry(rule="*"), rule="waiver-unknown-rule")

@@ -6,243 +6,184 @@ keeps its own version of Rego: OPA 1's, or the older one (`deny[msg] { … }`) t
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pytest_gitops.errors import ConfigError, EngineError
-from pytest_gitops.process import Completed, run
-from pytest_gitops.rego.query import RUN_PACKAGE, module
-from pytest_gitops.rego.rules import Annotation, Head, Rule, rules_from
+from pytest_gitops.errors import ConfigError
+from pytest_gitops.model import Finding
+from pytest_gitops.rego.compiling import compile_all, manifest, opa
+from pytest_gitops.rego.files import Files, Folder, builtin, checked, gather, named
+from pytest_gitops.rego.gatekeeper import ROOT as GATEKEEPER
+from pytest_gitops.rego.module import RUN_PACKAGE, SKIP, module
+from pytest_gitops.rego.problems import not_checked
+from pytest_gitops.rego.rules import CONFTEST_NAME, Annotation, Head, Rule, rules_from
 
-FORBIDDEN = frozenset(
-    {
-        "http.send",
-        "net.lookup_ip_addr",
-        "opa.runtime",
-        # A schema's "$ref" may be a URL.
-        "json.match_schema",
-        "json.verify_schema",
-    }
-)
-"""Built-in functions that a policy may not call: a verdict must not hang on the network or on the machine."""
+__all__ = ["RESERVED", "Bundle", "Folder", "builtin", "load"]
 
-RESERVED = ("gitops", RUN_PACKAGE, "system")
-"""First words of data paths that are not the user's to fill."""
+RESERVED = ("gitops", RUN_PACKAGE, SKIP, GATEKEEPER, "system")
+"""First words of packages and data paths that are not the user's to fill."""
 
-LIMIT_SECONDS = 60.0
+ALL_NAMESPACES = ("*",)
 
-_OLD_SYNTAX = ("`if` keyword is required", "`contains` keyword is required")
 _MAYBE_CONFTEST = re.compile(r"\b(deny|violation|warn|exception)")
+_FILE_INFO = re.compile(r"\bdata\.conftest\.file\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """Policies ready to be loaded. `directory` is OPA's bundle; `names` gives for each path in it, with a
-    leading "/", the name under which the user knows the file."""
+    """Policies ready to be loaded: `files.directory` is OPA's bundle. `problems` is what is to be said of policies
+    that are not asked."""
 
-    directory: Path
+    files: Files
     rules: tuple[Rule, ...]
-    names: Mapping[str, str]
+    problems: tuple[Finding, ...] = ()
 
-    def known(self, file: str) -> str:
-        """The user's name for a file that OPA names."""
-        return _known(file, self.directory, self.names)
-
-
-def builtin() -> Path:
-    """Our own policies: the wheel's or the checkout's. Raises EngineError if neither is there."""
-    package = Path(str(importlib.resources.files("pytest_gitops")))
-    for folder in (package / "policies", package.parent.parent / "policies"):
-        if (folder / "lib").is_dir():
-            return folder
-    raise EngineError(f"the policies of pytest-gitops are not in {package}: the installation is incomplete")
+    @property
+    def directory(self) -> Path:
+        return self.files.directory
 
 
 def load(
-    binary: Path, directory: Path, *, folders: Sequence[Path] = (), data: Mapping[str, Any] | None = None
+    binary: Path,
+    directory: Path,
+    *,
+    folders: Sequence[Path | Folder] = (),
+    data: Mapping[str, Any] | None = None,
+    data_files: Sequence[Path] = (),
+    namespaces: Sequence[str] = ALL_NAMESPACES,
+    tests: bool = False,
 ) -> Bundle:
     """Gather our policies and those of `folders` in `directory`, which must not exist yet, and compile them.
 
-    `data` is what policies see under `data`. Raises ConfigError naming file and line for a policy that does
-    not compile, calls a forbidden function or has METADATA that we cannot read, and for a folder without
-    policies.
+    `data` is what policies see under `data`; `data_files` are files and folders of YAML and JSON that they see
+    beside it, where `conftest --data` puts them. `namespaces` are patterns of the packages whose conftest rules are
+    asked. A policy that does not compile, or whose METADATA cannot be read, is one of the bundle's problems. With
+    `tests`, the users' tests are in the bundle, too. Raises ConfigError for a folder without policies, for data
+    that cannot be read, and for a pattern that no package fits.
     """
     directory.mkdir(mode=0o700, parents=True)
-    _check_data(data or {})
-    (directory / "data.json").write_text(json.dumps(data or {}), encoding="utf-8")
-    names = _copy(builtin(), directory, "builtin", "policies")
-    ours = frozenset(names)
-    for number, folder in enumerate(folders):
-        names |= _copy(_policy_folder(folder), directory, f"user{number}", str(folder))
-    users = [file for file in names if file not in ours]
-    old = _compile(binary, directory, names) if users or data else frozenset[str]()
-    _manifest(directory, old)
-    annotations = _annotations(
-        _opa(binary, directory, "inspect", "-a", "-f", "json", "."), directory, names, ours
+    gathered = gather(directory, named(folders), tests=tests)
+    files, constraints = gathered.files, gathered.gatekeeper
+    everything = _data(binary, directory, data or {}, data_files)
+    (directory / "data.json").write_text(json.dumps(everything), encoding="utf-8")
+    problems = [*gathered.problems]
+    if any(files.users()) or set(everything) - {"settings"}:
+        problems += compile_all(binary, files, reserved=RESERVED)
+    else:
+        manifest(files)  # what is ours alone is known to compile
+    inspected = json.loads(opa(binary, directory, "inspect", "-a", "-f", "json", ".").stdout)
+    with ThreadPoolExecutor(2, thread_name_prefix="rego") as pool:
+        found = pool.map(lambda file: _heads(binary, files, file), files.users())
+        heads = [head for each in found for head in each]
+    _check_namespaces(heads, namespaces, complete=not problems)
+    asked = [h for h in heads if any(fnmatchcase(".".join(h.package), n) for n in namespaces)]
+    problems += _without_a_file(files, asked)
+    templates = {t.package for t in constraints.templates if _whole(t.package, files)}
+    reading = rules_from(
+        _annotations(inspected, files), asked, [r for r in constraints.rules if r.package in templates]
     )
-    heads = [head for file in users for head in _heads(binary, directory, file, names[file], old=file in old)]
-    rules = rules_from(annotations, heads)
     (directory / RUN_PACKAGE).mkdir()
-    (directory / RUN_PACKAGE / "run.rego").write_text(module(rules), encoding="utf-8")
-    return Bundle(directory=directory, rules=rules, names=names)
+    (directory / RUN_PACKAGE / "run.rego").write_text(module(reading.rules), encoding="utf-8")
+    return Bundle(files=files, rules=reading.rules, problems=(*problems, *reading.problems))
 
 
-def _check_data(data: Mapping[str, Any]) -> None:
-    for key in data:
+def _whole(package: Sequence[str], files: Files) -> bool:
+    """Whether the template compiled; a library that did not takes its template along."""
+    return f"/{'/'.join(package)}.rego" in files.files
+
+
+def _data(binary: Path, directory: Path, data: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if paths:
+        for path in paths:
+            if not path.exists():
+                raise ConfigError("expected a file or folder with data, saw nothing", where=str(path))
+            for each in [path, *(path.rglob("*") if path.is_dir() else ())]:
+                checked(each, inside=path if path.is_dir() else path.parent, where=str(each))
+        words = [word for path in paths for word in ("--data", str(path.resolve()))]
+        # OPA reads them as conftest does, with the same loader: folders are keys, files at the top are merged.
+        done = opa(
+            binary, directory, "eval", *words, "--ignore", "*.rego", "--format", "json", "data", check=False
+        )
+        answer = json.loads(done.stdout or "{}")
+        if done.status:
+            told = "; ".join(str(e.get("message")) for e in answer.get("errors") or ()) or done.tail
+            raise ConfigError(f"data for policies cannot be read: {told}")
+        found = answer["result"][0]["expressions"][0]["value"]
+    for key in [*found, *data]:
         if key in RESERVED:
             raise ConfigError(
                 f"data for policies: {key!r} is taken by pytest-gitops itself. Choose another name"
             )
+    # `settings` of the configuration is what the built-in rules read: it stays whole.
+    return {**found, **data}
 
 
-def _policy_folder(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise ConfigError(
-            "expected a folder with .rego files, saw no folder", where=f"--gitops-policy {folder}"
-        )
-    if not any(_policies(folder)):
-        raise ConfigError("expected .rego files in it, saw none", where=f"--gitops-policy {folder}")
-    return folder
-
-
-def _policies(folder: Path) -> Iterator[Path]:
-    for file in sorted(folder.rglob("*.rego")):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.is_file() and not hidden and not file.name.endswith("_test.rego"):
-            yield file
-
-
-def _copy(folder: Path, directory: Path, prefix: str, title: str) -> dict[str, str]:
-    names, inside = {}, folder.resolve()
-    for file in _policies(folder):
-        relative = file.relative_to(folder)
-        name = f"{title.rstrip('/')}/{relative.as_posix()}"
-        if not file.resolve().is_relative_to(inside):
+def _check_namespaces(heads: Sequence[Head], namespaces: Sequence[str], *, complete: bool) -> None:
+    packages = sorted({".".join(h.package) for h in heads if CONFTEST_NAME.fullmatch(h.name)})
+    for pattern in namespaces:
+        known = any(fnmatchcase(package, pattern) for package in packages)
+        if complete and pattern != "*" and not known:
             raise ConfigError(
-                "the link leads out of the policy folder. Put a copy of the file there", where=name
+                f"{pattern!r}: expected a package with conftest's rules that it fits, saw none; "
+                f"there {'is' if len(packages) == 1 else 'are'} {', '.join(packages) or 'none at all'}",
+                where="policy.namespaces",
             )
-        target = directory / prefix / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.read_bytes())
-        names[f"/{prefix}/{relative.as_posix()}"] = name
-    return names
 
 
-def _manifest(directory: Path, old: frozenset[str]) -> None:
-    manifest = {"roots": [""], "rego_version": 1, "file_rego_versions": dict.fromkeys(sorted(old), 0)}
-    (directory / ".manifest").write_text(json.dumps(manifest), encoding="utf-8")
+def _without_a_file(files: Files, heads: Sequence[Head]) -> Iterator[Finding]:
+    """conftest tells a policy which file its input was read from; what is rendered was read from none."""
+    asked = {h.file for h in heads if CONFTEST_NAME.fullmatch(h.name)}
+    for inside in files.users():
+        text = files.text(inside)
+        if files.files[inside].name in asked and (used := _FILE_INFO.search(text)):
+            name, line = files.place(inside, text.count("\n", 0, used.start()) + 1)
+            yield not_checked(
+                "data.conftest.file: a rendered object has no file, so what hangs on its name was not checked",
+                file=name,
+                line=line,
+                help="ask for the object's kind, name or labels instead",
+            )
 
 
-def _opa(binary: Path, directory: Path, *arguments: str, check: bool = True) -> Completed:
-    # No environment: nothing of the user's (OPA_…, proxies, tokens) may decide over or reach a policy.
-    env = {"HOME": str(directory)}
-    return run(binary, *arguments, cwd=directory, env=env, limit=LIMIT_SECONDS, check=check)
-
-
-def _compile(binary: Path, directory: Path, names: Mapping[str, str]) -> frozenset[str]:
-    """Compile everything; returns the files in the older syntax. Raises ConfigError with OPA's message."""
-    capabilities = directory.with_name(f"{directory.name}-capabilities.json")
-    allowed = json.loads(_opa(binary, directory, "capabilities", "--current").stdout)
-    allowed["builtins"] = [b for b in allowed["builtins"] if b["name"] not in FORBIDDEN]
-    allowed["allow_net"] = []  # nor may a schema in METADATA
-    capabilities.write_text(json.dumps(allowed), encoding="utf-8")
-    words = ("check", "--format", "json", "--max-errors", "0", "--capabilities", str(capabilities))
-    # With --bundle OPA stops at the first file that it cannot parse; this one reads them all.
-    parsed = _opa(binary, directory, *words, ".", check=False)
-    old = _older(_errors(parsed), directory) if parsed.status else frozenset[str]()
-    _manifest(directory, old)
-    done = _opa(binary, directory, *words, "--bundle", ".", check=False)
-    if done.status:
-        raise _not_compiling(_errors(done), directory, names)
-    return old
-
-
-def _errors(done: Completed) -> list[Mapping[str, Any]]:
-    for text in (done.stderr, done.stdout):
-        try:
-            return list(json.loads(text)["errors"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    raise ConfigError(f"the policies do not compile: {done.tail}")
-
-
-def _older(errors: Sequence[Mapping[str, Any]], directory: Path) -> frozenset[str]:
-    """The files whose every syntax error is only that they are written in the older syntax."""
-    said: dict[str, list[str]] = {}
-    for error in errors:
-        if file := (error.get("location") or {}).get("file"):
-            said.setdefault(_inside(file, directory), []).append(str(error.get("message")))
-    return frozenset(
-        file for file, messages in said.items() if all(m.startswith(_OLD_SYNTAX) for m in messages)
-    )
-
-
-def _not_compiling(
-    errors: Sequence[Mapping[str, Any]], directory: Path, names: Mapping[str, str]
-) -> ConfigError:
-    def place(error: Mapping[str, Any]) -> str:
-        location = error.get("location") or {}
-        return (
-            f"{_known(location['file'], directory, names)}:{location.get('row', 1)}"
-            if location.get("file")
-            else ""
-        )
-
-    lines = []
-    for error in errors:
-        message = " ".join(str(error.get("message")).split())
-        if any(f"undefined function {name}" in message for name in FORBIDDEN):
-            message += " (policies have neither network nor environment here)"
-        lines.append((place(error), message))
-    first, *rest = dict.fromkeys(lines)
-    more = "".join(f"\n{where}: {message}" for where, message in rest[:9])
-    return ConfigError(f"the policy does not compile: {first[1]}{more}", where=first[0])
-
-
-def _inside(file: str, directory: Path) -> str:
-    """OPA's name of a file, absolute or relative to the bundle or its parent, as the bundle has it."""
-    inside = file.removeprefix(str(directory)).removeprefix("./").removeprefix(f"{directory.name}/")
-    return "/" + inside.lstrip("/")
-
-
-def _known(file: str, directory: Path, names: Mapping[str, str]) -> str:
-    inside = _inside(file, directory)
-    return names.get(inside, inside.lstrip("/"))
-
-
-def _annotations(
-    done: Completed, directory: Path, names: Mapping[str, str], ours: frozenset[str]
-) -> Iterator[Annotation]:
-    for entry in json.loads(done.stdout).get("annotations") or ():
+def _annotations(inspected: Mapping[str, Any], files: Files) -> Iterator[Annotation]:
+    for entry in inspected.get("annotations") or ():
         location = entry.get("location") or {}
-        inside = _inside(str(location.get("file", "")), directory)
+        inside = files.inside(str(location.get("file", "")))
+        known = files.files.get(inside)
+        path = tuple(str(part["value"]) for part in entry["path"][1:])
+        if path[:1] == (GATEKEEPER,):
+            continue
+        file, line = files.place(inside, int(location.get("row", 1)))
         yield Annotation(
-            path=tuple(str(part["value"]) for part in entry["path"][1:]),
+            path=path,
             scope=entry["annotations"].get("scope", ""),
             text=entry["annotations"],
-            file=names.get(inside, inside),
-            line=int(location.get("row", 1)),
-            builtin=inside in ours,
+            file=file,
+            line=line,
+            builtin=bool(known and known.builtin),
         )
 
 
-def _heads(binary: Path, directory: Path, file: str, name: str, *, old: bool) -> Iterator[Head]:
-    path = directory / file.lstrip("/")
-    if not _MAYBE_CONFTEST.search(path.read_text(encoding="utf-8", errors="replace")):
-        return
-    flags = ("--v0-compatible",) if old else ()
-    words = ("parse", "--format", "json", "--json-include", "locations,-comments", *flags, str(path))
-    tree = json.loads(_opa(binary, directory, *words).stdout)
+def _heads(binary: Path, files: Files, inside: str) -> list[Head]:
+    if not _MAYBE_CONFTEST.search(files.text(inside)) or inside.startswith(f"/{GATEKEEPER}/"):
+        return []
+    flags = ("--v0-compatible",) if files.files[inside].old else ()
+    words = ("parse", "--format", "json", "--json-include", "locations,-comments", *flags)
+    tree = json.loads(opa(binary, files.directory, *words, inside.lstrip("/")).stdout)
     package = tuple(str(part["value"]) for part in tree["package"]["path"][1:])
+    found = []
     for rule in tree.get("rules") or ():
         head = rule["head"]
         ref = [part["value"] for part in head.get("ref", ())] or [head.get("name")]
         row = int((rule.get("location") or head.get("location") or {}).get("row", 1))
         # A function is no rule that conftest would ask.
         if not head.get("args") and isinstance(ref[0], str):
-            yield Head(package=package, name=ref[0], file=name, line=row)
+            found.append(Head(package=package, name=ref[0], file=files.files[inside].name, line=row))
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,23 +19,29 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from pytest_gitops.errors import ConfigError, EngineError
+from pytest_gitops.errors import EngineError
+from pytest_gitops.model import Finding
 from pytest_gitops.process import Daemon, Supervisor, run
-from pytest_gitops.rego import query
-from pytest_gitops.rego.bundle import Bundle, load
+from pytest_gitops.rego import module, query
+from pytest_gitops.rego.bundle import ALL_NAMESPACES, Bundle, Folder, load
 from pytest_gitops.rego.inputs import Subject
-from pytest_gitops.rego.query import Hit
+from pytest_gitops.rego.problems import Trouble
+from pytest_gitops.rego.query import Hit, Question
 from pytest_gitops.rego.rules import Rule
 
 SOCKET = "opa.sock"
 READY_SECONDS = 30.0
 
+RULE_SECONDS = 10.0
+"""How long one rule may take for all that it is asked about in a run."""
+
 
 class Opa:
     """Our policies and the user's, loaded in a real OPA.
 
-    `directory` is made here; `folders` are the user's policy folders, `data` is what policies see under
-    `data`; `limit`, in seconds, is for one judgement.
+    `directory` is made here; `folders` are the user's policy folders, `data` and `data_files` are what policies see
+    under `data`, `namespaces` the packages whose conftest rules are asked (see bundle.load). `rule_limit`, in seconds,
+    is what one rule may take for everything it is asked about at once; `limit` is for all of them.
     """
 
     def __init__(
@@ -43,16 +50,23 @@ class Opa:
         directory: Path,
         binary: Path,
         *,
-        folders: Sequence[Path] = (),
+        folders: Sequence[Path | Folder] = (),
         data: Mapping[str, Any] | None = None,
-        limit: float = 60.0,
+        data_files: Sequence[Path] = (),
+        namespaces: Sequence[str] = ALL_NAMESPACES,
+        limit: float = 120.0,
+        rule_limit: float = RULE_SECONDS,
     ) -> None:
         self._supervisor, self._directory, self._binary = supervisor, directory, binary
-        self._folders, self._data, self._limit = tuple(folders), dict(data or {}), limit
+        self._folders, self._data, self._data_files = tuple(folders), dict(data or {}), tuple(data_files)
+        self._namespaces, self._limit, self._rule_limit = tuple(namespaces), limit, min(rule_limit, limit)
         self._bundle: Bundle | None = None
         self._daemon: Daemon | None = None
         self._client: _Client | None = None
         self._handle = -1
+        self._asking = threading.Lock()
+        # Rules that are not asked any more, and why.
+        self._out: dict[int, tuple[Trouble, str]] = {}
         self.version = ""
 
     @property
@@ -60,13 +74,30 @@ class Opa:
         """All rules, sorted by code; empty before `start`."""
         return self._bundle.rules if self._bundle else ()
 
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """What is to be said of policies that are not asked, such as one that does not compile."""
+        return self._bundle.problems if self._bundle else ()
+
+    @property
+    def reviews(self) -> bool:
+        """Whether there are constraints of Gatekeeper's, so that subjects need reviews."""
+        return any(rule.constraint for rule in self.rules)
+
     def start(self) -> None:
         """Compile the policies and start the server.
 
-        Raises ConfigError naming file and line of a policy that is wrong, EngineError if OPA does not start.
+        Raises ConfigError for folders and data that cannot be used, EngineError if OPA does not start.
         """
         self._directory.mkdir(mode=0o700, parents=True)
-        bundle = load(self._binary, self._directory / "bundle", folders=self._folders, data=self._data)
+        bundle = load(
+            self._binary,
+            self._directory / "bundle",
+            folders=self._folders,
+            data=self._data,
+            data_files=self._data_files,
+            namespaces=self._namespaces,
+        )
         said = re.search(
             r"^Version: *(\S+)", run(self._binary, "version", env={}, limit=30).stdout, re.MULTILINE
         )
@@ -84,31 +115,78 @@ class Opa:
         daemon.wait_ready(lambda: client.check_health(), limit=READY_SECONDS)
         self._bundle, self._daemon = bundle, daemon
 
-    def judge(self, subjects: Sequence[Subject]) -> list[tuple[Hit, ...]]:
+    def judge(
+        self,
+        subjects: Sequence[Subject],
+        *,
+        inventories: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> list[tuple[Hit, ...]]:
         """What the rules say of each subject, in the subjects' order, in one request.
 
-        Raises ConfigError naming the rule that fails while it is evaluated or answers in a wrong shape,
-        ProcessDied if OPA is gone, EngineError if it takes longer than the limit.
+        A rule of the user's that fails while it is evaluated, or takes too long, is asked by itself to know which it
+        is; it is a hit of all that it should have judged, and the other rules are asked without it, here and from
+        now on. `inventories` is `data.inventory` for Gatekeeper's templates, by cluster. Raises ProcessDied if OPA
+        is gone, EngineError if what is ours takes longer than the limit, or fails.
         """
-        if self._bundle is None or self._client is None or self._daemon is None:
-            raise EngineError("opa: asked before it was started")
         if not subjects:
             return []
+        with self._asking:
+            asked = query.question(subjects, self.rules, inventories)
+            found = query.hits(self._results(asked), self.rules, asked)
+            for number, (trouble, message) in self._out.items():
+                rule = self.rules[number]
+                for position in query.concerned(number, rule, asked):
+                    found[position].append(query.troubled(rule, trouble, message))
+        return [query.ordered(hits) for hits in found]
+
+    def _results(self, asked: Question) -> Mapping[str, Any]:
         try:
-            answer = self._client.query_rule(query.documents(subjects), query.RUN_PACKAGE, query.RESULTS)
+            return self._ask(asked, module.RESULTS, self._rule_limit)
+        except (_TooSlow, _Failing):
+            self._find_out(asked)
+        try:
+            return self._ask(asked, module.RESULTS, self._limit)
+        except _TooSlow as error:
+            raise EngineError(
+                f"opa: no answer on {len(asked.subjects)} subjects within {self._limit:g} s"
+            ) from error
+        except _Failing as error:
+            raise EngineError(f"opa: {error}") from error
+
+    def _find_out(self, asked: Question) -> None:
+        """Ask each rule of the user's by itself, and leave out the ones that do not answer."""
+        for number, rule in enumerate(self.rules):
+            if rule.builtin or number in self._out or not query.concerned(number, rule, asked):
+                continue
+            try:
+                self._ask(asked, module.alone(number), self._rule_limit)
+            except _TooSlow:
+                self._out[number] = (
+                    Trouble.TOO_SLOW,
+                    f"it did not answer within {self._rule_limit:g} s, so it was not asked",
+                )
+            except _Failing as error:
+                self._out[number] = (Trouble.FAILING, f"it fails, so it was not asked: {error}")
+
+    def _ask(self, asked: Question, name: str, limit: float) -> Mapping[str, Any]:
+        if self._bundle is None or self._client is None or self._daemon is None:
+            raise EngineError("opa: asked before it was started")
+        self._client.timeout = limit
+        try:
+            answer = self._client.query_rule(asked.skipping(self._out), module.RUN_PACKAGE, name)
         except requests.HTTPError as error:
             raise self._refusal(error) from error
         except requests.Timeout as error:
-            raise EngineError(
-                f"opa: no answer on {len(subjects)} subjects within {self._limit:g} s"
-            ) from error
+            # The connection is closed with it, at which OPA gives the evaluation up.
+            raise _TooSlow from error
         except requests.RequestException as error:
             if self._daemon.join(1):
                 raise self._daemon.died() from error
             raise EngineError(f"opa: the request failed: {error}") from error
         if "result" not in answer:
-            raise EngineError(f"opa: no result on {len(subjects)} subjects")
-        return query.hits(answer["result"], self._bundle.rules, subjects)
+            raise EngineError(f"opa: no result on {len(asked.subjects)} subjects")
+        result: Mapping[str, Any] = answer["result"]
+        return result
 
     def close(self) -> None:
         """Stop the server. The supervisor does so too; closing twice is fine."""
@@ -128,11 +206,19 @@ class Opa:
         for entry in body.get("errors") or ():
             location = entry.get("location") or {}
             if self._bundle and location.get("file"):
-                where = f"{self._bundle.known(location['file'])}:{location.get('row', 1)}"
+                file, line = self._bundle.files.place(location["file"], int(location.get("row", 1)))
                 # Only what failed: the lines below it are values, a secret's perhaps.
                 what = str(entry.get("message")).split("\n")[0].rstrip(":")
-                return ConfigError(f"the policy fails: {what}", where=where)
+                return _Failing(f"{file}:{line}: {what}")
         return EngineError(f"opa: {body.get('message', error)}")
+
+
+class _TooSlow(Exception):
+    """OPA did not answer in time."""
+
+
+class _Failing(Exception):
+    """A rule fails while it is evaluated; the text says where and how."""
 
 
 class _Client(OpaClient):  # type: ignore[misc]  # opa_client has no types

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Finding, Severity
+from pytest_gitops.rego.constraint import Constraint, Review
 from pytest_gitops.rego.inputs import Subject, application_subject, object_subject, repository_subject
-from pytest_gitops.rego.query import Hit, documents, hits, module
+from pytest_gitops.rego.module import module
+from pytest_gitops.rego.query import Hit, concerned, hits, ordered, question
 from pytest_gitops.rego.redact import redact, secret_values
 from pytest_gitops.rego.rules import Rule, SubjectKind
 
@@ -40,19 +41,22 @@ def subject(name: str, **more: Any) -> Subject:
 
 
 def judged(values: Any, *, rule: Rule = RULE, about: Subject | None = None) -> tuple[Hit, ...]:
-    (found,) = hits({"object": {"0": {"0": values}}}, [rule], [about or subject("p")])
-    return found
+    part = "manifest" if rule.conftest else "object"
+    (found,) = hits({part: {"0": {"0": values}}}, [rule], question([about or subject("p")], [rule]))
+    return ordered(found)
 
 
 def test_answers_go_back_to_their_subjects_whatever_the_order_of_kinds() -> None:
     subjects = [subject("a"), application_subject(APPLICATION, project=None), subject("b")]
     of_application = replace(RULE, subject=SubjectKind.APPLICATION)
     answer = {"object": {"1": {"0": ["x"]}}, "application": {"0": {"1": ["y"]}}}
-    first, second, third = hits(answer, [RULE, of_application], subjects)
-    assert first == ()
+    rules = [RULE, of_application]
+    asked = question(subjects, rules)
+    first, second, third = hits(answer, rules, asked)
+    assert first == []
     assert [(h.message, h.resource) for h in second] == [("y", "Application argocd/a")]
     assert [(h.message, h.resource) for h in third] == [("x", "Pod grid/b")]
-    assert [len(d) for d in documents(subjects).values()] == [2, 1]
+    assert [len(asked.document[kind]) for kind in ("object", "application")] == [2, 1]
 
 
 def test_hits_are_sorted_and_told_once() -> None:
@@ -106,11 +110,20 @@ def test_a_rule_that_is_only_true_is_told_by_its_title() -> None:
     ],
 )
 def test_an_answer_of_the_wrong_shape_names_the_rule_and_shows_no_value(values: Any, seen: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        judged(values)
-    assert str(error.value) == (
-        "p/a.rego:3: rule r: expected a set of texts or of objects with a text `msg`, saw " + seen
-    )
+    (hit,) = judged(values)
+    assert hit.message == ("rule r: expected a set of texts or of objects with a text `msg`, saw " + seen)
+    assert (hit.rule.code, hit.file, hit.line) == ("policy-wrong-shape", "p/a.rego", 3)
+    assert hit.finding().counts
+
+
+def test_a_wrong_answer_does_not_hide_the_right_ones() -> None:
+    assert [h.message[:6] for h in judged(["fine", 3])] == ["rule r", "fine"]
+
+
+def test_a_conftest_result_without_a_message_has_passed() -> None:
+    of_conftest = replace(RULE, conftest=True)
+    assert [h.message for h in judged(["", {"msg": ""}, "x"], rule=of_conftest)] == ["x"]
+    assert [h.message for h in judged([""])] == [""]
 
 
 def test_a_users_rule_cannot_say_a_secrets_value() -> None:
@@ -163,8 +176,57 @@ def test_an_object_is_named_by_kind_and_where_it_will_be(manifest: dict[str, Any
 
 def test_every_rule_is_asked_on_its_subject_only() -> None:
     text = module([RULE, replace(RULE, code="c", name="deny", package=("main",), conftest=True)])
-    assert text.count('data["team"]["r"]') == 1
-    assert text.count('data["main"]["deny"]') == 1
+    # Once with all others, and once alone.
+    assert text.count('data["team"]["r"]') == 2
+    assert text.count('data["main"]["deny"]') == 2
     assert (
         text.index('data["team"]["r"]') < text.index("all_manifest :=") < text.index('data["main"]["deny"]')
     )
+
+
+CONSTRAINT = replace(
+    RULE, code="k-c", constraint=Constraint(kind="K", name="c", match={"kinds": [{"kinds": ["Pod"]}]})
+)
+
+
+def reviewed(kind: str, **match: Any) -> Subject:
+    manifest = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x", "namespace": "grid"}}
+    review = Review(request={"object": manifest, "namespace": "grid", "operation": "CREATE"}, cluster="here")
+    return object_subject(manifest, application=APPLICATION, review=review)
+
+
+def test_a_constraint_is_asked_about_what_it_matches_only() -> None:
+    subjects = [reviewed("Service"), reviewed("Pod"), subject("without a review")]
+    asked = question(subjects, [RULE, CONSTRAINT], {"here": {"cluster": {}}, "elsewhere": {}})
+    (entry,) = asked.document["review"]
+    assert (entry["constraints"], entry["cluster"]) == ({"1": True}, "here")
+    assert asked.document["inventories"] == {"here": {"cluster": {}}}
+    assert concerned(1, CONSTRAINT, asked) == [1]
+    assert concerned(0, RULE, asked) == [0, 1, 2]
+    found = hits({"review": {"0": {"1": [{"msg": "m", "details": {}}]}}}, [RULE, CONSTRAINT], asked)
+    assert [[h.message for h in each] for each in found] == [[], ["m"], []]
+
+
+def test_a_namespace_that_is_not_known_is_said() -> None:
+    selector = {"namespaceSelector": {"matchLabels": {"team": "grid"}}}
+    constraint = Constraint(kind="K", name="c", match=selector)
+    rule = replace(CONSTRAINT, constraint=constraint)
+    asked = question([reviewed("Pod")], [rule])
+    assert asked.document["review"] == []
+    ((hit,),) = hits({}, [rule], asked)
+    assert (hit.rule.code, hit.rule.severity, hit.finding().where) == (
+        "policy-not-checked",
+        Severity.WARNING,
+        "p/a.rego:3",
+    )
+    assert "namespace grid, whose manifest is not in the repository" in hit.message
+
+
+def test_rules_can_be_left_out_of_a_question() -> None:
+    assert question([subject("p")], [RULE]).skipping([3, 1])["skip"] == {"3": True, "1": True}
+
+
+def test_our_own_rules_are_never_left_out_nor_asked_alone() -> None:
+    text = module([replace(RULE, builtin=True)])
+    assert "gitops_skip" not in text
+    assert "rule_0" not in text

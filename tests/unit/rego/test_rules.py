@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Severity
-from pytest_gitops.rego.rules import Annotation, Head, SubjectKind, rules_from
+from pytest_gitops.rego.rules import Annotation, Head, Rule, SubjectKind, rules_from
 
 
 def annotation(*path: str, scope: str = "rule", line: int = 5, custom: Any = None, **text: Any) -> Annotation:
@@ -20,8 +19,14 @@ def head(*path: str, line: int = 9) -> Head:
     return Head(package=path[:-1], name=path[-1], file="p/a.rego", line=line)
 
 
+def read(annotations: list[Annotation], heads: list[Head]) -> tuple[Rule, ...]:
+    reading = rules_from(annotations, heads)
+    assert reading.problems == ()
+    return reading.rules
+
+
 def test_a_rule_is_what_its_metadata_says() -> None:
-    (rule,) = rules_from(
+    (rule,) = read(
         [
             annotation(
                 "team",
@@ -50,7 +55,7 @@ def test_a_rule_is_what_its_metadata_says() -> None:
 
 def test_code_and_severity_have_defaults_and_the_package_gives_the_subject() -> None:
     package = annotation("team", scope="package", line=1, custom={"subject": "application"})
-    (rule,) = rules_from([annotation("team", "owner_label", title="t"), package], [])
+    (rule,) = read([annotation("team", "owner_label", title="t"), package], [])
     assert (rule.code, rule.severity, rule.subject) == (
         "owner-label",
         Severity.ERROR,
@@ -59,7 +64,7 @@ def test_code_and_severity_have_defaults_and_the_package_gives_the_subject() -> 
 
 
 def test_metadata_without_subject_is_no_rule() -> None:
-    assert rules_from([annotation("team", "helper", description="d")], [head("team", "helper")]) == ()
+    assert read([annotation("team", "helper", description="d")], [head("team", "helper")]) == ()
 
 
 @pytest.mark.parametrize(
@@ -73,24 +78,24 @@ def test_metadata_without_subject_is_no_rule() -> None:
     ],
 )
 def test_conftest_rules_are_known_by_name(name: str, severity: Severity) -> None:
-    (rule,) = rules_from([], [head("main", name), head("main", name, line=20), head("main", "other")])
+    (rule,) = read([], [head("main", name), head("main", name, line=20), head("main", "other")])
     assert (rule.code, rule.severity, rule.line) == (f"main-{name}".replace("_", "-"), severity, 9)
     assert rule.conftest
     assert rule.excepted is None
 
 
 def test_names_that_only_begin_like_conftests_are_none() -> None:
-    assert rules_from([], [head("main", "denylist"), head("main", "warned"), head("main", "is_deny")]) == ()
+    assert read([], [head("main", "denylist"), head("main", "warned"), head("main", "is_deny")]) == ()
 
 
 def test_a_conftest_rule_can_be_excepted_where_its_package_has_exceptions() -> None:
-    rules = rules_from([], [head("main", n) for n in ("deny", "deny_latest", "exception")])
+    rules = read([], [head("main", n) for n in ("deny", "deny_latest", "exception")])
     assert {r.name: r.excepted for r in rules} == {"deny": "", "deny_latest": "latest"}
 
 
 def test_metadata_describes_a_conftest_rule_as_well() -> None:
     about = annotation("main", "deny", title="No root", custom={"rule": "no-root", "severity": "warning"})
-    (rule,) = rules_from([about], [head("main", "deny")])
+    (rule,) = read([about], [head("main", "deny")])
     assert (rule.code, rule.title, rule.severity, rule.conftest) == (
         "no-root",
         "No root",
@@ -104,7 +109,7 @@ def test_metadata_describes_a_conftest_rule_as_well() -> None:
     [
         (
             {"subject": "pod"},
-            "p/a.rego:5: custom.subject: expected one of application, object, repository, saw 'pod'",
+            "p/a.rego:5: custom.subject: expected one of application, object, repository, change, saw 'pod'",
         ),
         (
             {"subject": "object", "severity": "fatal"},
@@ -117,21 +122,38 @@ def test_metadata_describes_a_conftest_rule_as_well() -> None:
         (
             {"rule": "owner"},
             "p/a.rego:5: METADATA of team.owner: expected custom.subject beside custom.rule "
-            "(application, object, repository), saw none",
+            "(application, object, repository, change), saw none",
         ),
     ],
 )
 def test_metadata_that_cannot_be_read_is_refused_by_its_place(custom: dict[str, str], message: str) -> None:
-    with pytest.raises(ConfigError) as error:
-        rules_from([annotation("team", "owner", custom=custom)], [])
-    assert str(error.value) == message
+    fine = annotation("team", "fine", line=1, custom={"subject": "object"})
+    reading = rules_from([annotation("team", "owner", custom=custom), fine], [head("team", "owner")])
+    (problem,) = reading.problems
+    assert f"{problem.where}: {problem.message}" == message
+    assert problem.rule == "policy-invalid" and problem.counts
+    assert [rule.name for rule in reading.rules] == ["fine"]
 
 
 def test_a_code_is_given_once() -> None:
     custom = {"rule": "x", "subject": "object"}
-    with pytest.raises(ConfigError) as error:
-        rules_from([annotation("a", "p", custom=custom), annotation("a", "q", line=8, custom=custom)], [])
-    assert str(error.value) == (
-        "p/a.rego:8: rule code 'x': expected a code of its own, it is taken by p/a.rego:5. "
-        "Give one of the two another custom.rule"
+    reading = rules_from(
+        [annotation("a", "p", custom=custom), annotation("a", "q", line=8, custom=custom)], []
     )
+    (problem,) = reading.problems
+    assert (problem.where, problem.message, problem.help) == (
+        "p/a.rego:8",
+        "rule code 'x': expected a code of its own, it is taken by p/a.rego:5",
+        "give one of the two another custom.rule",
+    )
+    assert [rule.where for rule in reading.rules] == ["p/a.rego:5"]
+
+
+@pytest.mark.parametrize("name", ["deny_", "deny__a", "deny_a_", "warn-x"])
+def test_names_are_conftests_as_conftest_has_them(name: str) -> None:
+    assert read([], [head("main", name)]) == ()
+
+
+def test_a_rule_of_several_parts_knows_them_all() -> None:
+    (rule,) = read([], [head("main", "deny"), head("main", "deny", line=20), head("main", "deny", line=30)])
+    assert rule.parts == ("p/a.rego:9", "p/a.rego:20", "p/a.rego:30")
