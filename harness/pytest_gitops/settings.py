@@ -18,10 +18,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_gitops.expectations import Expectation
+from pytest_gitops.model import Severity
 from pytest_gitops.waivers import WaiverEntry
 
 DEFAULT_TIMEOUT = 300.0
 """Seconds that an Application may take to become Synced and Healthy."""
+
+DEFAULT_KUBERNETES = "1.37"
+"""The version whose API server judges objects: that of the embedded cluster."""
+
+DEFAULT_POLICY_TIMEOUT = 10.0
+"""Seconds that one policy rule may take for everything it is asked about at once."""
 
 TARGET_BRANCH_VARIABLES = (
     "GITHUB_BASE_REF",  # GitHub Actions, pull requests
@@ -43,6 +51,8 @@ class Provider(StrEnum):
 
 Network = Literal["deny", "allow"]
 
+UnknownKinds = Literal["error", "stub"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartRepository:
@@ -50,6 +60,14 @@ class ChartRepository:
 
     url: str
     path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What head is compared with: the merge base of HEAD and the revision `name`."""
+
+    name: str
+    commit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +80,30 @@ class Settings:
     environ: Mapping[str, str] = field(repr=False)
     stages: tuple[str, ...] = ()
     provider: Provider = Provider.EMBEDDED
-    base: str = ""
+    base: Base | None = None
     network: Network = "deny"
     allowed_hosts: tuple[str, ...] = ()
     timeout: float = DEFAULT_TIMEOUT
     strict: bool = False
     keep: bool = False
+    changed: bool = False
+    keep_renders: bool = True
     urls: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     charts: tuple[ChartRepository, ...] = ()
     crds: tuple[str, ...] = ()
     prerequisites: tuple[str, ...] = ()
+    kubernetes: tuple[str, ...] = (DEFAULT_KUBERNETES,)
+    unknown_kinds: UnknownKinds = "error"
     policy_folders: tuple[Path, ...] = ()
     policy_data: Mapping[str, Any] = field(default_factory=dict)
+    policy_data_files: tuple[Path, ...] = ()
+    policy_namespaces: tuple[str, ...] = ("*",)
+    policy_timeout: float = DEFAULT_POLICY_TIMEOUT
+    fail_on: Severity = Severity.ERROR
     waivers: tuple[WaiverEntry, ...] = ()
+    rbac: tuple[Expectation, ...] = ()
     tools: Mapping[str, Path] = field(default_factory=dict)
     mirrors: Mapping[str, str] = field(default_factory=dict)
     command: str = "pytest --gitops"

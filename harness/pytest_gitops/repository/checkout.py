@@ -13,20 +13,21 @@ from pytest_gitops.repository.git import Repository, open_repository
 from pytest_gitops.repository.manifest import ManifestError, parse
 from pytest_gitops.repository.snapshot import Entry, Snapshot, take
 from pytest_gitops.settings import Settings, announced_branches
-from pytest_gitops.world.urls import canonical
+from pytest_gitops.world.urls import canonical, parse_registry
 from pytest_gitops.world.urls import parse as parse_url
 
 USUAL_BRANCHES = ("main", "master")
 
 
 class Checkout:
-    """One clone under test; raises ConfigError if there is none. `snapshot` and `declarations` come with `take`."""
+    """One clone under test, its working tree or the commit `revision`; raises ConfigError if there is none.
+    `snapshot` and `declarations` come with `take`."""
 
     snapshot: Snapshot
     declarations: Declarations
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, revision: str = "") -> None:
+        self._settings, self._revision = settings, revision
         self.repository: Repository = open_repository(settings.root, environ=settings.environ)
         if self.repository.prefix and not settings.urls:
             raise ConfigError(
@@ -43,7 +44,11 @@ class Checkout:
     def take(self, bare: Path) -> None:
         """Make the snapshot in `bare`, and search it."""
         self.snapshot = take(
-            self.repository, into=bare, branches=self.branches, environ=self._settings.environ
+            self.repository,
+            into=bare,
+            branches=self.branches,
+            environ=self._settings.environ,
+            revision=self._revision,
         )
         entries = (FileEntry(path=e.path, size=e.size) for e in self.files())
         self.declarations = discover(entries, self.snapshot.read_many, ignore=self._settings.ignore)
@@ -64,12 +69,23 @@ class Checkout:
     def _branches(self) -> tuple[str, ...]:
         """The branches that the working tree stands for."""
         repository, announced = self.repository, announced_branches(self._settings.environ)
-        known = [n for n in (repository.branch, repository.default_branch, *announced) if n]
+        known = [n for n in (repository.branch, repository.default_branch, self._target, *announced) if n]
         if not known or not repository.remote_urls:
             # A detached checkout that knows no branch, as CI systems make them, or a repository that was never
             # pushed: the usual names mean what lies here.
             known += USUAL_BRANCHES
         return tuple(dict.fromkeys([*known, *self._settings.branches]))
+
+    @property
+    def _target(self) -> str:
+        """The branch that the change will be merged into, where the base is named by one."""
+        base, remote = self._settings.base, self.repository.remote
+        return base.name.removeprefix("refs/heads/").removeprefix(f"{remote}/") if base else ""
+
+    def has_folder(self, path: str) -> bool:
+        """Whether a folder of the snapshot has a regular file in it."""
+        folder = _clean(path)
+        return any(not folder or e.path.startswith(f"{folder}/") for e in self.files())
 
     def write_out(self, path: str, into: Path, *, where: str) -> None:
         """Write a folder of the snapshot to `into`: what is tested is what git has, not what else lies around.
@@ -136,7 +152,8 @@ def _hosts(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if key in {"repoURL", "repository"} and isinstance(inner, str):
-                if (address := parse_url(inner)) is not None:
+                address = parse_url(inner) or (parse_registry(inner) if value.get("chart") else None)
+                if address is not None:
                     yield address.host
             else:
                 yield from _hosts(inner)

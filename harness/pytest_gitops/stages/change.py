@@ -1,0 +1,73 @@
+"""change: what does the pull request do, base against head, as Argo CD renders both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.changes.applications import Rendition, Side
+from pytest_gitops.changes.compare import compare
+from pytest_gitops.changes.values import ChangeKind, counts
+from pytest_gitops.model import Case, Outcome, StageResult
+from pytest_gitops.stages.base import Family, Publish, judged
+
+if TYPE_CHECKING:
+    from pytest_gitops.stages.context import Context
+
+name = "change"
+family = Family.REVIEW
+question = "What does the pull request change?"
+needs = ("render",)
+
+
+def survey(context: Context) -> None:
+    """Compare, once both sides are planned, and put what head has no more into the plan."""
+    assert context.base is not None, "without a base there is nothing to compare with"
+    comparison = context.comparison = compare(_side(context.base), _side(context))
+    removed = [c.old for c in comparison.applications if c.kind is ChangeKind.REMOVED and c.old is not None]
+    context.plan = replace(context.plan, removed=tuple(removed))
+
+
+def _side(context: Context) -> Side:
+    control, declarations = context.control, context.checkout.declarations
+    return Side(
+        renditions=[_rendition(context, case) for case in context.plan.cases],
+        application_sets={
+            f"{s.namespace or control}/{s.name}": s.manifest for s in declarations.application_sets
+        },
+        unexpanded=context.unexpanded,
+        unreadable={p.file: p.finding.message for p in declarations.problems},
+        settings=context.argocd_cm,
+    )
+
+
+def _rendition(context: Context, case: Case) -> Rendition:
+    result = context.renders.get(case.id)
+    if isinstance(result, Rendered):
+        return Rendition(case=case, objects=result.objects)
+    if result is not None:
+        return Rendition(case=case, objects=None, reason=result.message)
+    wrong = [f.message for f in context.source_findings.get(case.id, ()) if f.counts]
+    return Rendition(case=case, objects=None, reason=wrong[0] if wrong else "it was not rendered")
+
+
+def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
+    """Tell of every case what becomes of it. Whether that may be is for the policies; here only what could not be
+    compared is no pass."""
+    for case in cases:
+        publish(case, _result(context, case))
+
+
+def _result(context: Context, case: Case) -> StageResult:
+    if context.comparison is None:
+        message = "not asked: there is no base to compare with (--gitops-base)"
+        return StageResult(stage=name, outcome=Outcome.SKIPPED, code="no-base", message=message)
+    change = context.comparison.of(case)
+    if change is None or change.kind is None:
+        why = change.unknown if change else "it is on neither side"
+        return StageResult(
+            stage=name, outcome=Outcome.SKIPPED, code="not-compared", message=f"not compared: {why}"
+        )
+    return judged(name, (), evidence={"change": change.kind.value, **counts(change.objects)})
