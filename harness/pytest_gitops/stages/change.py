@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes.applications import Rendition, Side
 from pytest_gitops.changes.compare import compare
-from pytest_gitops.changes.values import ChangeKind, counts
+from pytest_gitops.changes.values import counts
+from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.stages.base import Family, Publish, judged
 
@@ -23,10 +25,11 @@ needs = ("render",)
 
 
 def survey(context: Context) -> None:
-    """Compare, once both sides are planned, and put what head has no more into the plan."""
+    """Compare, once both sides are planned, and put what head has no more into the plan, or may have no more: what an
+    unreadable file or a parent that does not render had declared must not go unsaid."""
     assert context.base is not None, "without a base there is nothing to compare with"
     comparison = context.comparison = compare(_side(context.base), _side(context))
-    removed = [c.old for c in comparison.applications if c.kind is ChangeKind.REMOVED and c.old is not None]
+    removed = [c.old for c in comparison.applications if c.new is None and c.old is not None]
     context.plan = replace(context.plan, removed=tuple(removed))
 
 
@@ -40,7 +43,30 @@ def _side(context: Context) -> Side:
         unexpanded=context.unexpanded,
         unreadable={p.file: p.finding.message for p in declarations.problems},
         settings=context.argocd_cm,
+        others=_others(context),
+        clusters=_clusters(context),
     )
+
+
+def _others(context: Context) -> list[Mapping[str, Any]]:
+    """What is there without being rendered, such as StorageClasses: it decides what becomes of data."""
+    settings, checkout = context.settings, context.checkout
+    found: list[Mapping[str, Any]] = []
+    for paths in (settings.crds, settings.prerequisites):
+        with contextlib.suppress(ConfigError):  # base may not have had that folder yet
+            found += checkout.manifests(paths, where="pytest-gitops.yaml")
+    return found
+
+
+def _clusters(context: Context) -> dict[str, str]:
+    """The servers of the clusters that the repository declares, by name (Argo CD: declarative setup, clusters)."""
+    found = {}
+    for secret in context.checkout.declarations.secrets:
+        labels = (secret.manifest.get("metadata") or {}).get("labels") or {}
+        data = secret.manifest.get("stringData")
+        if labels.get("argocd.argoproj.io/secret-type") == "cluster" and isinstance(data, Mapping):
+            found[str(data.get("name") or "")] = str(data.get("server") or "")
+    return found
 
 
 def _rendition(context: Context, case: Case) -> Rendition:
