@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,6 @@ from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
     from pytest_gitops.engine import Engine
-
-NARROWEST = 40  # columns; below, wrapping does more harm than the terminal's own breaks
 
 
 class Display:
@@ -71,6 +69,7 @@ class Display:
         *,
         nothing: str,
         document: dict[str, Any] | None,
+        failed: Collection[tuple[str, str, int]],
         written: Sequence[Path],
         trouble: str,
         engine: Engine | None,
@@ -78,16 +77,20 @@ class Display:
         """The last lines: what was judged, what failed and where, where the reports are.
 
         `nothing` says where no Application was found, `trouble` why there are no reports; both may be empty.
+        `failed` are the repository's own problems that failed as items: rule, file and line.
         """
         reporter.write_sep("-", "gitops")
         if nothing:
             self._write(reporter, nothing, "red")
         if document is not None and (
-            document["applications"] or document["findings"] or document["run"]["error"]
+            document["applications"]
+            or document["findings"]
+            or document["run"]["error"]
+            or document.get("changes")
         ):
             from pytest_gitops.report.terminal import summary
 
-            for text, style in summary(document):
+            for text, style in summary(document, failed=failed):
                 self._write(reporter, text, style)
         if trouble:
             self._write(reporter, trouble, "red")
@@ -111,10 +114,7 @@ class Display:
 
     def _write(self, reporter: pytest.TerminalReporter, text: str, style: str) -> None:
         markup = {style: True} if style else {}
-        width = reporter._tw.fullwidth
-        if width < NARROWEST:
-            reporter.write_line(text, **markup)
-            return
+        width = reporter.config.get_terminal_writer().fullwidth  # pytest's, so never below 40 columns
         for line in textwrap.wrap(
             text, width - 1, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
         ):

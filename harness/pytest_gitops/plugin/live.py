@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -21,7 +22,8 @@ PLAIN_SECONDS = 10.0
 """How often a line is written where there is no terminal to rewrite one."""
 
 ROOM = 24  # columns below which words would only be cut into pieces
-SAVE, RESTORE, WIPE = "\x1b7", "\x1b8", "\x1b[K"
+SAVE, RESTORE = "\x1b7", "\x1b8"
+WIPE = "\x1b[J"  # to the end of the screen: a screen made narrower has broken the line into two
 DIM, NORMAL = "\x1b[2m", "\x1b[0m"
 
 
@@ -113,7 +115,7 @@ class LiveLine:
             reporter = self._config.pluginmanager.getplugin("terminalreporter")
             if reporter is not None and self._config.option.verbose > -2:
                 writer = self._config.get_terminal_writer()
-                raw = _Raw(writer._file)
+                raw = _Raw(sys.stdout)
                 on_terminal = reporter.isatty and not self._dumb
                 self._surface = _Terminal(writer, raw, self._lock) if on_terminal else _Log(writer, raw)
         return self._surface
@@ -143,19 +145,39 @@ class _Raw:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def columns(self, otherwise: int) -> int:
+        """Where the screen really breaks a row; `otherwise` where the system does not tell.
+
+        pytest's own width is another number: it believes COLUMNS, which GNU readline exports to every child
+        of a process that imported it and which no resizing corrects, and takes fewer than 40 columns for 80.
+        """
+        if self._descriptor is None:
+            return otherwise
+        try:
+            return os.get_terminal_size(self._descriptor).columns or otherwise
+        except OSError:
+            return otherwise
+
 
 class _Terminal:
     """Draws behind pytest's last character and leaves the cursor there."""
 
     def __init__(self, writer: Any, raw: _Raw, lock: Any) -> None:
         self._writer, self._raw, self._lock, self._drawn = writer, raw, lock, False
-        writer._file = _GivingWay(self, raw.file)
+        writer.flush()
+        self._pass_on = writer.write
+        writer.write = self._give_way
 
     def draw(self, progress: str, text: str, seconds: float) -> None:
-        width = self._writer.fullwidth
-        # A terminal wraps when its last column is filled, so that one stays free.
-        room = width - self._writer.width_of_current_line % width - 1
+        width = self._raw.columns(self._writer.fullwidth)
+        begun = self._writer.width_of_current_line
+        # A terminal wraps when its last column is filled, so that one stays free. Behind a row that pytest
+        # has just filled there is no place: terminals disagree on where the cursor then is.
+        room = 0 if begun and begun % width == 0 else width - begun % width - 1
         line = fitted(progress, text, f"{seconds:.0f} s", room)
+        if not line:
+            self.wipe()
+            return
         if self._writer.hasmarkup:
             line = f"{DIM}{line}{NORMAL}"
         self._drawn = True
@@ -167,26 +189,14 @@ class _Terminal:
             self._raw.write(WIPE)
 
     def close(self) -> None:
-        self._writer._file = self._raw.file
+        self._writer.write = self._pass_on
         self._raw.close()
 
-    def write(self, text: str) -> Any:
+    def _give_way(self, msg: str, *, flush: bool = False, **markup: bool) -> None:
         """What pytest writes: on a clean row, and at once, so that the cursor is where we believe it is."""
         with self._lock:
             self.wipe()
-            result = self._raw.file.write(text)
-            self._raw.file.flush()
-            return result
-
-
-class _GivingWay:
-    """pytest's output file, with the live line wiped before anything is written to it."""
-
-    def __init__(self, terminal: _Terminal, file: Any) -> None:
-        self._file, self.write = file, terminal.write
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
+            self._pass_on(msg, flush=True, **markup)
 
 
 class _Log:
@@ -200,8 +210,9 @@ class _Log:
         if now() - self._last < PLAIN_SECONDS:
             return
         self._last = now()
-        begun = self._writer._current_line
-        # pytest's row goes on below: its file's name once more, and the dots that are still to come.
+        # pytest's row goes on below: its file's name once more, and the dots that are still to come. Only
+        # this attribute tells pytest so; without it the percentage would stand a few columns to the left.
+        begun = getattr(self._writer, "_current_line", "")
         name = "".join(begun.rpartition(" ")[:2])
         self._writer._current_line = name
         words = " · ".join(w for w in (progress, text, f"{seconds:.0f} s") if w)
