@@ -3,16 +3,20 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
+# Hundreds of interpreters start: what they import is compiled once.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test unit bench check tools clean
 
 demo: $(VENV)/ready tools
 	cd fixtures/omega-grid && "$(abspath $(BIN))/pytest" --gitops
 
+# Files are given out in the order of pyproject's testpaths, the long ones first, so that both workers end together.
 test: $(VENV)/ready tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -n2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: $(VENV)/ready
 	$(BIN)/pytest tests/unit $(ARGS)

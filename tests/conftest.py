@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,6 +14,12 @@ from runs import ROOT, Outcome, commit, gitops, write
 from pytest_gitops.settings import default_cache, explicit_tools, tool_mirrors
 
 pytest_plugins = ["pytester"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    # What was imported stays until the end: the garbage collector need not look through it again and again.
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_gitops.configuration import FILE_NAME
 from pytest_gitops.process import run
 
 APPLICATION = """\
@@ -26,6 +27,9 @@ spec:
 
 BOTH = pytest.mark.parametrize("workers", ["-n0", "-n2"])
 """In pytest's own process and in two xdist workers."""
+
+STAGES = ("source", "render", "policy", "converge")
+"""What these repositories ask for: what the plugin does is the same for four stages and for all."""
 
 HERE = Path(__file__).parent
 FOLDER_AT_START = Path.cwd()  # pytester changes it
@@ -48,6 +52,8 @@ class Repository:
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, "utf-8")
+        if not (folder / FILE_NAME).exists():
+            (folder / FILE_NAME).write_text(f"stages: [{', '.join(STAGES)}]\n", "utf-8")
         if not (folder / ".git").exists():
             run("git", "init", "--quiet", "--initial-branch=main", cwd=folder)
 

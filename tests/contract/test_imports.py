@@ -1,0 +1,45 @@
+"""What an interpreter loads when it imports the plugin, which every pytest user does, whether they use it or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+from sources import HARNESS
+
+from pytest_gitops.process import run
+
+pytestmark = pytest.mark.engine
+
+HEAVY = (
+    "asyncssh", "cryptography", "git", "google.protobuf", "grpc", "jsonschema", "kubernetes", "opa_client", "requests",
+    "rich", "urllib3", "yaml",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("module", "needed"),
+    [
+        ("pytest_gitops.plugin", set()),
+        ("pytest_gitops.plugin.worker", set()),
+        ("pytest_gitops.plugin.owner", {"yaml"}),
+    ],
+)
+def test_the_plugin_imports_nothing_heavy(module: str, needed: set[str]) -> None:
+    # Every pytest user imports every pytest11 module; a worker of xdist only asks and shows; the owner starts at once.
+    code = (
+        f"import sys, pytest; before = set(sys.modules); import json, {module}; "
+        f"print(json.dumps([m for m in sys.modules if m not in before]))"
+    )
+    path = os.pathsep.join([str(HARNESS.parent), *filter(None, sys.path)])
+    done = run(sys.executable, "-c", code, env={"PYTHONPATH": path, "PATH": os.defpath}, limit=60)
+    loaded = json.loads(done.stdout)
+    assert module in loaded
+    assert {h for h in HEAVY for m in loaded if m == h or m.startswith(f"{h}.")} <= needed
+    if module == "pytest_gitops.plugin":
+        assert {m for m in loaded if m.startswith("pytest_gitops")} == {
+            "pytest_gitops",
+            "pytest_gitops.plugin",
+        }
