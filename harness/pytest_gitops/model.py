@@ -5,7 +5,7 @@ Words are Argo CD's and pytest's. `to_dict` of these values is what `report.json
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -220,7 +220,8 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One object that an Application manages, in Argo CD's words for sync and health (empty: not known)."""
+    """One object that an Application manages, in Argo CD's words for sync and health, and what became of it since
+    base (empty: not known)."""
 
     api_version: str
     kind: str
@@ -231,6 +232,7 @@ class Resource:
     message: str = ""
     wave: int = 0
     hook: str = ""
+    change: str = ""
 
     @property
     def title(self) -> str:
@@ -248,7 +250,7 @@ class Resource:
             "message": self.message or None,
             "wave": self.wave,
             "hook": self.hook or None,
-            "change": None,
+            "change": self.change or None,
         }
 
 
@@ -270,23 +272,30 @@ class Moment:
         }
 
 
+NOT_COMPARED: Mapping[str, Any] = {
+    "change": None, "changeUnknown": None, "changeOf": None,
+    "changeEffect": {"effect": None, "effectText": None, "data": None},
+    "applicationFields": [], "applicationNoise": {}, "changes": [], "movedAway": [], "changeCounts": None,
+}  # fmt: skip
+"""What stands where a comparison would tell what a pull request does to one Application."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Everything said of one Application."""
+    """Everything said of one Application. `change` has the keys of `NOT_COMPARED`, as a comparison tells them."""
 
     case: Case
     stages: tuple[StageResult, ...] = ()
     resources: tuple[Resource, ...] = ()
     timeline: tuple[Moment, ...] = ()
+    change: Mapping[str, Any] = field(default_factory=lambda: NOT_COMPARED)
 
     @property
     def outcome(self) -> Outcome:
         """The worst of the stages: error, failed, passed, skipped (when nothing at all was checked)."""
         seen = {s.outcome for s in self.stages}
-        for worst in (Outcome.ERROR, Outcome.FAILED, Outcome.PASSED):
-            if worst in seen:
-                return worst
-        return Outcome.SKIPPED
+        worst_first = (Outcome.ERROR, Outcome.FAILED, Outcome.PASSED)
+        return next((o for o in worst_first if o in seen), Outcome.SKIPPED)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -306,7 +315,7 @@ class Verdict:
             "sources": [s.to_dict() for s in case.sources],
             "destination": case.destination.to_dict(),
             "outcome": self.outcome.value,
-            "change": None,
+            **self.change,
             "stages": [s.to_dict() for s in self.stages],
             "resources": [r.to_dict() for r in self.resources],
             "timeline": [m.to_dict() for m in self.timeline],
@@ -325,8 +334,9 @@ class Tools:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One whole run, as it is reported. `repository` is a title (a URL or a folder's name, never a path of the
-    machine); `head` and `base` are {"name": …, "commit": …} or None; `simulated` says what the cluster only
-    pretends; `hosts` are those that were refused or out of reach."""
+    machine); `head` and `base` are {"name": …, "commit": …} or None; `simulated` is what the cluster only pretends;
+    `hosts` were refused or out of reach; `changes` is what the pull request does as a whole, None without a base;
+    `hide` takes the values of Secrets out of a text."""
 
     version: str
     tools: Tools
@@ -343,7 +353,9 @@ class Run:
     verdicts: tuple[Verdict, ...] = ()
     hosts: tuple[Mapping[str, Any], ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    changes: Mapping[str, Any] | None = None
     error: str = ""  # why the engine could not judge, when it could not
+    hide: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The `report.json` document (schema: report/report.schema.json)."""
@@ -381,6 +393,7 @@ class Run:
                     "waived": len(findings) - len(open_findings),
                 },
             },
+            "changes": dict(self.changes) if self.changes is not None else None,
             "findings": [f.to_dict() for f in self.findings],
             "applications": [v.to_dict() for v in self.verdicts],
         }

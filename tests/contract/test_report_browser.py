@@ -298,3 +298,99 @@ def test_without_a_script_everything_is_in_the_page(look: Look, grid: Path, tmp_
     assert seen.console == ()
     assert 'class="js"' not in seen.dom
     assert seen.dom.count("<article") == 10
+
+
+def _driven(page: Path, script: str, target: Path) -> Path:
+    """A copy of the page in which a script of ours presses keys: the policy that would stop it is taken off."""
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text("utf-8"))
+    target.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
+    return target
+
+
+def _logged(seen: Seen) -> list[str]:
+    [found] = re.findall(r'<pre id="log">(.*?)</pre>', seen.dom, re.DOTALL)
+    told: list[str] = json.loads(unescape(found))
+    return told
+
+
+LOG = "const out = document.createElement('pre'); out.id = 'log'; out.textContent = JSON.stringify(log); document.body.append(out);"
+
+
+def test_diffs_are_drawn_inline_and_side_by_side_and_can_be_searched(look: Look, tmp_path: Path) -> None:
+    script = (
+        """
+    const log = [], article = document.querySelector('article.current');
+    const press = (name, where) => where.dispatchEvent(new KeyboardEvent('keydown', {key: name, bubbles: true, cancelable: true}));
+    const rows = (holder) => [...holder.querySelectorAll('tr')].map((row) => [...row.cells].map((cell) => cell.textContent).join('|'));
+    const find = (word) => { const box = article.querySelector('.find'); box.value = word; box.dispatchEvent(new Event('input')); return box; };
+    const later = (...steps) => steps.length ? setTimeout(() => { steps[0](); later(...steps.slice(1)); }, 50) : 0;
+    log.push(String(article.querySelectorAll('.diff').length));
+    const claim = [...article.querySelectorAll('details.object-change')].find((d) => d.textContent.includes('Deployment shop/web'));
+    claim.open = true;
+    later(
+      () => log.push(...rows(claim)),
+      () => press('v', document.body),
+      () => log.push(...rows(claim).slice(4, 7)),
+      () => { const box = find('WORKER'); log.push(article.querySelector('.hits').textContent); press('Enter', box); press('Enter', box); },
+      () => log.push(article.querySelector('.hits').textContent, article.querySelector('td.found').textContent,
+        String(article.querySelectorAll('details.object-change:not([hidden])').length), article.querySelector('mark').textContent),
+      () => press('Escape', article.querySelector('.find')),
+      () => log.push(String(article.querySelectorAll('details.object-change:not([hidden])').length)),
+      () => { press('n', document.body); log.push(document.activeElement.querySelector('.title').textContent); },
+      () => { """
+        + LOG
+        + """ },
+    );
+    """
+    )
+    page = _driven(GOLDENS / "shop" / "index.html", script, tmp_path / "index.html")
+    seen = look(page, "#app=argocd/shop", "--window-size=1300,900")
+    assert seen.console == ()
+    assert _logged(seen) == [
+        "0",
+        "spec.template.spec.containers[name=web]",
+        "11|11|     spec:", "12|12|       containers:", "13|13|       - name: web",
+        "14||-        image: registry.example/shop/web:1.4.2", "|14|+        image: registry.example/shop/web:2.0.0",
+        "15|15|         env:", "16|16|         - name: LEVEL", "17||-          value: a", "|17|+          value: b",
+        "14|-        image: registry.example/shop/web:1.4.2|14|+        image: registry.example/shop/web:2.0.0",
+        "15|         env:|15|         env:", "16|         - name: LEVEL|16|         - name: LEVEL",
+        "2 lines", "2 of 2", "+    worker 4;", "1", "worker", "9", "NetworkPolicy shop/deny",
+    ]  # fmt: skip
+
+
+def test_thirty_megabytes_of_diffs_and_thousands_of_findings_are_drawn_as_they_are_asked_for(
+    look: Look, tmp_path: Path
+) -> None:
+    document = json.loads((GOLDENS / "shop" / "report.json").read_text("utf-8"))
+    [shop] = [a for a in document["applications"] if a["name"] == "shop"]
+    [config] = [
+        c for c in shop["changes"] if c["resource"]["name"] == "web" and c["resource"]["kind"] == "ConfigMap"
+    ]
+    line = "x" * 220
+    long = ["@@ -1,1000 +1,1000 @@ data", *(f"{'-+'[n % 2]}{n} {line}" for n in range(1_999))]
+    shop["changes"] = [
+        {**config, "resource": {**config["resource"], "name": f"c{n}"}, "diff": long} for n in range(70)
+    ]
+    shop["stages"][2]["findings"] = [shop["stages"][2]["findings"][0]] * 5_000
+    written = tmp_path / "large.html"
+    written.write_text(page_writer.render(document), "utf-8")
+    assert written.stat().st_size > 30_000_000
+    script = (
+        """
+    const log = [], article = document.querySelector('article.current');
+    const drawn = () => String(document.querySelectorAll('.diff tr').length);
+    log.push(drawn(), String(document.querySelectorAll('*').length < 40000));
+    article.querySelector('details.object-change').open = true;
+    setTimeout(() => {
+      log.push(drawn(), article.querySelector('.more').textContent);
+      article.querySelector('.more').click();
+      log.push(drawn());
+      """
+        + LOG
+        + """
+    }, 200);
+    """
+    )
+    seen = look(_driven(written, script, tmp_path / "index.html"), "#app=argocd/shop")
+    assert seen.console == ()
+    assert _logged(seen) == ["0", "true", "401", "Show more (1,599 lines)", "801"]

@@ -21,7 +21,7 @@ _SEVERITY_ORDER = {severity.value: place for place, severity in enumerate(Severi
 
 def build(run: Run) -> Document:
     """The document of this run: plain JSON values, no secrets, an order that does not depend on timing."""
-    document: Document = redacted(plain(run.to_dict()))
+    document: Document = redacted(plain(run.to_dict()), hide=run.hide)
     return arranged(document)
 
 

@@ -15,6 +15,7 @@ from importlib.resources import files
 
 from pytest_gitops.report.document import Document
 from pytest_gitops.report.markup import el, inner
+from pytest_gitops.report.page_changes import Budget, changes
 from pytest_gitops.report.page_detail import article
 from pytest_gitops.report.page_header import header, verdict
 from pytest_gitops.report.page_overview import overview
@@ -28,7 +29,9 @@ _SLOT = re.compile(r"\{\{([a-z]+)\}\}")
 
 def render(document: Document) -> str:
     """The page, self-contained; its Content-Security-Policy allows its own style and script only."""
-    css, script = _part("page.css"), _part("page.js")
+    css = f"{_part('page.css')}\n{_part('changes.css')}"
+    script = f"{_part('changes.js')}\n{_part('page.js')}"
+    budget = Budget()
     applications = document["applications"]
     fragment = anchors(applications)
     by_key = {key_of(a): fragment[id(a)] for a in reversed(applications)}
@@ -55,8 +58,14 @@ def render(document: Document) -> str:
         "tree": navigation(applications),
         "overview": overview(document, fragment),
         "articles": inner(
-            article(document, a, anchor=fragment[id(a)], parent=by_key.get(a["parent"] or ""))
-            for a in applications
+            article(
+                document,
+                a,
+                anchor=fragment[id(a)],
+                parent=by_key.get(a["parent"] or ""),
+                changed=changes(a, index=index, budget=budget),
+            )
+            for index, a in enumerate(applications)
         ),
         "document": embedded(document),
     }

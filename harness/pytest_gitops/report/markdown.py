@@ -5,8 +5,10 @@ What comes from a repository is text, never markup: no HTML, no link, no mention
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from pytest_gitops.report.text import clip, clip_lines, counted, one_line
 
@@ -54,9 +56,18 @@ def code(text: str, limit: int = 160, *, cell: bool = False) -> str:
 
 def block(text: str, *, lines: int = 40, width: int = 240, language: str = "text") -> str:
     """A fenced block of several lines, whose fence the text cannot close."""
-    inner = clip_lines(text, lines=lines, width=width)
+    return fence(clip_lines(text, lines=lines, width=width), language=language)
+
+
+def fence(inner: str, *, language: str) -> str:
+    """The text as it is in a fence that it cannot close."""
     ticks = "`" * max(3, _longest_run(inner) + 1)
     return f"{ticks}{language}\n{inner}\n{ticks}"
+
+
+def json_text(value: Any) -> str:
+    """A JSON value on one line."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def fold(summary: str, body: str) -> str:
@@ -113,7 +124,7 @@ class Page:
         self.add(title)
         self.add("\n".join(kept[:shown]))
         if folded := kept[shown:]:
-            self.add(fold(f"{counted(len(folded), 'more ' + noun)}", "\n".join(folded)))
+            self.add(fold(counted(len(folded), f"more {noun}" if shown else noun), "\n".join(folded)))
         self.left_out(left, noun)
 
     def blocks(self, items: Sequence[str], *, share: int, title: str, noun: str, reserve: int = 400) -> None:

@@ -17,7 +17,7 @@
   const overview = articles.get('overview');
   const articleOf = (node) => articles.get(node.anchor);
   const textOf = (node) => {
-    if (!texts.has(node)) texts.set(node, (node.title + ' ' + (articleOf(node)?.textContent ?? '')).toLowerCase());
+    if (!texts.has(node)) texts.set(node, (node.title + ' ' + (articleOf(node)?.textContent ?? '') + changes.textOf(articleOf(node))).toLowerCase());
     return texts.get(node);
   };
 

@@ -36,14 +36,19 @@ from pytest_gitops.report.reading import (
     state_of,
     where,
 )
+from pytest_gitops.report.reading_changes import change_word
 from pytest_gitops.report.text import clip, clip_lines, counted, seconds
 
 _EVIDENCE_LINES = 400
+_MOST_FINDINGS = 1_000
 _MESSAGE = 4_000  # characters; report.json has them all
 
 
-def article(document: Document, application: Application, *, anchor: str, parent: str | None) -> Html:
-    """Everything said of one Application; `parent` is the anchor of the one that makes it, if it is here."""
+def article(
+    document: Document, application: Application, *, anchor: str, parent: str | None, changed: Html | None
+) -> Html:
+    """Everything said of one Application; `parent` is the anchor of the one that makes it, if it is here; `changed`
+    is the part about its changes."""
     state = state_of(application)
     bad = [s for s in application["stages"] if s["outcome"] in {Outcome.FAILED, Outcome.ERROR}]
     skipped = [s for s in application["stages"] if s["outcome"] == Outcome.SKIPPED]
@@ -55,6 +60,7 @@ def article(document: Document, application: Application, *, anchor: str, parent
         _stages(application),
         [_cause(document, application, s) for s in bad],
         _findings(findings_of(application)),
+        changed,
         _skipped(skipped),
         timeline(application),
         objects(application["resources"]),
@@ -87,7 +93,7 @@ def _facts(application: Application) -> Html:
                 code(destination["namespace"]),
             ),
         ),
-        ("Change", application["change"]),
+        ("Change", change_word(application)),
     ]
     told = [[el("dt", name), el("dd", value)] for name, value in facts if value]
     return el("section", el("h3", "Application"), el("dl", told, class_="facts"), class_="part")
@@ -153,8 +159,16 @@ def _cause(document: Document, application: Application, stage: Stage) -> Html:
 
 
 def findings_list(findings: Sequence[FindingDict]) -> Html:
-    """The findings as a list: severity, rule, message, place, help."""
-    return el("ul", [_finding(f) for f in findings], class_="findings")
+    """The findings as a list: severity, rule, message, place, help. What is beyond the first thousand is counted."""
+    left = len(findings) - _MOST_FINDINGS
+    return el(
+        "ul",
+        [_finding(f) for f in findings[:_MOST_FINDINGS]],
+        el("li", el("span"), el("p", f"… and {counted(left, 'more finding')} in report.json."))
+        if left > 0
+        else None,
+        class_="findings",
+    )
 
 
 def _findings(findings: Sequence[FindingDict]) -> list[Html]:

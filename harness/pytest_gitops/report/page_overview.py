@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pytest_gitops.model import Outcome
 from pytest_gitops.report.markup import Content, Html, code, copyable, el, mark, spaced
 from pytest_gitops.report.page_detail import findings_list
+from pytest_gitops.report.page_pull import pull_request
 from pytest_gitops.report.reading import (
     NEEDS_ATTENTION,
     Application,
@@ -35,6 +36,7 @@ def overview(document: Document, anchors: Mapping[int, str]) -> Html:
         _error(document),
         _tally(document),
         _attention(document, anchors),
+        pull_request(document, anchors),
         _repository(document),
         _unchecked(document),
         _hosts(document),

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pytest_gitops.model import Severity
 from pytest_gitops.report.markup import Html, el, mark
 from pytest_gitops.report.reading import RANK, Application, State, findings_of, is_open, key_of, state_of
+from pytest_gitops.report.reading_changes import is_changed
 from pytest_gitops.report.text import counted, one_line
 
 
@@ -124,7 +125,7 @@ def shown_by(application: Application, state: State, warnings: int) -> list[str]
         "failed": state in {State.FAILED, State.ERROR},
         "warnings": bool(warnings),
         "unchecked": unchecked or not application["stages"],
-        "changed": application["change"] in {"added", "removed", "changed"},
+        "changed": is_changed(application),
     }
     return [name for name, holds in told.items() if holds]
 

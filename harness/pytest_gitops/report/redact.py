@@ -1,13 +1,14 @@
 """What must never reach a report: Secrets' data, tokens, private keys and credentials inside URLs.
 
-It is the last fence, not the first: stages leave Secrets out of what they say. This one also covers what
-other programs say (git, helm, the API server), whose messages quote what they were given.
+It is the last fence, not the first: stages leave Secrets out of what they say, and the engine hides their values
+wherever they are repeated (see `redaction`). This one also covers what no Secret has and what other programs say (git,
+helm, the API server), whose messages quote what they were given.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 HIDDEN = "(hidden)"
@@ -50,6 +51,18 @@ _QUOTED_JSON_MEMBER = re.compile(  # JSON inside a text inside JSON
 )
 _HARMLESS = {"true", "false", "null", "{}", "[]", '""', "''", HIDDEN, f'"{HIDDEN}"'}
 
+# Lines of a diff of YAML: a field with a telling name, and a member of a list with one, whose value comes after it.
+_DIFF_FIELD = re.compile(
+    rf"^(?P<key>(?P<margin>[+ -][ ]*(?:- )*)[\"']?[\w./-]{{0,80}}{_SENSITIVE}[\"']?:[ ]+)(?P<value>\S.*)$",
+    re.IGNORECASE,
+)
+_DIFF_NAME = re.compile(rf"^[+ -][ ]*(?:- )*name: [\"']?[\w./-]{{0,80}}{_SENSITIVE}[\"']?$", re.IGNORECASE)
+_DIFF_VALUE = re.compile(r"^(?P<key>(?P<margin>[+ -][ ]*(?:- )*)value: )(?P<value>\S.*)$")
+_DIFF_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_DIFF_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+
+_PATH_NAME = re.compile(rf"(?:^|[.\[])[^.\[\]]*{_SENSITIVE}\]?(?:\.value)?$", re.IGNORECASE)
+
 _MENTIONS_SECRET = re.compile(r"\bkind\\*[\"']?\s*[:=]\s*\\*[\"']?Secret\b|\bSecret\b[ /]", re.IGNORECASE)
 _JSON_DATA = re.compile(r"(?P<key>\\*\"(?:data|stringData)\\*\"\s*:\s*)\{[^{}]*\}?")
 _YAML_DATA = re.compile(
@@ -77,32 +90,99 @@ def redact_text(text: str) -> str:
     return text
 
 
-def redacted(value: Any) -> Any:
-    """A JSON value, every text in it redacted; a Secret's data and what has a telling name is hidden."""
+def redact_diff(lines: Sequence[str]) -> list[str]:
+    """A unified diff of YAML, redacted line by line: as many lines as before, each with its sign and margin."""
+    told: list[str] = []
+    deeper: int | None = None  # what is indented deeper than this belongs to a field that is hidden
+    named = in_key = False
+    for line in lines:
+        if line.startswith(("@@", "…")):
+            deeper, named = None, False
+            told.append(redact_text(line))
+            continue
+        depth = _depth(line)
+        if in_key or _DIFF_BEGIN.search(line):
+            in_key = not _DIFF_END.search(line)
+            told.append(f"{line[:depth]}{HIDDEN}")
+            continue
+        if deeper is not None and (depth > deeper or not line[1:].strip()):
+            told.append(f"{line[:depth]}{HIDDEN}")
+            continue
+        deeper = None
+        found = _DIFF_FIELD.match(line) or (_DIFF_VALUE.match(line) if named else None)
+        if found and not _is_harmless(found["value"]):
+            deeper = len(found["margin"]) if found["value"].startswith(("|", ">")) else None
+            told.append(f"{found['key']}{HIDDEN}")
+        else:
+            told.append(redact_text(line))
+        if _DIFF_NAME.match(line):
+            named = True
+        elif not _DIFF_VALUE.match(line):
+            named = False
+    return told
+
+
+def _told_apart(lines: list[str], before: Sequence[str]) -> list[str]:
+    """The lines of a redacted diff; those that look like what they replace, now that it is hidden, say so."""
+    gone: set[str] = set()
+    for place, (line, was) in enumerate(zip(lines, before, strict=True)):
+        if line.startswith("-"):
+            gone.add(line[1:])
+        elif not line.startswith("+"):
+            gone.clear()
+        elif line != was and line[1:] in gone:
+            lines[place] = f"{line} (changed)"
+    return lines
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line[1:].lstrip(" ")) if line else 0
+
+
+def redacted(value: Any, *, hide: Callable[[str], str] = str) -> Any:
+    """A JSON value, every text in it redacted; a Secret's data and what has a telling name is hidden.
+
+    `hide` is done to every text as well: it knows the values that are Secrets' here.
+    """
     if isinstance(value, str):
-        return redact_text(value)
+        return hide(redact_text(value))
     if isinstance(value, list):
-        return [redacted(v) for v in value]
+        return [redacted(v, hide=hide) for v in value]
     if not isinstance(value, Mapping):
         return value
     secret = value.get("kind") == "Secret"
+    field = value.keys() >= {"path", "op", "old", "new"} and _PATH_NAME.search(str(value["path"]))
     named = isinstance(value.get("name"), str) and _SENSITIVE_KEY.search(value["name"])
     result: dict[str, Any] = {}
     for key, member in value.items():
         if secret and key in {"data", "stringData"} and isinstance(member, Mapping):
             result[key] = dict.fromkeys(member, HIDDEN)
-        elif (
-            isinstance(member, str) and member and (_SENSITIVE_KEY.search(key) or (named and key == "value"))
-        ):
+        elif key == "diff" and isinstance(member, list) and all(isinstance(v, str) for v in member):
+            result[key] = _told_apart([hide(line) for line in redact_diff(member)], member)
+        elif _is_telling(key, member, named=bool(named), field=bool(field)):
             result[key] = HIDDEN
         else:
-            result[key] = redacted(member)
+            result[key] = redacted(member, hide=hide)
     return result
+
+
+def _is_harmless(value: str) -> bool:
+    """Whether a value says nothing: a constant, or what was hidden before."""
+    bare = value.strip("\\\"'")
+    return value.lower() in _HARMLESS or bare.lower() in _HARMLESS or bare.startswith("(value hidden")
+
+
+def _is_telling(key: str, member: Any, *, named: bool, field: bool) -> bool:
+    """Whether a member's name, or that of what it is the value of, says that it is a secret."""
+    if field and key in {"old", "new"}:
+        return isinstance(member, (str, int, float)) and not isinstance(member, bool)
+    telling = _SENSITIVE_KEY.search(key) or (named and key == "value")
+    return isinstance(member, str) and bool(member) and bool(telling)
 
 
 def _hide_value(found: re.Match[str]) -> str:
     value = found["value"]
-    if value.lower() in _HARMLESS or value.strip("\\\"'") == HIDDEN:
+    if _is_harmless(value):
         return found[0]
     quote = next((q for q in ('\\"', '"', "'") if value.startswith(q)), "")  # JSON stays JSON
     return f"{found['key']}{quote}{HIDDEN}{quote}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pytest_gitops.model import Outcome, Severity
 from pytest_gitops.report import markdown as md
+from pytest_gitops.report import review_changes as changes
 from pytest_gitops.report.reading import (
     NEEDS_ATTENTION,
     Application,
@@ -26,51 +27,86 @@ from pytest_gitops.report.reading import (
     state_of,
     where,
 )
+from pytest_gitops.report.reading_changes import change_word, is_changed, is_compared, signs
 from pytest_gitops.report.sections import MARKS, again_line, causes, header, hosts, not_checked
 from pytest_gitops.report.text import counted, joined
 
 _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _SEVERITY_MARKS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.INFO: "ℹ️"}
 
+# Shares of GitHub's limit, in characters; what one part leaves, the later ones have. Their sum is below the limit.
+_ALONE = {
+    "header": 3_500, "applications": 9_000, "causes": 11_000, "errors": 12_000, "warnings": 8_000, "unchecked": 8_000,
+    "hosts": 3_000, "waived": 4_000, "notes": 3_000, "again": 1_500,
+}  # fmt: skip
+_COMPARED = {
+    "header": 3_000, "summary": 3_000, "applications": 7_000, "images": 3_000, "sets": 2_500, "errors": 8_000,
+    "deleted": 6_000, "causes": 6_000, "warnings": 5_000, "unchecked": 3_500, "hosts": 1_500, "diffs": 10_000,
+    "waived": 2_000, "notes": 1_500, "again": 1_500,
+}  # fmt: skip
+
 
 def render(document: Document) -> str:
     """The Markdown of review.md, shorter than GitHub's 65,536 characters for any document."""
     page = md.Page()
-    page.grant(3_500)
+    compared = is_compared(document)
+    share = _COMPARED if compared else _ALONE
+    page.grant(share["header"])
     header(page, document, Family.REVIEW)
     if not asked_for(document, Family.REVIEW):
         page.add("No stage of the review was asked for (`--gitops-stages`), so nothing was reviewed.")
         return page.text()
-    _applications(page, document)
+    if compared:
+        changes.summary(page, document, share=share["summary"])
+    _applications(page, document, share=share["applications"])
     said = grouped_findings(document, Family.REVIEW)
     live = [s for s in said if is_open(s.finding)]
     errors = [s for s in live if s.finding["severity"] == Severity.ERROR]
     warnings = [s for s in live if s.finding["severity"] == Severity.WARNING]
     notes = [s for s in live if s.finding["severity"] == Severity.INFO]
-    causes(page, document, Family.REVIEW, share=11_000)
-    page.items([_finding(s) for s in errors], share=12_000, shown=12, title="**Dangers**", noun="error")
-    page.items([_finding(s) for s in warnings], share=8_000, shown=6, title="**Warnings**", noun="warning")
-    not_checked(page, document, Family.REVIEW, share=8_000)
-    hosts(page, document, share=3_000)
+    if compared:
+        changes.images(page, document, share=share["images"])
+        changes.sets(page, document, share=share["sets"])
+    else:
+        causes(page, document, Family.REVIEW, share=share["causes"])
+    page.items(
+        [_finding(s) for s in errors], share=share["errors"], shown=12, title="**Dangers**", noun="error"
+    )
+    if compared:
+        changes.deleted(page, document, share=share["deleted"])
+        causes(page, document, Family.REVIEW, share=share["causes"])
+    page.items(
+        [_finding(s) for s in warnings],
+        share=share["warnings"],
+        shown=6,
+        title="**Warnings**",
+        noun="warning",
+    )
+    not_checked(page, document, Family.REVIEW, share=share["unchecked"])
+    hosts(page, document, share=share["hosts"])
+    if compared:
+        changes.diffs(page, document, share=share["diffs"])
     waived = [_waived(s) for s in said if not is_open(s.finding)]
-    page.items(waived, share=4_000, shown=5, title="**Waived**", noun="waived finding")
-    page.items([_finding(s) for s in notes], share=3_000, shown=0, title="**Notes**", noun="note")
-    page.grant(1_500)
+    page.items(waived, share=share["waived"], shown=5, title="**Waived**", noun="waived finding")
+    page.items([_finding(s) for s in notes], share=share["notes"], shown=0, title="**Notes**", noun="note")
+    page.grant(share["again"])
     page.add(again_line(document))
     return page.text()
 
 
-def _applications(page: md.Page, document: Document) -> None:
+def _applications(page: md.Page, document: Document, *, share: int) -> None:
     applications = by_urgency(document["applications"], Family.REVIEW)
     states = {id(a): state_of(a, Family.REVIEW) for a in applications}
     # What the pull request changes is worth a row even where all is well.
-    listed = [a for a in applications if states[id(a)] in NEEDS_ATTENTION or _changed(a)]
-    diffed = any(a["change"] for a in applications)
+    listed = [
+        a for a in applications if states[id(a)] in NEEDS_ATTENTION or is_changed(a) or a["changeUnknown"]
+    ]
+    diffed = is_compared(document)
     head = ["", "Application", *(["change", "objects"] if diffed else []), "checks", "findings"]
     page.rows(
         head,
         [" | ".join(_row(a, states[id(a)], diffed)) for a in listed],
-        share=9_000,
+        share=share,
         shown=12,
         noun="Application",
     )
@@ -88,25 +124,19 @@ def _applications(page: md.Page, document: Document) -> None:
     )
 
 
-def _changed(application: Application) -> bool:
-    return application["change"] in {"added", "removed", "changed"}
-
-
 def _row(application: Application, state: State, diffed: bool) -> list[str]:
     name = md.code(key_of(application), 120, cell=True)
     return [
         MARKS[state],
         f"**{name}**" if state in {State.FAILED, State.ERROR} else name,
-        *([application["change"] or "–", _objects(application)] if diffed else []),
+        *(_change(application) if diffed else []),
         _checks(stages_of(application, Family.REVIEW)),
         _counts(findings_of(application, Family.REVIEW)),
     ]
 
 
-def _objects(application: Application) -> str:
-    signs = {"changed": "~", "added": "+", "removed": "−"}
-    seen = Counter(r["change"] for r in application["resources"])
-    return " ".join(f"{sign}{seen[change]}" for change, sign in signs.items() if seen[change]) or "–"
+def _change(application: Application) -> tuple[str, str]:
+    return md.prose(change_word(application), 120) or "–", signs(application["changeCounts"]) or "–"
 
 
 def _checks(stages: Sequence[Stage]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from pytest_gitops.model import Outcome
+from pytest_gitops.model import VERIFY_STAGES, Outcome
 from pytest_gitops.report import markdown as md
 from pytest_gitops.report.reading import (
     Application,
@@ -137,7 +137,7 @@ def _cause(document: Document, application: Application, stage: Stage, *, first:
 
 def family_is_live(stage: Stage) -> bool:
     """True if the stage acted on a cluster, so that objects and the timeline say something about it."""
-    return bool(stage["stage"] == "converge")
+    return stage["stage"] in VERIFY_STAGES
 
 
 def _not_healthy(application: Application) -> list[str]:

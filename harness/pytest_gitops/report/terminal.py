@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pytest_gitops.model import Outcome, Severity
 from pytest_gitops.report.reading import (
     Document,
+    FindingDict,
     State,
     by_urgency,
     findings_of,
@@ -18,18 +19,48 @@ from pytest_gitops.report.reading import (
     unchecked,
     where,
 )
+from pytest_gitops.report.reading_changes import (
+    changed_applications,
+    going,
+    is_compared,
+    not_compared,
+    signs,
+)
 from pytest_gitops.report.text import clip, counted, first_line, joined, one_line, seconds
 
 Line = tuple[str, str]
 """A line and its style: "red", "yellow", "green", "bold", or empty. No line holds a control character."""
 
+Place = tuple[str, str, int]
+"""What one of the repository's own problems is known by: rule, file, and line (1 where there is none)."""
+
 _SHOWN = 5
 _WIDTH = 180
 
 
-def summary(document: Document, *, reports: Sequence[str] = ()) -> list[Line]:
-    """The lines: what was looked at, what failed and where, what nobody checked, where the reports are."""
-    lines = [*_verdict(document), *_failures(document), *_findings(document), *_unchecked(document)]
+def summary(
+    document: Document, *, reports: Sequence[str] = (), failed: Collection[Place] | None = None
+) -> list[Line]:
+    """The lines: what was looked at, what failed and where, what nobody checked, where the reports are.
+
+    `failed` are the repository's own problems that made this run fail; None stands for all. Others are of files that
+    were not asked for, and no failures of this run.
+    """
+    broken = [f for f in document["findings"] if is_open(f) and f["severity"] == Severity.ERROR]
+    ours = [f for f in broken if failed is None or _place(f) in failed]
+    lines = [
+        *_verdict(document, ours),
+        *_selection(document),
+        *_changes(document),
+        *_failures(document, ours),
+        *_findings(document),
+        *_unchecked(document),
+    ]
+    if others := [f for f in broken if f not in ours]:
+        places = _some([where(f) or f["rule"] for f in others], 3)
+        lines.append(
+            (f"not selected: {counted(len(others), 'error')} elsewhere in the repository ({places})", "")
+        )
     hosts = [f"{host_title(h)} {h['reason']}" for h in document["run"]["hosts"]]
     if hosts:
         lines.append((f"hosts out of reach: {_some(hosts, 4)}", "yellow"))
@@ -44,13 +75,17 @@ def summary(document: Document, *, reports: Sequence[str] = ()) -> list[Line]:
     ]
 
 
-def _verdict(document: Document) -> list[Line]:
+def _place(finding: FindingDict) -> Place:
+    return finding["rule"], finding["file"] or "", finding["line"] or 1
+
+
+def _verdict(document: Document, broken: Sequence[FindingDict]) -> list[Line]:
     run, count = document["run"], document["summary"]
     total = counted(count["applications"], "Application")
     told = joined(
         [f"{n} {o}" if (n := count["outcomes"][o]) else "" for o in ("failed", "error", "passed", "skipped")]
     )
-    style = _style(document)
+    style = _style(document, broken)
     provider = run["cluster"]["provider"]
     versions = f"Argo CD {document['tool']['argocd']}, {'no' if provider == 'none' else provider} cluster"
     lines = [(f"{total}: {told or 'none'} in {seconds(run['durationSeconds'])} ({versions})", style)]
@@ -59,20 +94,54 @@ def _verdict(document: Document) -> list[Line]:
     return lines
 
 
-def _style(document: Document) -> str:
+def _changes(document: Document) -> list[Line]:
+    """What the pull request does, in a line; and what Argo CD will delete, in another."""
+    if not is_compared(document):
+        return []
+    changes, touched = document["changes"], len(changed_applications(document))
+    total = counted(len(document["applications"]), "Application")
+    told = joined(
+        [
+            f"{touched} of {total}" if touched else "none",
+            f"objects {signs(changes['counts'])}" if signs(changes["counts"]) else "",
+            counted(len(changes["images"]), "image") if changes["images"] else "",
+        ]
+    )
+    lost = len(not_compared(document))
+    lines = [
+        (f"changes: {told}" + (f"; {lost} could not be compared" if lost else ""), "yellow" if lost else "")
+    ]
+    gone = [g for g in going(document) if g.deletes]
+    if gone:
+        data = sum(g.data == "lost" for g in gone)
+        loss = f", {data} with {'its' if data == 1 else 'their'} data" if data else ""
+        lines.append(
+            (
+                f"Argo CD will delete {len(gone):,}{loss}: {_some([g.title for g in gone], 4)}",
+                "red" if data else "yellow",
+            )
+        )
+    return lines
+
+
+def _selection(document: Document) -> list[Line]:
+    """How many were judged, where those that do not differ from base were left alone."""
+    chosen, base = (document.get("changes") or {}).get("selection"), document["run"]["base"]
+    if not chosen or not base:
+        return []
+    total = counted(chosen["of"], "Application")
+    return [(f"{chosen['changed']} of {total} changed since {base['name']}; the others were left alone", "")]
+
+
+def _style(document: Document, broken: Sequence[FindingDict]) -> str:
     outcomes, findings = document["summary"]["outcomes"], document["summary"]["findings"]
-    if (
-        outcomes[Outcome.FAILED]
-        or outcomes[Outcome.ERROR]
-        or findings[Severity.ERROR]
-        or document["run"]["error"]
-    ):
+    if outcomes[Outcome.FAILED] or outcomes[Outcome.ERROR] or broken or document["run"]["error"]:
         return "red"
     doubtful = findings[Severity.WARNING] or outcomes[Outcome.SKIPPED] or not outcomes[Outcome.PASSED]
     return "yellow" if doubtful else "green"
 
 
-def _failures(document: Document) -> list[Line]:
+def _failures(document: Document, broken: Sequence[FindingDict]) -> list[Line]:
     bad = [a for a in by_urgency(document["applications"]) if state_of(a) in {State.FAILED, State.ERROR}]
     lines = []
     for application in bad[:_SHOWN]:
@@ -85,7 +154,6 @@ def _failures(document: Document) -> list[Line]:
         lines.append((head + clip(one_line(why), max(20, _WIDTH - len(head) - len(tail))) + tail, "red"))
     if len(bad) > _SHOWN:
         lines.append((f"… and {counted(len(bad) - _SHOWN, 'more Application')}", "red"))
-    broken = [f for f in document["findings"] if is_open(f) and f["severity"] == Severity.ERROR]
     lines += [
         (f"✗ repository: {one_line(f['message'])} [{where(f) or f['rule']}]", "red") for f in broken[:2]
     ]

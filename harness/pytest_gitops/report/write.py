@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pytest_gitops.errors import EngineError
-from pytest_gitops.report import html, review, verification
+from pytest_gitops.report import html, review, sarif, verification
 from pytest_gitops.report.document import Document, to_json
 
 WRITERS: dict[str, Callable[[Document], str]] = {
     "index.html": html.render,  # first: the one to open
     "review.md": review.render,
     "verification.md": verification.render,
+    "review.sarif": sarif.render,
     "report.json": to_json,
 }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from change_documents import shop
 from report_documents import grid, nasty, small
 
 from pytest_gitops.report import document, write
 
 GOLDENS = Path(__file__).with_name("goldens")
-RUNS = {"small": small, "grid": grid, "nasty": nasty}
+RUNS = {"small": small, "grid": grid, "nasty": nasty, "shop": shop}
 
 if __name__ == "__main__":
     for name, run in RUNS.items():

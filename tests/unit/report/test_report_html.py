@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from html.parser import HTMLParser
 
 import pytest
@@ -13,6 +14,7 @@ from report_documents import case, grid, large, nasty, run, small, stage
 
 from pytest_gitops.model import Moment, Run, Verdict
 from pytest_gitops.report import document, html
+from pytest_gitops.report.document import Document
 from pytest_gitops.report.page_timeline import timeline
 from pytest_gitops.report.page_tree import rows
 
@@ -59,9 +61,21 @@ def _page(made: Run) -> Page:
     return Page(html.render(document.build(made)))
 
 
+@cache
+def _document(make: Callable[[], Run]) -> Document:
+    """The document of one of `EVERY`; it is not to be changed."""
+    return document.build(make())
+
+
+@cache
+def _seen(make: Callable[[], Run]) -> Page:
+    """The page of one of `EVERY`, read once."""
+    return Page(html.render(_document(make)))
+
+
 @pytest.mark.parametrize("make", EVERY)
 def test_the_page_loads_nothing_from_anywhere(make: Callable[[], Run]) -> None:
-    page = _page(make())
+    page = _seen(make)
     assert not page.tags.keys() & {"link", "img", "iframe", "object", "embed", "base", "form"}
     assert page.values("src") == []
     assert all(v.startswith("#") for v in page.values("href"))
@@ -69,7 +83,7 @@ def test_the_page_loads_nothing_from_anywhere(make: Callable[[], Run]) -> None:
 
 @pytest.mark.parametrize("make", EVERY)
 def test_no_text_of_a_repository_becomes_an_element_or_a_handler(make: Callable[[], Run]) -> None:
-    page = _page(make())
+    page = _seen(make)
     assert page.tags["script"] == 3
     assert page.tags["style"] == 1
     assert not [n for _, n, _ in page.attributes if n.startswith("on") or n == "style"]
@@ -77,7 +91,7 @@ def test_no_text_of_a_repository_becomes_an_element_or_a_handler(make: Callable[
 
 @pytest.mark.parametrize("make", EVERY)
 def test_the_policy_allows_exactly_the_pages_own_style_and_scripts(make: Callable[[], Run]) -> None:
-    page = _page(make())
+    page = _seen(make)
     [policy] = [v for v in page.values("content") if v.startswith("default-src 'none'")]
     code = [*page.texts["style"], page.texts["script"][0], page.texts["script"][2]]
     hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(c.encode()).digest()).decode()}'" for c in code]
@@ -87,15 +101,14 @@ def test_the_policy_allows_exactly_the_pages_own_style_and_scripts(make: Callabl
 
 @pytest.mark.parametrize("make", EVERY)
 def test_the_document_can_be_read_back_from_the_page(make: Callable[[], Run]) -> None:
-    built = document.build(make())
-    embedded = Page(html.render(built)).texts["script"][1]
-    assert json.loads(embedded) == built
+    embedded = _seen(make).texts["script"][1]
+    assert json.loads(embedded) == _document(make)
     assert not re.search(r"[<>&\u2028\u2029]|[^\x00-\x7f]", embedded)
 
 
 @pytest.mark.parametrize("make", EVERY)
 def test_ids_are_unique_and_every_link_has_its_target(make: Callable[[], Run]) -> None:
-    page = _page(make())
+    page = _seen(make)
     ids = page.values("id")
     assert len(ids) == len(set(ids))
     assert not [i for i in ids if re.search(r"\s", i)]
@@ -104,8 +117,7 @@ def test_ids_are_unique_and_every_link_has_its_target(make: Callable[[], Run]) -
 
 @pytest.mark.parametrize("make", EVERY)
 def test_every_application_has_its_article(make: Callable[[], Run]) -> None:
-    made = make()
-    assert _page(made).tags["article"] == 1 + len(made.verdicts)
+    assert _seen(make).tags["article"] == 1 + len(make().verdicts)
 
 
 def test_two_applications_of_one_name_keep_their_own_address() -> None:

@@ -6,7 +6,7 @@ import pytest
 from report_documents import nasty
 
 from pytest_gitops.report import document
-from pytest_gitops.report.redact import redact_text, redacted
+from pytest_gitops.report.redact import redact_diff, redact_text, redacted
 from pytest_gitops.report.write import WRITERS
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"
@@ -101,3 +101,85 @@ def test_no_report_holds_a_secret(name: str) -> None:
 def test_redacting_keeps_json_json() -> None:
     text = json.dumps({"password": 'with "quotes"', "a": "b"})
     assert json.loads(redact_text(text))["a"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            ["-  password: old one", "+  password: new one"],
+            ["-  password: (hidden)", "+  password: (hidden)"],
+        ),
+        (['+      apiKey: "a b"'], ["+      apiKey: (hidden)"]),
+        (
+            [" - name: DB_PASSWORD", "-  value: one", "+  value: two", " - name: LEVEL", "+  value: info"],
+            [
+                " - name: DB_PASSWORD",
+                "-  value: (hidden)",
+                "+  value: (hidden)",
+                " - name: LEVEL",
+                "+  value: info",
+            ],
+        ),
+        (
+            ["+  clientSecret: |", "+    first line", "+", "+    second", "+  other: x"],
+            ["+  clientSecret: (hidden)", "+    (hidden)", "+(hidden)", "+    (hidden)", "+  other: x"],
+        ),
+        (
+            [
+                "   tls: |",
+                "+    -----BEGIN RSA PRIVATE KEY-----",
+                "+    MIIEpAIB",
+                "+    -----END RSA PRIVATE KEY-----",
+                "   a: b",
+            ],
+            ["   tls: |", "+    (hidden)", "+    (hidden)", "+    (hidden)", "   a: b"],
+        ),
+        (["+  dsn: mysql://a:b@c/d"], ["+  dsn: mysql://(hidden)@c/d"]),
+    ],
+)
+def test_a_diff_is_hidden_line_by_line(given: list[str], expected: list[str]) -> None:
+    assert redact_diff(given) == expected
+    assert redact_diff(expected) == expected
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["@@ -1,3 +1,3 @@ spec.token", "+  automountServiceAccountToken: false", " data:", "-  level: info"],
+        ["+    secretKeyRef:", "+      key: password", "+      name: db"],
+        ["+  password: (value hidden, changed)", "   user: (value hidden)"],
+        ["… 12 changed lines more"],
+    ],
+)
+def test_what_is_no_secret_stays_in_a_diff(lines: list[str]) -> None:
+    assert redact_diff(lines) == lines
+
+
+def test_what_looks_alike_once_it_is_hidden_says_that_it_changed() -> None:
+    lines = ["-  token: a", "+  token: b", "   x: y", "+  token: c"]
+    assert redacted({"diff": lines}) == {
+        "diff": ["-  token: (hidden)", "+  token: (hidden) (changed)", "   x: y", "+  token: (hidden)"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "hides"),
+    [
+        ("spec.source.helm.parameters[name=db.password].value", True),
+        ("spec.template.spec.containers[name=web].env[name=API_KEY].value", True),
+        ("spec.password", True),
+        ("spec.passwordPolicy", False),
+        ("spec.template.spec.automountServiceAccountToken.x", False),
+    ],
+)
+def test_a_changed_field_with_a_telling_name_hides_its_values(path: str, hides: bool) -> None:
+    told = redacted({"path": path, "op": "replace", "old": "one", "new": 2, "noise": None})
+    assert (told["old"], told["new"]) == (("(hidden)", "(hidden)") if hides else ("one", 2))
+    assert redacted({"path": path, "op": "add", "old": None, "new": True})["new"] is True
+
+
+def test_what_the_run_knows_to_be_secret_is_hidden_in_every_text() -> None:
+    given = {"a": ["x SECRET y"], "diff": ["+ SECRET"], "b": {"c": "SECRET"}}
+    told = redacted(given, hide=lambda text: text.replace("SECRET", "***"))
+    assert told == {"a": ["x *** y"], "diff": ["+ ***"], "b": {"c": "***"}}

@@ -87,5 +87,23 @@ def test_an_error_in_the_repository_makes_it_red() -> None:
     assert lines[1] == ("✗ repository: two of one name [a.yaml:2]", "red")
 
 
+def test_an_error_of_a_file_that_was_not_asked_for_is_no_failure_of_this_run() -> None:
+    findings = tuple(
+        Finding(
+            rule="name-twice", severity=Severity.ERROR, message="two of one name", file=f"{n}.yaml", line=2
+        )
+        for n in "abcde"
+    )
+    made = document.build(dataclasses.replace(small(), findings=findings))
+    lines = summary(made, failed=())
+    assert lines[0][1] == summary(document.build(small()))[0][1]
+    note = "not selected: 5 errors elsewhere in the repository (a.yaml:2, b.yaml:2, c.yaml:2, 2 more)"
+    assert [line for line in lines if line not in summary(document.build(small()))] == [(note, "")]
+    lines = summary(made, failed=[("name-twice", "b.yaml", 2)])
+    assert lines[0][1] == "red"
+    assert lines[1] == ("✗ repository: two of one name [b.yaml:2]", "red")
+    assert "not selected: 4 errors elsewhere" in " ".join(text for text, _ in lines)
+
+
 def test_the_name_of_the_report_folder_cannot_control_the_terminal() -> None:
     assert summary(document.build(small()), reports=["a\x1b[31m\nb"])[-1] == ("reports: a b", "bold")

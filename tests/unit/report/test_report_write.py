@@ -9,7 +9,7 @@ from report_documents import grid, small
 from pytest_gitops.errors import EngineError
 from pytest_gitops.report import document, write
 
-NAMES = ["index.html", "review.md", "verification.md", "report.json"]
+NAMES = ["index.html", "review.md", "verification.md", "review.sarif", "report.json"]
 
 
 def test_every_report_is_written_and_named(tmp_path: Path) -> None:
