@@ -1,6 +1,6 @@
 """Measures what the budgets are about, each figure beside what it is compared with, in one run: `make bench`.
 
-usage: python -m bench [boot|converge|review|idle …]   (from tests/, with the package on PYTHONPATH)
+usage: python -m bench [boot|converge|review|changed|idle …]   (from tests/, with the package on PYTHONPATH)
 
 Nothing is asserted: figures differ between machines, ratios hardly.
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import grid
+from bench import bench_changed, grid
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.convergence import State, observe
 from pytest_gitops.boot import Ground
@@ -39,6 +39,7 @@ def settings(root: Path, **changed: Any) -> Settings:
         environ=environment(),
         stages=STAGES,
         urls=(grid.URL,),
+        keep_renders=False,  # what an earlier run left would be measured
     )
     return dataclasses.replace(made, **changed)
 
@@ -196,6 +197,7 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "idle": idle,
     "boot": boot,
     "review": review,
+    "changed": lambda folder: bench_changed.changed(folder, settings(folder)),
     "converge": converge,
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_gitops.errors import EngineError
@@ -89,6 +89,10 @@ class Snapshot:
         for ref in (r for r in refs if r in self.refs):
             return self._commit(self.refs[ref])
         return self._commit(name) if name == "HEAD" or re.fullmatch(r"[0-9A-Fa-f]{7,64}", name) else None
+
+    def at(self, commit: str) -> Snapshot:
+        """The same repository with another of its commits as the tree. Raises EngineError if git lacks it."""
+        return replace(self, commit=commit, entries=_entries(self.bare, commit, self.environ))
 
     def exists(self, revision: str) -> bool:
         """Whether `revision` names a commit, as `resolve` has it."""

@@ -20,7 +20,9 @@ from pytest_gitops.repository.generate_paths import ANNOTATION, covers, refresh_
         (".", "", (".",)),
     ],
 )
-def test_paths_are_relative_to_the_source_or_absolute(text: str, path: str, expected: tuple[str, ...]) -> None:
+def test_paths_are_relative_to_the_source_or_absolute(
+    text: str, path: str, expected: tuple[str, ...]
+) -> None:
     manifest = {"metadata": {"annotations": {ANNOTATION: text}}}
     assert refresh_paths(manifest, path) == expected
 

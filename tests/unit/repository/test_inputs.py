@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from input_trees import OLD, URL, case, reader, tree
 
+from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
 from pytest_gitops.repository.inputs import Inputs
 from pytest_gitops.repository.jsonnet_inputs import imports
@@ -54,8 +55,8 @@ FILES = {
     "kust/prod/conf/app.ini": "i",
     "kust/prod/conf/env": "A=1",
     "kust/prod/conf/unnamed": "x",
-    "kust/prod/labels.yaml": "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: x}\npath: inner.yaml",
-    "kust/prod/inner.yaml": "inner",
+    "kust/prod/labels.yaml": "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: x}\npath: conf/inner.yaml",
+    "kust/prod/conf/inner.yaml": "inner",
     "kust/prod/helm.yaml": "values",
     "kust/prod/charts/web/Chart.yaml": "name: web",
     "kust/prod/schema.json": "{}",
@@ -70,7 +71,8 @@ FILES = {
     "json/text.txt": "t",
     "json/unread.libsonnet": "u",
     "vendor/lib.libsonnet": "import @'deep/x.libsonnet'",
-    "vendor/deep/x.libsonnet": "{}",
+    "vendor/deep/x.libsonnet": "import 'back.libsonnet'",
+    "json/back.libsonnet": "{}",
     "vendor/coded.libsonnet": "{}",
     # overrides
     "over/kustomization.yaml": "resources: []",
@@ -84,6 +86,10 @@ FILES = {
     "targets/real.yaml": "real",
     "targets/other.yaml": "other",
     "linked-folder": "-> targets",
+    "below/x/y.yaml": "-> ../../targets/far.yaml",
+    "below/x/z.jsonnet": "import '../../imported/z.libsonnet'",
+    "imported/z.libsonnet": "{}",
+    "targets/far.yaml": "far",
     "module": "module 1",
     ".gitmodules": "url",
     # what git does to files
@@ -116,6 +122,7 @@ CASES = {
         case("own", {"path": "own"}),
         case("linked", {"path": "linked"}),
         case("linked-folder", {"path": "linked-folder"}),
+        case("below", {"path": "below", "directory": {"recurse": True}}),
         case("attributes", {"path": "attributes/app"}),
         case("pinned", {"path": "plain", "targetRevision": "v1"}),
         case("foreign", {"repoURL": "https://git.example.com/them/base.git", "path": "plain"}),
@@ -165,7 +172,7 @@ def touched(files: Mapping[str, str]) -> set[str]:
         ("kust/base/overlays/not-read.yaml", set()),
         *((f"kust/{p}", {"overlay"}) for p in (
             "prod/kustomization.yaml", "prod/patch.yaml", "prod/conf/app.ini", "prod/conf/env", "prod/labels.yaml",
-            "prod/inner.yaml", "prod/helm.yaml", "prod/charts/web/Chart.yaml", "prod/schema.json", "replace.yaml",
+            "prod/conf/inner.yaml", "prod/helm.yaml", "prod/charts/web/Chart.yaml", "prod/schema.json", "replace.yaml",
             "parts/kustomization.yaml", "parts/log.yaml")),
         ("kust/prod/conf/unnamed", set()),
         ("kust/extra/kustomization.yaml", {"component", "over"}),
@@ -173,6 +180,7 @@ def touched(files: Mapping[str, str]) -> set[str]:
         *((p, {"jsonnet"}) for p in (
             "json/main.jsonnet", "json/a.libsonnet", "json/text.txt", "vendor/lib.libsonnet", "vendor/deep/x.libsonnet")),
         ("json/unread.libsonnet", set()),
+        ("json/back.libsonnet", {"jsonnet"}),
         ("vendor/coded.libsonnet", {"coded"}),
         ("over/.argocd-source.yaml", {"over"}),
         ("own/.argocd-source-own.yaml", {"own"}),
@@ -182,6 +190,8 @@ def touched(files: Mapping[str, str]) -> set[str]:
         ("targets/real.yaml", {"linked", "linked-folder"}),
         ("targets/other.yaml", {"linked-folder"}),
         ("linked-folder", {"linked-folder"}),
+        ("targets/far.yaml", {"linked-folder", "below"}),
+        ("imported/z.libsonnet", {"below"}),
         ("module", set()),
         ("attributes/.gitattributes", {"attributes"}),
     ],
@@ -341,6 +351,35 @@ def test_a_chart_of_elsewhere_is_fixed_by_its_version_or_by_a_lock(
     assert bool(inputs(files, case("x", {"path": "c"})).floating) is floating
 
 
+PLUGIN = "kind: HelmChartInflationGenerator\nmetadata: {name: x}\nrepo: https://charts.example.com\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "floating"),
+    [
+        (
+            {
+                "kustomization.yaml": "helmCharts: [{name: a, repo: 'https://charts.example.com', version: 1.2.3}]"
+            },
+            False,
+        ),
+        ({"kustomization.yaml": "helmCharts: [{name: a, repo: 'https://charts.example.com'}]"}, True),
+        ({"kustomization.yaml": "generators: [g.txt]", "g.txt": PLUGIN}, True),
+        ({"kustomization.yaml": "generators: [g.txt]", "g.txt": PLUGIN + "version: 1.2.3\n"}, False),
+        ({"kustomization.yaml": f"generators:\n- |-\n  {PLUGIN.replace(chr(10), chr(10) + '  ')}"}, True),
+        ({"kustomization.yaml": "resources: ['https://git.example.com/them/x//a?ref=v1']"}, True),
+        ({"kustomization.yaml": f"resources: ['https://git.example.com/them/x//a?ref={'c' * 40}']"}, False),
+        ({"kustomization.yaml": "resources: [them.example.com/x/y]"}, True),
+        ({"kustomization.yaml": "resources: [them.example.com/x/y]", "them.example.com/x/y": "here"}, False),
+    ],
+)
+def test_what_a_kustomization_takes_from_elsewhere_is_fixed_by_a_version_or_a_commit(
+    files: dict[str, str], floating: bool
+) -> None:
+    found = inputs({f"k/{p}": t for p, t in files.items()}, case("x", {"path": "k"}))
+    assert (found.unknown, bool(found.floating)) == ("", floating)
+
+
 def test_another_commit_of_ours_is_pinned_as_a_whole() -> None:
     found = inputs(FILES, CASES["pinned"], old={"plain/x.yaml": ""})
     assert (found.paths, found.pinned) == ((), (f"commit {OLD}",))
@@ -349,6 +388,16 @@ def test_another_commit_of_ours_is_pinned_as_a_whole() -> None:
         moved.of(CASES["pinned"])  # its files are asked for: what they name may be this very repository
     old = {"plain/kustomization.yaml": f"resources: ['{URL}//kust/base?ref=main']"}
     assert "by way of" in inputs(FILES, CASES["pinned"], old=old).unknown
+
+
+def test_what_git_has_lost_is_unknown_and_not_our_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = reader(FILES)
+
+    def read(path: str) -> bytes:
+        raise EngineError(f"{path}: git has lost its object")
+
+    monkeypatch.setattr(lost.tree, "read", read)
+    assert lost.of(CASES["base"]).unknown.endswith("git has lost its object")
 
 
 def test_an_application_elsewhere_has_its_namespace_in_its_parameters_name() -> None:

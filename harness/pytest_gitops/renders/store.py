@@ -1,0 +1,158 @@
+"""Renders that are kept between runs, in files of the cache folder that nobody else can read: they may hold Secrets.
+
+CACHE/renders/AB/ABCD….json.gz    a render, after a digest of what follows; named by all that it depends on
+
+A file is written whole or not at all, and whatever is wrong with one makes it none: several runs may use the folder at
+once. The files that were not used for longest go first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import threading
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_gitops.argocd.render import Rendered
+
+FOLDER = "renders"
+
+MAX_BYTES = 256 * 1024 * 1024
+"""What all files may have together. A render of a usual Application has 1–10 kB when it is packed."""
+
+MAX_ONE = 64 * 1024 * 1024
+"""The longest text of a render that is kept, unpacked."""
+
+ENDING = ".json.gz"
+
+LEFT = 0.8
+"""The share of MAX_BYTES that is kept when there is more, so that not every run has to tidy up."""
+
+
+@dataclass(slots=True)
+class Store:
+    """The folder `root`, which is made with the first render. It never fails: what cannot be read or written is
+    not kept."""
+
+    root: Path
+    limit: int = MAX_BYTES
+    _written: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def get(self, key: str) -> Rendered | None:
+        """The render of that key, if it is there and whole."""
+        path = self._path(key)
+        try:
+            if not _private(self.root):
+                return None
+            with path.open("rb") as file:
+                digest, packed = file.read(32), file.read()
+            if hashlib.sha256(key.encode() + packed).digest() != digest:
+                return None
+            # What is longer is cut off there, and no JSON any more.
+            text = zlib.decompressobj(wbits=31).decompress(packed, MAX_ONE)
+            rendered = _rendered(json.loads(text))
+            os.utime(path)
+        except (OSError, ValueError, KeyError, TypeError, zlib.error):
+            return None
+        return rendered
+
+    def put(self, key: str, rendered: Rendered) -> None:
+        """Keep a render."""
+        try:
+            text = json.dumps(_plain(rendered)).encode()
+        except (TypeError, ValueError):
+            return
+        if len(text) > MAX_ONE:
+            return
+        packed = gzip.compress(text, compresslevel=3, mtime=0)
+        path = self._path(key)
+        with contextlib.suppress(OSError):
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _private(self.root):
+                return
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            handle, name = tempfile.mkstemp(
+                dir=path.parent, prefix="."
+            )  # for its owner alone, as mkstemp has it
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(hashlib.sha256(key.encode() + packed).digest() + packed)
+                Path(name).replace(path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+            with self._lock:
+                self._written += len(packed)
+
+    def close(self) -> None:
+        """Let the files go that were not used for longest, if there is more than is to be kept."""
+        with self._lock:
+            written, self._written = self._written, 0
+        if not written:
+            return
+        files = sorted(_files(self.root))
+        total = sum(size for _, size, _ in files)
+        if total <= self.limit:
+            return
+        for _, size, path in files:
+            if total <= self.limit * LEFT:
+                break
+            with contextlib.suppress(OSError):  # another run may have been faster
+                Path(path).unlink()
+            total -= size
+
+    def _path(self, key: str) -> Path:
+        return self.root / key[:2] / f"{key}{ENDING}"
+
+
+def _private(folder: Path) -> bool:
+    """Whether nobody but us may write or read there: what another could put there would be judged as rendered."""
+    about = folder.lstat()
+    return (
+        stat.S_ISDIR(about.st_mode)
+        and about.st_uid == os.getuid()
+        and not stat.S_IMODE(about.st_mode) & 0o077
+    )
+
+
+def _files(root: Path) -> Iterator[tuple[float, int, str]]:
+    """Last use, size and path of every file, also of those that a killed run left half written."""
+    with contextlib.suppress(OSError):
+        for folder in os.scandir(root):
+            if not folder.is_dir(follow_symlinks=False):
+                continue
+            with contextlib.suppress(OSError):
+                for file in os.scandir(folder):
+                    about = file.stat(follow_symlinks=False)
+                    yield about.st_mtime, about.st_size, file.path
+
+
+def _plain(rendered: Rendered) -> dict[str, Any]:
+    return {
+        "objects": list(rendered.objects),
+        "revisions": list(rendered.revisions),
+        "sourceTypes": list(rendered.source_types),
+        "commands": list(rendered.commands),
+    }
+
+
+def _rendered(value: dict[str, Any]) -> Rendered:
+    objects = value["objects"]
+    if not all(isinstance(o, dict) for o in objects):
+        raise ValueError("objects")
+    return Rendered(
+        objects=tuple(objects),
+        revisions=tuple(map(str, value["revisions"])),
+        source_types=tuple(map(str, value["sourceTypes"])),
+        commands=tuple(map(str, value["commands"])),
+    )

@@ -1,0 +1,77 @@
+"""What building one folder reads, as the readers of each tool gather it: paths, other places, and what is not known."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_gitops.repository.manifest import ManifestError, parse
+
+REVISION = "ARGOCD_APP_REVISION"
+"""Argo CD's build variables of this name, and those that begin with it, hold the commit: with one of them every commit
+renders differently (Argo CD: reposerver/repository, newEnv)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """Something that is read from elsewhere: a chart repository, another git repository, a file of the web. `fixed`
+    says that what is asked for can have one content only: a commit, or an exact version of a chart."""
+
+    url: str
+    fixed: bool = False
+
+
+@dataclass(slots=True)
+class Reading:
+    """Grows while a folder is read. `unknown` are reasons why more may be read than what is in `paths`."""
+
+    paths: set[str] = field(default_factory=set)
+    remotes: set[Remote] = field(default_factory=set)
+    unknown: dict[str, None] = field(default_factory=dict)
+
+    def add(self, other: Reading) -> None:
+        self.paths |= other.paths
+        self.remotes |= other.remotes
+        self.unknown |= other.unknown
+
+    def cannot_know(self, why: str) -> None:
+        self.unknown[why] = None
+
+
+def mappings(content: bytes) -> list[Mapping[str, Any]] | None:
+    """The mappings among the documents of a YAML file; None if it is none."""
+    try:
+        documents = parse(content)
+    except ManifestError:
+        return None
+    return [d.value for d in documents if isinstance(d.value, Mapping)]
+
+
+def strings(value: Any, *, without: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Every text below `value` that does not stand behind a key of `without`."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key not in without:
+                yield from strings(inner, without=without)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from strings(inner, without=without)
+
+
+def within(folder: str, path: str) -> str | None:
+    """`path`, as written in `folder`, from the top of the repository; None for what leads out of it."""
+    if path.startswith("/") or "\0" in path:
+        return None
+    place = posixpath.normpath(posixpath.join(folder, path))
+    if place == ".":
+        return ""
+    return None if place == ".." or place.startswith("../") else place
+
+
+def listed(value: Any) -> Iterable[Any]:
+    """The entries of what should be a list."""
+    return value if isinstance(value, list) else ()

@@ -1,0 +1,244 @@
+"""Argo CD's own repo-server is the judge of what is read: each file is changed alone, on a branch of its own, and where
+that changes what an Application renders to, its inputs must have changed. The other way round is told, too: what is
+chosen although it renders the same is counted, and known by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import git
+import pytest
+from input_trees import URL, case
+from runs import commit, write
+
+from pytest_gitops.argocd.options import from_config_map
+from pytest_gitops.argocd.render import Rendered, RepoServer
+from pytest_gitops.boot import Ground
+from pytest_gitops.model import Case
+from pytest_gitops.repository.inputs import Reader, early
+from pytest_gitops.repository.ours import Ours
+from pytest_gitops.repository.tree import Tree
+from pytest_gitops.settings import Provider, Settings, default_cache, environment
+
+pytestmark = pytest.mark.engine
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{a: one}}\n"
+
+
+def config_map(name: str) -> str:
+    return CONFIG_MAP.format(name=name)
+
+
+CHART = "apiVersion: v2\nname: {name}\nversion: 1.0.0\ndescription: one\n"
+TEMPLATE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: chart}
+data:
+  description: {{ .Chart.Description }}
+  values: {{ .Values | toJson | quote }}
+  file: {{ .Files.Get "files/app.ini" | quote }}
+"""
+
+# The word "one" becomes "two" in each file in turn.
+FILES = {
+    "README.md": "one",
+    "plain/a.yaml": config_map("a"),
+    "plain/notes.txt": "one",
+    "plain/deep/b.yaml": config_map("b"),
+    "chart/Chart.yaml": CHART.format(name="chart")
+    + "dependencies: [{name: lib, version: 1.0.0, repository: 'file://../lib'}]\n",
+    "chart/values.yaml": "a: one\n",
+    "chart/templates/web.yaml": TEMPLATE + "---\n" + config_map("second"),
+    "chart/templates/_helpers.tpl": "{{- define \"unused\" }}one{{ end }}",
+    "chart/files/app.ini": "one",
+    "chart/.helmignore": "one.txt\n",
+    "lib/Chart.yaml": CHART.format(name="lib"),
+    "lib/values.yaml": "b: one\n",
+    "lib/templates/lib.yaml": config_map("lib"),
+    "values/prod.yaml": "a: one\n",
+    "values/helm-env.yaml": "c: one\n",
+    "values/set.txt": "one",
+    "values/many/x.yaml": "x: one\n",
+    "values/many/y.txt": "one",
+    "kust/base/kustomization.yaml": "resources: [web.yaml]\ncommonAnnotations: {a: one}\n",
+    "kust/base/web.yaml": config_map("web"),
+    "kust/base/unnamed.yaml.txt": "one",
+    "kust/prod/kustomization.yaml": (
+        "resources: [../base, plain.yaml]\ncomponents: [../parts]\npatches: [{path: patch.yaml}]\n"
+        "configMapGenerator: [{name: c, files: [app.ini=conf/app.ini], envs: [conf/env]}]\n"
+        "transformers: [labels.yaml]\nreplacements: [{path: replace.yaml}]\nconfigurations: [config.yaml]\ncommonAnnotations: {k: one}\n"
+    ),
+    "kust/prod/plain.yaml": config_map("plain"),
+    "kust/prod/patch.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {b: one}\n",
+    "kust/prod/conf/app.ini": "one",
+    "kust/prod/conf/env": "A=one\n",
+    "kust/prod/conf/unnamed": "one",
+    "kust/prod/labels.yaml": (
+        "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: one}\npath: conf/inner.yaml\n"
+        "target: {kind: ConfigMap, name: plain}\n"
+    ),
+    "kust/prod/conf/inner.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\ndata: {c: one}\n",
+    "kust/prod/config.yaml": "commonAnnotations: [{path: data/one, create: true, kind: ConfigMap}]\n",
+    "kust/prod/replace.yaml": (
+        "source: {kind: ConfigMap, name: plain, fieldPath: data.a}\n"
+        "targets: [{select: {name: web}, fieldPaths: [data.one], options: {create: true}}]\n"
+    ),
+    "kust/parts/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [log.yaml]\ncommonAnnotations: {p: one}\n",
+    "kust/parts/log.yaml": config_map("log"),
+    "kust/extra/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [extra.yaml]\ncommonAnnotations: {e: one}\n",
+    "kust/extra/extra.yaml": config_map("extra"),
+    "json/main.jsonnet": "local a = import 'a.libsonnet'; [a, import 'lib.libsonnet'] // one",
+    "json/a.libsonnet": (
+        "{apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: 'a'}, data: {t: importstr \"text.txt\", o: 'one'}}"
+    ),
+    "json/text.txt": "one",
+    "json/unread.libsonnet": "'one'",
+    "vendor/lib.libsonnet": "import @'deep/x.libsonnet' /* one */",
+    "vendor/deep/x.libsonnet": "{apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: 'x'}, data: {o: 'one'}}",
+    "over/kustomization.yaml": "resources: [a.yaml]\ncommonLabels: {k: one}\n",
+    "over/a.yaml": config_map("a"),
+    "over/.argocd-source.yaml": "kustomize: {commonAnnotations: {x: one}}\n",
+    "over/.argocd-source-over.yaml": "kustomize: {commonAnnotations: {w: one}}\n",
+    "over/.argocd-source-another.yaml": "kustomize: {commonAnnotations: {z: one}}\n",
+    "targets/real.yaml": config_map("real"),
+    "targets/other.yaml": config_map("other"),
+}  # fmt: skip
+
+LINKS = {"linked/web.yaml": "../targets/real.yaml", "linked-folder": "targets"}
+
+VALUES = ["/values/prod.yaml", "../values/${ARGOCD_APP_NAME}-env.yaml"]
+
+CASES = (
+    case("plain", {"path": "plain"}),
+    case("recursed", {"path": "plain", "directory": {"recurse": True}}),
+    case("chart", {"path": "chart"}),
+    case("helm", {"path": "chart", "helm": {
+        "valueFiles": VALUES, "fileParameters": [{"name": "x", "path": "/values/set.txt"}]}}),
+    case("globs", {"path": "chart", "helm": {"valueFiles": ["../values/many/*.yaml"]}}),
+    case("refs", {"path": "chart", "helm": {"valueFiles": ["$v/values/prod.yaml"]}}, {"ref": "v"}),
+    case("overlay", {"path": "kust/prod"}),
+    case("base", {"path": "kust/base"}),
+    case("component", {"path": "kust/base", "kustomize": {"components": ["../extra"]}}),
+    case("jsonnet", {"path": "json", "directory": {"jsonnet": {"libs": ["vendor"]}}}),
+    case("over", {"path": "over"}),
+    case("linked", {"path": "linked"}),
+    case("linked-folder", {"path": "linked-folder"}),
+)  # fmt: skip
+
+CHARTS = {"chart", "helm", "globs", "refs"}
+
+NEEDLESS = {
+    # A chart is read as a whole, and so is a folder with all below it.
+    "chart/.helmignore": CHARTS,
+    "chart/templates/_helpers.tpl": CHARTS,
+    "lib/Chart.yaml": CHARTS,
+    "plain/notes.txt": {"recursed"},
+    # Another file has the last word.
+    "chart/values.yaml": {"helm", "refs"},
+    # A file differs, and not what it says.
+    "json/main.jsonnet": {"jsonnet"},
+    "vendor/lib.libsonnet": {"jsonnet"},
+    "kust/prod/labels.yaml": {"overlay"},
+    # Argo CD finds nothing at a path that is itself a link.
+    "targets/real.yaml": {"linked-folder"},
+    "targets/other.yaml": {"linked-folder"},
+}
+"""What is chosen although it renders the same."""
+
+
+def at(each: Case, branch: str) -> Case:
+    """The Application with that branch for its revision."""
+    manifest = dict(each.manifest)
+    spec = dict(manifest["spec"])
+    if "sources" in spec:
+        spec["sources"] = [{**s, "targetRevision": branch} for s in spec["sources"]]
+    else:
+        spec["source"] = {**spec["source"], "targetRevision": branch}
+    return dataclasses.replace(each, manifest={**manifest, "spec": spec})
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    root = write(tmp_path_factory.mktemp("oracle") / "repository", FILES)
+    for path, target in LINKS.items():
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).symlink_to(target)
+    commit(root)
+    with git.Repo(root) as repository:
+        identity = {
+            f"GIT_{w}_{x}": "t@example.com" for w in ("AUTHOR", "COMMITTER") for x in ("NAME", "EMAIL")
+        }
+        for number, path in enumerate(FILES):
+            repository.git.switch("main", create=f"change-{number}")
+            (root / path).write_text(re.sub(r"\bone\b", "two", FILES[path]))
+            repository.git.commit(all=True, quiet=True, message=path, env=identity)
+            repository.git.switch("main")
+    settings = Settings(
+        root=root,
+        report=root / "gitops-report",
+        cache=default_cache(environment()),
+        environ=environment(),
+        stages=("source", "render"),
+        urls=(URL,),
+        provider=Provider.NONE,
+    )
+    ground = Ground(settings, say=lambda _: None, died=lambda _: None)
+    try:
+        ground.up()
+        yield ground
+    finally:
+        ground.close()
+
+
+def reader_at(ground: Ground, branch: str) -> Reader:
+    snapshot = ground.checkout.snapshot
+    sha = snapshot.resolve(branch)
+    assert sha is not None
+    there = snapshot.at(sha)
+    ours = Ours(
+        commit=sha,
+        urls=(URL,),
+        refs=snapshot.refs,
+        resolve=lambda _: sha,
+        tree_at=lambda _: Tree(there.files(), there.read_many, early=early),
+    )
+    return Reader(ours, charts=(), control="argocd")
+
+
+def test_no_change_of_a_render_is_without_a_change_of_inputs(ground: Ground) -> None:
+    server = RepoServer(ground.head.argocd.repo_server, control="argocd", options=from_config_map({}))
+
+    def render(branch: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for each in CASES:
+            result = server.render(at(each, branch))
+            assert isinstance(result, Rendered), (branch, each.name, result)
+            found[each.name] = result.objects
+        return found
+
+    def digests(branch: str) -> dict[str, str]:
+        reader = reader_at(ground, branch)
+        found = {each.name: reader.of(each) for each in CASES}
+        assert not [i.unknown for i in found.values() if i.unknown]
+        return {name: reader.digest(inputs) for name, inputs in found.items()}
+
+    branches = [f"change-{n}" for n in range(len(FILES))]
+    with ThreadPoolExecutor(8) as pool:
+        rendered = dict(zip(["main", *branches], pool.map(render, ["main", *branches]), strict=True))
+    read = {branch: digests(branch) for branch in rendered}
+    server.close()
+    missed, needless = {}, {}
+    for branch, path in zip(branches, FILES, strict=True):
+        really = {n for n, objects in rendered[branch].items() if objects != rendered["main"][n]}
+        chosen = {n for n, digest in read[branch].items() if digest != read["main"][n]}
+        if really - chosen:
+            missed[path] = really - chosen
+        if chosen - really:
+            needless[path] = chosen - really
+    assert missed == {}
+    assert needless == NEEDLESS
