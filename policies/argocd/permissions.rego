@@ -36,16 +36,14 @@ resource_not_permitted contains hit if {
 #   severity: error
 #   help: Add the namespace to the AppProject's spec.destinations, or move the object to one that it has.
 namespace_not_permitted contains hit if {
-	some n in synced
-	entry := cluster.entries[n]
-	namespace := object.get(entry.object, ["metadata", "namespace"], "")
-	not namespace in {"", home(entry)}
-	scopes[entry.type] == {"Namespaced"}
-	owner := project_of[entry.at[0]]
-	not project.permits_destination(owner.destinations, places[entry.at[0]], namespace)
-	hit := cluster.hit(entry, "/metadata/namespace", sprintf("expected a namespace that AppProject %q permits (%s), saw %s", [
+	some [i, namespace], numbers in strangers
+	owner := project_of[i]
+	not project.permits_destination(owner.destinations, project.place_of(destinations[i]), namespace)
+	said := sprintf("expected a namespace that AppProject %q permits (%s), saw %s", [
 		owner.name, project.spoken_destinations(owner.destinations), namespace,
-	]))
+	])
+	some n, _ in numbers
+	hit := cluster.hit(cluster.entries[n], "/metadata/namespace", said)
 }
 
 # METADATA
@@ -87,46 +85,59 @@ project_of := {i: effective[project_name(application.manifest)] | some i, applic
 
 project_name(manifest) := [name | some name in [object.get(manifest, ["spec", "project"], ""), "default"]; name != ""][0]
 
-places := {i: project.place_of(input.all.applications[i].manifest.spec.destination) | some i, _ in project_of}
+destinations := {i: object.get(application.manifest, ["spec", "destination"], {}) | some i, application in input.all.applications}
 
-home(entry) := object.get(cluster.manifest(entry), ["spec", "destination", "namespace"], "")
+homes := {i: object.get(destination, "namespace", "") | some i, destination in destinations}
 
-# The numbers of the objects that Argo CD asks a project about.
-synced := {n |
+# What Argo CD passes over, and so asks no project about.
+skipped contains n if {
 	some n, entry in cluster.entries
-	project_of[entry.at[0]]
-	not skipped(entry.object)
+	trim_space(entry.object.metadata.annotations["argocd.argoproj.io/hook"]) == "Skip"
 }
-
-skipped(manifest) if trim_space(manifest.metadata.annotations["argocd.argoproj.io/hook"]) == "Skip"
 
 scopes := {type: project.scopes(group, kind) |
 	some type, _ in cluster.types
 	[group, kind] := split(type, "/")
 }
 
+namespaced := {type | some type, may_have in scopes; may_have == {"Namespaced"}}
+
+# The objects in another namespace than that of their Application, by both.
+strangers := grouping.of([[[entry.at[0], namespace], n] |
+	some n, entry in cluster.entries
+	namespace := entry.object.metadata.namespace
+	not namespace in {"", homes[entry.at[0]]}
+	entry.type in namespaced
+	project_of[entry.at[0]]
+	not n in skipped
+])
+
 # The objects that are one and the same question, [project, type, name]; a name is asked of what may have no namespace.
-asked := grouping.of([[question(cluster.entries[n]), n] | some n in synced])
-
-question(entry) := [project_of[entry.at[0]].name, entry.type, null] if scopes[entry.type] == {"Namespaced"}
-
-question(entry) := [project_of[entry.at[0]].name, entry.type, name_of(entry.object)] if "Cluster" in scopes[entry.type]
-
-name_of(manifest) := [name |
-	some name in [object.get(manifest, ["metadata", "name"], ""), object.get(manifest, ["metadata", "generateName"], "")]
-	name != ""
-][0]
+asked := grouping.of(array.concat(
+	[[[project_of[entry.at[0]].name, entry.type, null], n] |
+		some n, entry in cluster.entries
+		entry.type in namespaced
+		not n in skipped
+	],
+	[[[project_of[entry.at[0]].name, entry.type, entry.name], n] |
+		some n, entry in cluster.entries
+		not entry.type in namespaced
+		entry.name != ""
+		not n in skipped
+	],
+))
 
 # What the project has against each of them, for every scope that the kind may have.
 objections[key] := said if {
 	some key, _ in asked
 	[owner, type, name] := key
 	[group, kind] := split(type, "/")
-	things := {"Namespaced": {"group": group, "kind": kind, "name": null}, "Cluster": {"group": group, "kind": kind, "name": name}}
-	found := {scope: against |
-		some scope in scopes[type]
-		against := project.objection(effective[owner], scope, things[scope])
-	}
+	names := {"Namespaced": null, "Cluster": name}
+	found := [against |
+		some scope in ["Namespaced", "Cluster"]
+		scope in scopes[type]
+		against := project.objection(effective[owner], scope, {"group": group, "kind": kind, "name": names[scope]})
+	]
 	count(found) == count(scopes[type])
-	said := [against | some scope in ["Namespaced", "Cluster"]; against := found[scope]][0]
+	said := found[0]
 }

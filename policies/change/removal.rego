@@ -111,7 +111,8 @@ removed_but_kept contains hit if {
 # title: Application removed with all it has
 # description: |
 #   An Application goes and has the resources finalizer: Argo CD deletes every object of it, claims and Namespaces
-#   included.
+#   included. Where a parent or ApplicationSet deletes what it no longer has, another name is the same: the Application
+#   of the old name goes, with every object that the one of the new name has not taken over by then.
 # scope: document
 # custom:
 #   rule: application-cascade
@@ -126,6 +127,17 @@ application_cascade contains hit if {
 	hit := {
 		"msg": sprintf("expected the Application to stay, saw it %s: %s", [input.change, cascade_fate]),
 		"pointer": "",
+	}
+}
+
+# For Argo CD another name is another Application: the old one goes, and takes along what the new one has not got yet.
+application_cascade contains hit if {
+	input.change == "renamed"
+	change.of("argoproj.io", "Application")
+	input.data == "unknown"
+	hit := {
+		"msg": sprintf("expected the Application to keep its name, saw it renamed: %s", [change.fate]),
+		"pointer": "/metadata/name",
 	}
 }
 

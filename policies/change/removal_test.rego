@@ -148,3 +148,11 @@ test_application_orphans_allows if {
 	count(change.application_orphans) == 0 with input as gone(bare, "moved")
 	count(change.application_orphans) == 0 with input as gone(claim, "orphaned")
 }
+
+test_application_cascade_denies_a_new_name_that_deletes_under_the_old_one if {
+	child := thing("argoproj.io/v1alpha1", "Application", {"spec": {"project": "a"}})
+	renamed := object.union(changed(child, child), {"change": "renamed", "effect": "moved", "effectText": "gone."})
+	hits := change.application_cascade with input as object.union(renamed, {"data": "unknown"})
+	messages(hits) == {"expected the Application to keep its name, saw it renamed: gone."}
+	count(change.application_cascade) == 0 with input as object.union(renamed, {"data": ""})
+}
