@@ -91,8 +91,12 @@ def _keys(about: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[
 def _type(about: Mapping[str, Any]) -> str:
     if "const" in about:
         return _json(about["const"])
+    if "type" not in about:
+        return " or ".join(_json(word) for word in about["enum"])
     if about["type"] == "array":
         return f"list of {about['items']['type']}s"
+    if isinstance(about["type"], list):
+        return " or ".join(about["type"])
     return str(about["type"])
 
 

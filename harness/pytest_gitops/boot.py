@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from pytest_gitops.admission.admission import Admission
+from pytest_gitops.admission.setup import admission, parts
 from pytest_gitops.argocd import install
-from pytest_gitops.argocd.confinement import Confinement, is_possible
 from pytest_gitops.argocd.destinations import cluster_secret, stand_ins
-from pytest_gitops.argocd.processes import EXEC_SECONDS, ArgoCD, Surroundings
 from pytest_gitops.argocd.schema import CrdSchema
-from pytest_gitops.argocd.untrusted import tame
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.errors import ConfigError, GitOpsError
+from pytest_gitops.installing import Installer
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.process import Daemon, Supervisor
+from pytest_gitops.rego.files import Folder
 from pytest_gitops.rego.opa import Opa
 from pytest_gitops.repository.checkout import Checkout
 from pytest_gitops.repository.discovery import Declarations, Declared
+from pytest_gitops.repository.downloads import FOLDER, Downloads
+from pytest_gitops.repository.remote import fetch
 from pytest_gitops.settings import Provider, Settings
+from pytest_gitops.side import Side
 from pytest_gitops.tools import ENGINE_PARTS, Progress, Tool, ensure
 from pytest_gitops.waiting import now, utc
+from pytest_gitops.world.download import download
 from pytest_gitops.world.loopback import World
 from pytest_gitops.world.urls import parse as parse_url
 
@@ -42,14 +46,14 @@ PARALLEL = 8
 
 
 class Ground:
-    """Everything that runs for one run. `up` starts it, `close` ends it; the attributes are there after `up`."""
+    """Everything that runs for one run. `up` starts it, `close` ends it; the attributes are there after `up`.
 
-    checkout: Checkout
-    world: World
-    argocd: ArgoCD
+    `head` is what is under test, `base` what it is compared with, None without one.
+    """
+
+    head: Side
     opa: Opa
     schema: CrdSchema
-    brought: Sequence[Mapping[str, Any]]
     tools: Mapping[str, Tool]
 
     def __init__(
@@ -57,9 +61,13 @@ class Ground:
     ) -> None:
         self.settings, self._say, self._on_death = settings, say, died
         self.timings: dict[str, float] = {}
+        self.base: Side | None = None
         self.cluster: Cluster | None = None
         self.api: Api | None = None
+        self.admission: Admission | None = None
         self.findings: list[Finding] = []
+        self.remote_crds: tuple[dict[str, Any], ...] = ()
+        self.destinations: dict[str, Api] = {}  # by server URL and by name, as `spec.destination` has them
         self._began = now()
         self._supervisor: Supervisor | None = None
         self._definitions: tuple[dict[str, Any], ...] = ()
@@ -70,8 +78,26 @@ class Ground:
         return self._supervisor
 
     @property
+    def checkout(self) -> Checkout:
+        return self.head.checkout
+
+    @property
     def declarations(self) -> Declarations:
-        return self.checkout.declarations
+        return self.head.declarations
+
+    @property
+    def world(self) -> World:
+        return self.head.world
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Base first, for head to use again what has not changed."""
+        return tuple(s for s in (self.base, getattr(self, "head", None)) if s is not None)
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Where each tool is."""
+        return {name: tool.path for name, tool in self.tools.items()}
 
     def mark(self, what: str) -> None:
         """Note how long after the beginning `what` was done."""
@@ -80,9 +106,12 @@ class Ground:
     def up(self) -> None:
         """Start everything. Raises ConfigError if the repository cannot be used, EngineError if we cannot start."""
         settings, with_cluster = self.settings, self.settings.provider is not Provider.NONE
-        self.checkout = Checkout(settings)
+        self.head = Side(settings, "head")
+        if settings.base is not None:
+            self.base = Side(settings, "base", revision=settings.base.commit)
+        wanted = ENGINE_PARTS if with_cluster else REVIEW_PARTS
         self.tools = ensure(
-            ENGINE_PARTS if with_cluster else REVIEW_PARTS,
+            (*wanted, *(p for p in self._admission_parts if p not in wanted)),
             cache=settings.cache,
             environ=settings.environ,
             explicit=settings.tools,
@@ -90,32 +119,59 @@ class Ground:
             report=self._progress,
         )
         self.mark("tools")
-        paths = {name: tool.path for name, tool in self.tools.items()}
+        paths = self.paths
         run_id = f"{utc():%Y%m%d%H%M%S}-{secrets.token_hex(4)}"
         directory = Path(tempfile.gettempdir()) / f"pytest-gitops-{run_id}"
         self._supervisor = supervisor = Supervisor(directory, run_id=run_id)
         supervisor.on_death(self._on_death)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="boot") as pool:
             cluster = pool.submit(self._boot_cluster, paths) if with_cluster else None
-            opa = pool.submit(self._boot_opa, paths)
             definitions = pool.submit(install.crds, paths["argocd-crds"])
             self._say("reading the repository")
-            self.checkout.take(directory / "repository.git")
-            tamed = tame(self.declarations.settings, confined=self._confines)
-            self.brought, self.findings = tamed.manifests, [*tamed.findings]
+            for side in self.sides:
+                side.take(directory)
+            self.findings += self.head.findings
             self.mark("repository")
-            self.world = self._build_world(directory / "world", paths)
-            self.argocd = self._argocd(directory / "argocd", paths)
-            server = pool.submit(self._boot_repo_server)
+            opa = pool.submit(self._boot_opa, paths)
+            # What only a pull request names is not reached: with a base, its hosts are those that count.
+            hosts = self.sides[0].checkout.source_hosts()
+            servers = []
+            for side in reversed(self.sides):
+                # Base's branches are moved to head for `upgrade`: its own server then reads what head's snapshot has.
+                shares = [s.checkout.snapshot.bare for s in self.sides]
+                side.build(supervisor, paths, hosts=hosts, control=side.declarations.control, shares=shares)
+                servers.append(pool.submit(self._boot_repo_server, side))
+            self.mark("world")
+            self._fetch_crds()
             self._definitions = definitions.result()
+            if self._admission_parts:
+                self._boot_admission(paths)
             self.schema = CrdSchema(self._definitions, "Application")
             if cluster is not None:
                 self.cluster = cluster.result()
-                self.api = self._furnish(self.cluster, meanwhile=self._install)
-                self._bring_projects(self.api)
-            server.result()
+                installer = Installer(self.head, world=self.world, refused=self._not_accepted)
+                self.api = self.furnish(self.cluster, meanwhile=installer.settings)
+                installer.projects(self.api)
+                self.mark("install")
+            for server in servers:
+                server.result()
             self.mark("argocd")
             self.opa = self._finish(opa)
+
+    def _fetch_crds(self) -> None:
+        """What the configuration names by URL, once for all clusters of the run."""
+        if not self.settings.crd_urls:
+            return
+        self._say("fetching CustomResourceDefinitions")
+        world = self.head.world
+        fetched = fetch(
+            self.settings.crd_urls,
+            download=lambda url: download(url, proxy=world.url, bundle=world.bundle),
+            kept=Downloads(self.settings.cache / FOLDER),
+        )
+        self.remote_crds = fetched.definitions
+        self.findings += fetched.findings
+        self.mark("crds")
 
     def _finish(self, future: Future[Opa]) -> Opa:
         opa = future.result()
@@ -124,21 +180,6 @@ class Ground:
 
     def _progress(self, progress: Progress) -> None:
         self._say(f"{progress.tool}: {progress.action} {progress.detail} ({progress.seconds:.0f} s)")
-
-    def _build_world(self, directory: Path, paths: Mapping[str, Path]) -> World:
-        settings, checkout = self.settings, self.checkout
-        world = World(directory, environ=settings.environ, network=settings.network)
-        if checkout.urls:
-            world.serve_repository(checkout.urls, checkout.snapshot.bare)
-        for number, chart in enumerate(settings.charts):
-            folder = self.supervisor.directory / "folders" / str(number)
-            checkout.write_out(chart.path, folder, where=f"pytest-gitops.yaml charts: {chart.url}")
-            world.serve_charts(chart.url, folder, helm=paths["helm"])
-        world.allow(settings.allowed_hosts)
-        world.allow_named(checkout.source_hosts())
-        world.start()
-        self.mark("world")
-        return world
 
     def _boot_cluster(self, paths: Mapping[str, Path]) -> Cluster:
         self._say("starting the control plane")
@@ -152,55 +193,83 @@ class Ground:
             self.supervisor,
             self.supervisor.directory / "opa",
             paths["opa"],
-            folders=self.settings.policy_folders,
+            folders=self._policy_folders(),
             data={"settings": dict(self.settings.policy_data)},
+            data_files=self._policy_data(),
+            namespaces=self.settings.policy_namespaces,
+            rule_limit=self.settings.policy_timeout,
         )
         opa.start()
         return opa
 
-    def _argocd(self, directory: Path, paths: Mapping[str, Path]) -> ArgoCD:
-        around = Surroundings(
-            tools=paths,
-            environ=self.settings.environ,
-            world=self.world.env,
-            path=(self.world.bin,),
-            control=self.declarations.control,
-            # What may take no longer as a whole may take no longer in a part of it.
-            exec_limit=min(EXEC_SECONDS, self.settings.timeout),
-            confinement=self._confinement(paths) if self._confines else None,
-        )
-        return ArgoCD(self.supervisor, directory, around)
-
     @property
-    def _confines(self) -> bool:
-        """Whether Argo CD's processes are kept from this machine's files and services by its kernel."""
-        return is_possible(shutil.which("git", path=self.settings.environ.get("PATH")))
+    def _admission_parts(self) -> tuple[str, ...]:
+        return parts(self.settings) if "admit" in self.settings.stages else ()
 
-    def _confinement(self, paths: Mapping[str, Path]) -> Confinement:
-        directory = self.supervisor.directory
-        return Confinement(
-            # Over ssh the repository is read right there, where its snapshot borrows the clone's objects.
-            reads=(directory / "world", self.checkout.snapshot.bare, *self.checkout.repository.object_stores),
-            programs=(
-                self.world.bin,
-                *self.world.programs,
-                *(paths[name] for name in ("argocd", "helm", "kustomize")),
-            ),
-            ports=self.world.ports,
+    def _boot_admission(self, paths: Mapping[str, Path]) -> None:
+        """API servers that are only asked; they come up beside everything else."""
+        self.admission = admission(
+            self.supervisor,
+            self.supervisor.directory / "admission",
+            tools=paths,
+            settings=self.settings,
+            checkout=self.checkout,
+            control=self.declarations.control,
+            remote=self.remote_crds,
+            definitions=self._definitions,
         )
+        self.admission.start()
 
-    def _boot_repo_server(self) -> None:
+    def _policy_folders(self) -> list[Folder]:
+        """The folders of rules; what lies in the repository is taken from base, where there is one: a pull request
+        has no say in how it is judged."""
+        found = []
+        for number, folder in enumerate(self.settings.policy_folders):
+            inside = self._inside(folder)
+            path = folder
+            if self.base is not None and inside is not None:
+                if self.base.checkout.has_folder(inside):
+                    path = self.supervisor.directory / "policies" / str(number)
+                    self.base.checkout.write_out(inside, path, where=f"policies in {inside}")
+                else:
+                    self.findings.append(_new_policies(inside))
+            found.append(Folder(path=path, title=inside or str(folder)))
+        return found
+
+    def _policy_data(self) -> list[Path]:
+        """The files and folders of data for rules, from base as they are."""
+        found = []
+        for number, path in enumerate(self.settings.policy_data_files):
+            inside = self._inside(path)
+            if self.base is not None and inside is not None:
+                into = self.supervisor.directory / "policy-data" / str(number)
+                if text := self.base.checkout.snapshot.read_many([inside]).get(inside):
+                    into.mkdir(mode=0o700, parents=True)
+                    path = into / path.name
+                    path.write_bytes(text)
+                else:
+                    self.base.checkout.write_out(inside, into, where=f"data for policies in {inside}")
+                    path = into
+            found.append(path)
+        return found
+
+    def _inside(self, path: Path) -> str | None:
+        """A path relative to the directory under test, None if it leads elsewhere."""
+        root = self.settings.root
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else None
+
+    def _boot_repo_server(self, side: Side) -> None:
         self._say("starting Argo CD")
-        self.argocd.start_redis()
-        self.argocd.start_repo_server()
+        side.start_repo_server()
 
-    def _furnish(self, cluster: Cluster, *, meanwhile: Callable[[Api], None] = lambda _: None) -> Api:
+    def furnish(self, cluster: Cluster, *, meanwhile: Callable[[Api], None] = lambda _: None) -> Api:
         """What every cluster has before Argo CD acts: CRDs and the configuration's prerequisites.
 
         `meanwhile` runs while the API server still digests the CRDs.
         """
         api = Api(cluster.kubeconfig)
         crds = self.checkout.manifests(self.settings.crds, where="pytest-gitops.yaml crds")
+        crds += self.remote_crds
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="furnish") as pool:
             # Created, not applied: nobody else owns a field of them.
             made = [pool.submit(api.post, install.CRD_PATH, d) for d in self._definitions]
@@ -218,45 +287,6 @@ class Ground:
             api.apply(manifest)
         return api
 
-    def _install(self, api: Api) -> None:
-        """What Argo CD must find of its own: its namespace, settings and trust."""
-        control = self.declarations.control
-        namespace, *rest = install.settings(control, [_in_namespace(m, control) for m in self.brought])
-        plain = {o["metadata"]["name"]: o for o in install.settings(control, ())}
-        api.apply(namespace)
-        # Where roots live they are put by whoever installs Argo CD, so those namespaces are there before it acts.
-        declared = (*self.declarations.applications, *self.declarations.application_sets)
-        for other in sorted({d.namespace for d in declared if d.namespace} - {control}):
-            api.apply({**namespace, "metadata": {"name": other}})
-        brought = {d.name: d for d in self.declarations.settings}
-
-        def one(manifest: Mapping[str, Any]) -> None:
-            name = manifest["metadata"]["name"]
-            try:
-                api.apply(manifest)
-            except GitOpsError as error:
-                if manifest.get("kind") != "ConfigMap" or name not in brought:
-                    raise
-                self._not_accepted(brought[name], error)
-                api.apply(plain[name])
-
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="install") as pool:
-            list(pool.map(one, [*rest, *self.world.secrets(control)]))
-
-    def _bring_projects(self, api: Api) -> None:
-        control = self.declarations.control
-        api.apply(install.default_project(control))
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="projects") as pool:
-            list(pool.map(lambda d: self._bring(api, d), self.declarations.projects))
-        self.mark("install")
-
-    def _bring(self, api: Api, declared: Declared) -> None:
-        """Apply one of the repository's own AppProjects; what the API server refuses is a finding, not our end."""
-        try:
-            api.apply(_in_namespace(declared.manifest, self.declarations.control))
-        except GitOpsError as error:
-            self._not_accepted(declared, error)
-
     def _not_accepted(self, declared: Declared, error: GitOpsError) -> None:
         self.findings.append(
             Finding(
@@ -271,37 +301,37 @@ class Ground:
 
     def connect(self, cases: Sequence[Case]) -> None:
         """A cluster of its own behind every destination that is not the one Argo CD runs in."""
-        if self.api is None:
-            return
-        wanted = stand_ins(cases)
-        paths = {name: tool.path for name, tool in self.tools.items()}
+        if self.api is not None and (found := self.stand_in(cases, self.head, self.api)):
+            self.destinations.update(found)
+            self.mark("destinations")
+
+    def stand_in(self, cases: Sequence[Case], side: Side, api: Api, *, label: str = "") -> dict[str, Api]:
+        """Start a control plane for each destination of `cases` that is not the cluster of `api`, where the Argo CD
+        of `side` runs, and make it known there; by server URL and by name. `label` ends the names of the planes."""
+        wanted, found = stand_ins(cases), dict[str, Api]()
 
         def one(number: int) -> None:
             name, server = wanted[number]
             self._say(f"starting a control plane for {name}")
             plane = Embedded(
                 self.supervisor,
-                self.supervisor.directory / f"cluster-{number + 1}",
-                paths,
-                name=f"destination-{number + 1}",
+                self.supervisor.directory / f"cluster-{number + 1}{label}",
+                self.paths,
+                name=f"destination-{number + 1}{label}",
             )
             plane.start()
-            self._furnish(plane)
+            found[server] = found[name] = self.furnish(plane)
             address = parse_url(server)
             if address is None:
                 raise ConfigError(f"{server!r} is no URL of an API server", where="spec.destination.server")
-            self.world.tunnel(address.host, address.port, to=plane.address)
-            assert self.api is not None
-            secret = cluster_secret(
-                name, server, plane.kubeconfig, control=self.declarations.control, proxy=self.world.url
-            )
-            self.api.apply(secret)
+            side.world.tunnel(address.host, address.port, to=plane.address)
+            control = side.declarations.control
+            api.apply(cluster_secret(name, server, plane.kubeconfig, control=control, proxy=side.world.url))
 
         # Two at a time: each takes a second of both cores and 700 MB.
         with ThreadPoolExecutor(2, thread_name_prefix="destination") as pool:
             list(pool.map(one, range(len(wanted))))
-        if wanted:
-            self.mark("destinations")
+        return found
 
     def private_file(self, name: str, text: str) -> Path:
         """Leave a file in the run's private directory for our own worker processes."""
@@ -313,13 +343,20 @@ class Ground:
     def close(self) -> None:
         """End everything; safe to call at any time and more than once."""
         keep = self.settings.keep and self.cluster is not None
+        if self.admission is not None:
+            self.admission.close()
         if self._supervisor is not None:
             self._supervisor.close(keep=keep)
-        if hasattr(self, "world") and not keep:
-            self.world.stop()
+        for side in self.sides:
+            if not keep:
+                side.stop()
 
 
-def _in_namespace(manifest: Mapping[str, Any], namespace: str) -> dict[str, Any]:
-    metadata = dict(manifest["metadata"])
-    metadata.setdefault("namespace", namespace)
-    return {**manifest, "metadata": metadata}
+def _new_policies(folder: str) -> Finding:
+    return Finding(
+        rule="policy-not-in-base",
+        severity=Severity.WARNING,
+        message=f"the base has no policies in {folder}/, so those of the pull request judge it",
+        file=folder,
+        help="nothing to do if the pull request is meant to bring them",
+    )

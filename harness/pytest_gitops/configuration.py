@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gitops.errors import ConfigError
+from pytest_gitops.expectations import Expectation
+from pytest_gitops.expectations import parse as parse_expectations
 from pytest_gitops.repository.manifest import Document, ManifestError, parse
-from pytest_gitops.settings import ChartRepository
+from pytest_gitops.repository.remote import is_url, remote_file
+from pytest_gitops.settings import ChartRepository, RemoteFile
 from pytest_gitops.waivers import WaiverEntry
 from pytest_gitops.waivers import parse as parse_waivers
 
@@ -25,6 +28,19 @@ class Configuration:
     values: dict[str, Any]
     waivers: tuple[WaiverEntry, ...] = ()
     charts: tuple[ChartRepository, ...] = ()
+    crd_urls: tuple[RemoteFile, ...] = ()
+    rbac: tuple[Expectation, ...] = ()
+
+    @property
+    def crds(self) -> tuple[str, ...]:
+        """The paths of the repository among `crds`."""
+        return tuple(entry for entry in self.values.get("crds", ()) if not is_url(entry))
+
+    @property
+    def kubernetes(self) -> tuple[str, ...]:
+        """The versions that are asked for, each once; empty where nothing is said."""
+        said = self.values.get("kubernetes", [])
+        return tuple(dict.fromkeys(str(v) for v in (said if isinstance(said, list) else [said])))
 
     def get(self, *path: str, default: Any = None) -> Any:
         value: Any = self.values
@@ -79,13 +95,22 @@ def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
         raise ConfigError(
             "timeout: expected a number of seconds, saw one without end", where=f"{name}:{line}"
         )
-    waivers = values.get("waivers", ())
+    crds = [(e, document.line_of("crds", i)) for i, e in enumerate(values.get("crds", ()))]
+    waivers, rbac = values.get("waivers", ()), values.get("rbac", ())
     return Configuration(
         values=values,
         waivers=parse_waivers(
             waivers, file=name, lines=[document.line_of("waivers", i) for i in range(len(waivers))]
         ),
         charts=tuple(ChartRepository(url=c["url"], path=c["path"]) for c in values.get("charts", ())),
+        crd_urls=tuple(
+            remote_file(entry, where=f"{name}:{line}", file=FILE_NAME, line=line)
+            for entry, line in crds
+            if is_url(entry)
+        ),
+        rbac=parse_expectations(
+            rbac, file=FILE_NAME, lines=[document.line_of("rbac", i) for i in range(len(rbac))]
+        ),
     )
 
 

@@ -5,33 +5,33 @@ Knows nothing of pytest. One engine is one run: `prepare`, `begin`, `wait`, `fin
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_gitops import changed
 from pytest_gitops.argocd import install
-from pytest_gitops.argocd.applicationsets import expand
-from pytest_gitops.argocd.capabilities import api_versions
-from pytest_gitops.argocd.options import from_config_map
-from pytest_gitops.argocd.render import Rendered, RepoServer
-from pytest_gitops.boot import CRD_SECONDS, PARALLEL, Ground
+from pytest_gitops.argocd.applicationsets import expand, remove_all
+from pytest_gitops.boot import CRD_SECONDS, Ground
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Case, Finding, Outcome, Run, Severity, StageResult, Tools
-from pytest_gitops.outcome import build_run
-from pytest_gitops.plan import Generated, Objects, Plan, Planner
+from pytest_gitops.outcome import build_run, secrets_of
+from pytest_gitops.plan import Generated, Plan
+from pytest_gitops.planner import Planner
 from pytest_gitops.process import Daemon
-from pytest_gitops.repository.discovery import Declared, Problem, case_of
+from pytest_gitops.rendering import Rendering
+from pytest_gitops.repository.discovery import Declared, case_of
 from pytest_gitops.settings import Provider, Settings
-from pytest_gitops.stages import all_stages, policy, source, with_needs
-from pytest_gitops.stages.base import Stage
+from pytest_gitops.side import Side
+from pytest_gitops.stages import OF_REMOVED, all_stages, change, with_needs
+from pytest_gitops.stages.base import Family, Stage
 from pytest_gitops.stages.context import Context
+from pytest_gitops.surveys import survey
+from pytest_gitops.upgrading import upgrade_ground
 from pytest_gitops.verdicts import Verdicts
 from pytest_gitops.waiting import now, utc
-from pytest_gitops.waivers import expired
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,9 @@ class Selection:
 
     pairs: tuple[tuple[str, str], ...]
 
-    def cases(self, stage: str) -> tuple[str, ...]:
-        """The ids of the cases of which `stage` is asked."""
-        return tuple(dict.fromkeys(c for c, s in self.pairs if s == stage))
+    def cases(self, *stages: str) -> tuple[str, ...]:
+        """The ids of the cases of which one of `stages` is asked."""
+        return tuple(dict.fromkeys(c for c, s in self.pairs if s in stages))
 
 
 class Engine:
@@ -61,7 +61,7 @@ class Engine:
         self._failure: GitOpsError | None = None
         self._ground = Ground(settings, say=say, died=self._died)
         self._context: Context | None = None
-        self._repo_server: RepoServer | None = None
+        self._renderings: list[Rendering] = []
         self._selection = Selection(())
         self._stages: tuple[Stage, ...] = all_stages()
         self._worker: threading.Thread | None = None
@@ -76,9 +76,26 @@ class Engine:
         ground = self._ground
         try:
             ground.up()
-            context = self._context = self._new_context()
-            context.plan = self._planner(context).build()
-            plan = context.plan = self._with_repository_findings(context)
+            controllers = _Controllers(ground)
+            base = None
+            if ground.base is not None:
+                base = self._new_context(ground.base)
+                base.plan = self._planner(base, ground.base, controllers).build()
+                controllers.forget()
+                ground.mark("base")
+            context = self._context = self._new_context(ground.head)
+            context.base = base
+            context.start_controller = controllers.start_applications
+            if base is not None:
+                context.upgrade_ground = lambda: upgrade_ground(ground, context)
+            context.plan = self._planner(context, ground.head, controllers).build()
+            if base is not None:
+                change.survey(context)
+            self.verdicts.hidden = secrets_of(context)
+            context.plan = survey(context, ground, hidden=self.verdicts.hidden)
+            if base is not None:
+                changed.survey(context)
+            plan = context.plan
             ground.connect(plan.cases)
         except GitOpsError as error:
             # What died first is the cause; what failed because of it is not news.
@@ -91,72 +108,45 @@ class Engine:
         ground.mark("plan")
         return plan
 
-    def _with_repository_findings(self, context: Context) -> Plan:
-        """The plan with everything that belongs to no Application: errors as problems, which fail as items of their
-        own files; the rest is only told."""
-        ground, plan = self._ground, context.plan
-        told = [*ground.declarations.warnings, *ground.findings]
-        if policy.name in self.settings.stages:
-            told += policy.survey(context)
-            told += expired(self.settings.waivers, today=utc().date())
-        errors = tuple(Problem(file=f.file, finding=f) for f in told if f.counts)
-        context.repository_findings += [f for f in told if not f.counts]
-        return dataclasses.replace(plan, problems=(*plan.problems, *errors))
-
-    def _new_context(self) -> Context:
-        ground, checkout = self._ground, self._ground.checkout
-        return Context(
+    def _new_context(self, side: Side) -> Context:
+        ground = self._ground
+        context = Context(
             settings=self.settings,
-            checkout=checkout,
+            checkout=side.checkout,
             schema=ground.schema,
-            control=ground.declarations.control,
+            control=side.declarations.control,
             stopping=self._stopping,
-            refusals=lambda: ground.world.refusals,
+            refusals=lambda: side.world.refusals,
             api=ground.api,
             opa=ground.opa,
+            admission=ground.admission,
+            remote_crds=ground.remote_crds,
+            argocd_cm=install.data_of(side.brought, "argocd-cm"),
+            destinations=ground.destinations,
         )
-
-    def _planner(self, context: Context) -> Planner:
-        ground, declarations = self._ground, self._ground.declarations
-        control = declarations.control
-        cm = install.data_of(ground.brought, "argocd-cm")
-        options = from_config_map(cm, credentials=self._credentials)
-        repo_server = self._repo_server = RepoServer(
-            ground.argocd.repo_server, control=control, options=options
-        )
-        versions = api_versions(ground.api) if ground.api else ()
-        kube = ground.cluster.version if ground.cluster else ""
-        for declared in declarations.applications:
-            case = case_of(declared.manifest, control=control, file=declared.file, line=declared.line)
+        for declared in side.declarations.applications:
+            case = case_of(declared.manifest, control=context.control, file=declared.file, line=declared.line)
             context.documents.setdefault(case.id, declared.document)
-        controllers = _Controllers(ground)
-        context.start_controller = controllers.start_applications
+        return context
 
-        def one(case: Case) -> Objects | None:
-            findings = context.source_findings[case.id] = source.check(context, case)
-            if any(f.counts for f in findings):
-                return None
-            began = now()
-            result = context.renders[case.id] = repo_server.render(
-                case, kube_version=kube, api_versions=versions
-            )
-            context.render_seconds[case.id] = now() - began
-            return result.objects if isinstance(result, Rendered) else None
-
-        def render(cases: Sequence[Case]) -> list[Objects | None]:
-            self._say(f"rendering {len(cases)} Applications")
-            with ThreadPoolExecutor(PARALLEL, thread_name_prefix="render") as pool:
-                return list(pool.map(one, cases))
+    def _planner(self, context: Context, side: Side, controllers: _Controllers) -> Planner:
+        ground, control = self._ground, context.control
+        rendering = Rendering(context, side, ground, earlier=self._renderings, say=self._say)
+        self._renderings = [*self._renderings, rendering]
 
         def generate(sets: Sequence[Declared]) -> Mapping[str, Generated]:
             if ground.api is None:
-                ground.findings += [self._not_expanded(s) for s in sets]
-                return {f"{s.namespace or control}/{s.name}": Generated(unknown=True) for s in sets}
+                context.repository_findings += [self._not_expanded(s) for s in sets]
+                keys = [f"{s.namespace or control}/{s.name}" for s in sets]
+                context.unexpanded |= dict.fromkeys(keys, "there is no cluster")
+                return {key: Generated(unknown=True) for key in keys}
             self._say(f"expanding {len(sets)} ApplicationSets")
-            controllers.start_sets()
-            return expand(ground.api, sets, control=control)
+            controllers.start_sets(side)
+            made = expand(ground.api, sets, control=control)
+            context.unexpanded |= {key: g.error for key, g in made.items() if g.error}
+            return made
 
-        return Planner(declarations=declarations, render=render, generate=generate, reads=context.reads)
+        return Planner(declarations=side.declarations, render=rendering, generate=generate, reads=context.reads)
 
     def _not_expanded(self, declared: Declared) -> Finding:
         """What could not be checked is said, and fails where that is asked for."""
@@ -169,10 +159,6 @@ class Engine:
             line=declared.line,
             help="leave the default, --gitops-cluster embedded",
         )
-
-    def _credentials(self, url: str) -> dict[str, str]:
-        """What Argo CD's own database would add to a repository: the key of our stand-in, for ssh."""
-        return self._ground.world.credentials(url) if self._ground.checkout.is_ours(url) else {}
 
     # ------------------------------------------------------------------ run
 
@@ -213,14 +199,14 @@ class Engine:
         context = self._context
         assert context is not None, "prepare comes before begin"
         plan = context.plan.by_id
-        needed = any(stage.name in s.needs for s in self._stages)
-        # A stage that others need is asked of every case: an Application that is not selected may have to be
-        # created for one that is.
-        asked = (
-            list(plan.values())
-            if needed
-            else [plan[c] for c in self._selection.cases(stage.name) if c in plan]
-        )
+        gone = context.plan.removed if stage.name in OF_REMOVED else ()
+        known = {**plan, **{c.id: c for c in gone}}
+        later = [s.name for s in self._stages if stage.name in with_needs(s.name, self._stages)]
+        # What a review stage says is needed of every case: an Application that is not selected may have to be created
+        # for one that is.
+        everyone = later and stage.family is Family.REVIEW
+        selected = self._selection.cases(stage.name, *later)
+        asked = list(plan.values()) if everyone else [known[c] for c in selected if c in known]
         ready: list[Case] = []
         for case in asked:
             skipped = self._skip(stage, case)
@@ -254,20 +240,19 @@ class Engine:
 
         for need in with_needs(stage.name, self._stages):
             before = self.verdicts.get(case.id, need)
+            if before is not None and before.code == "no-cluster":
+                break  # which is so of this one too
             if before is not None and before.outcome is not Outcome.PASSED:
                 outcome = Outcome.ERROR if before.outcome is Outcome.ERROR else Outcome.SKIPPED
-                return result(
-                    outcome,
-                    f"{need}-{before.outcome.value}",
-                    f"{need} {before.outcome.value} ({before.code})",
-                )
-        if stage.name not in ON_CLUSTER:
+                return result(outcome, f"needs-{need}", f"{need} {before.outcome.value} ({before.code})")
+        if stage.family is Family.REVIEW:
             return None
         if self.settings.provider is Provider.NONE:
             return result(Outcome.SKIPPED, "no-cluster", "there is no cluster (--gitops-cluster none)")
         assert self._context is not None
         for parent in self._context.plan.ancestors(case):
-            for need in with_needs(stage.name, self._stages):
+            # One that did not converge may have done all that this one needs of it: to have created it.
+            for need in with_needs("converge", self._stages):
                 before = self.verdicts.get(parent.id, need)
                 if before is not None and before.outcome is not Outcome.PASSED:
                     why = f"{parent.key}, which creates it, failed in {need} ({before.code})"
@@ -304,6 +289,7 @@ class Engine:
             started=self._started,
             duration=now() - self._began,
             error=str(self._failure) if self._failure else "",
+            hidden=self.verdicts.hidden,
         )
         self.close()
         return run
@@ -311,8 +297,8 @@ class Engine:
     def close(self) -> None:
         """Stop everything that was started; safe to call at any time."""
         self._stopping.set()
-        if self._repo_server is not None:
-            self._repo_server.close()
+        for each in self._renderings:
+            each.close()
         self._ground.close()
 
     def hand_over(self, name: str, text: str) -> Path:
@@ -335,35 +321,41 @@ class Engine:
         return Tools(argocd=version("argocd"), kubernetes=version("kube-apiserver"), opa=version("opa"))
 
 
-ON_CLUSTER = ("converge",)
-"""Stages that a cluster is needed for."""
-
-
 class _Controllers:
     """Starts Argo CD's controllers when they are first needed."""
 
     def __init__(self, ground: Ground) -> None:
-        self._ground, self._lock, self._sets = ground, threading.Lock(), False
-        declarations = ground.declarations
-        self._namespaces = install.other_namespaces(
-            [d.namespace for d in (*declarations.applications, *declarations.application_sets)],
-            control=declarations.control,
-        )
+        self._ground, self._lock = ground, threading.Lock()
+        self._sets: Daemon | None = None
 
-    def start_sets(self) -> None:
-        """The applicationset-controller alone: nothing is synced yet."""
+    def _namespaces(self, side: Side) -> str:
+        declared = (*side.declarations.applications, *side.declarations.application_sets)
+        return install.other_namespaces([d.namespace for d in declared], control=side.declarations.control)
+
+    def start_sets(self, side: Side) -> None:
+        """The applicationset-controller of a side alone: nothing is synced yet."""
         with self._lock:
-            if not self._sets:
+            if self._sets is None:
                 assert self._ground.cluster is not None and self._ground.api is not None
                 self._ground.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
-                self._ground.argocd.start_applicationset_controller(
-                    self._ground.cluster.kubeconfig, namespaces=self._namespaces
+                self._sets = side.argocd.start_applicationset_controller(
+                    self._ground.cluster.kubeconfig, namespaces=self._namespaces(side)
                 )
-                self._sets = True
+
+    def forget(self) -> None:
+        """Stop the applicationset-controller, and remove the sets and what they made: the other side's are to
+        come."""
+        with self._lock:
+            if self._sets is not None:
+                self._ground.supervisor.stop(self._sets)
+                self._sets = None
+                assert self._ground.api is not None
+                remove_all(self._ground.api)
 
     def start_applications(self) -> None:
         """The application-controller: from here on Argo CD acts. ApplicationSets, if any, have theirs already."""
         assert self._ground.cluster is not None
-        self._ground.argocd.start_application_controller(
-            self._ground.cluster.kubeconfig, namespaces=self._namespaces
+        head = self._ground.head
+        head.argocd.start_application_controller(
+            self._ground.cluster.kubeconfig, namespaces=self._namespaces(head)
         )

@@ -27,7 +27,7 @@ class Plan:
 
     `duplicates` has the cases of one name, by key; `cycles` the ids of cases that are their own ancestors, or whose
     descendants have no end; `projects` the AppProjects of files and of renders; `removed`
-    are the cases of base that head has no more; `answered` is what came of `rbac:`.
+    are the cases of base that head has no more, or of which that cannot be told; `answered` is what came of `rbac:`.
     """
 
     cases: tuple[Case, ...]

@@ -63,6 +63,18 @@ class ChartRepository:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """A file of the web that the configuration names: by its https:// URL, in `line` of `file`. `host` is the URL's;
+    `where` is what errors call the place."""
+
+    url: str
+    host: str
+    where: str
+    file: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
     """What head is compared with: the merge base of HEAD and the revision `name`."""
 
@@ -93,6 +105,7 @@ class Settings:
     ignore: tuple[str, ...] = ()
     charts: tuple[ChartRepository, ...] = ()
     crds: tuple[str, ...] = ()
+    crd_urls: tuple[RemoteFile, ...] = ()
     prerequisites: tuple[str, ...] = ()
     kubernetes: tuple[str, ...] = (DEFAULT_KUBERNETES,)
     unknown_kinds: UnknownKinds = "error"

@@ -27,6 +27,7 @@ class Side:
 
     world: World
     argocd: ArgoCD
+    charts: Path
     brought: Sequence[Mapping[str, Any]]
     findings: Sequence[Finding]
 
@@ -62,15 +63,16 @@ class Side:
         `control` is the namespace Argo CD lives in; `shares` are bare repositories whose objects its own may
         borrow."""
         settings, checkout, directory = self.settings, self.checkout, supervisor.directory
+        self.charts = directory / "folders" / self.name
         world = self.world = World(
             directory / f"{self.name}-world", environ=settings.environ, network=settings.network
         )
         if checkout.urls:
             world.serve_repository(checkout.urls, checkout.snapshot.bare)
         for number, chart in enumerate(settings.charts):
-            folder = directory / "folders" / f"{self.name}-{number}"
+            folder = self.charts / str(number)
             checkout.write_out(chart.path, folder, where=f"pytest-gitops.yaml charts: {chart.url}")
-            world.serve_charts(chart.url, folder, helm=paths["helm"])
+        self.serve_charts(world, paths["helm"])
         world.allow(settings.allowed_hosts)
         world.allow_named(hosts)
         world.start()
@@ -87,9 +89,12 @@ class Side:
         )
         self.argocd = ArgoCD(supervisor, directory / f"{self.name}-argocd", around)
 
-    def _confinement(
-        self, directory: Path, paths: Mapping[str, Path], shares: Iterable[Path]
-    ) -> Confinement:
+    def serve_charts(self, world: World, helm: Path) -> None:
+        """Let `world` have this side's charts from folders. Raises ConfigError as World.serve_charts does."""
+        for number, chart in enumerate(self.settings.charts):
+            world.serve_charts(chart.url, self.charts / str(number), helm=helm)
+
+    def _confinement(self, directory: Path, paths: Mapping[str, Path], shares: Iterable[Path]) -> Confinement:
         return Confinement(
             # Over ssh the repository is read right there, where its snapshot borrows the clone's objects.
             reads=(

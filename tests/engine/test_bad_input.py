@@ -46,6 +46,10 @@ spec:
   clusterResourceWhitelist: [{group: "*", kind: "*"}]
 """
 
+REFUSED_PROJECT = "# Its destinations are no list.\n" + PROJECT.replace(
+    "name: grid", "name: refused"
+).replace('[{server: "*", namespace: "*"}]', "all")
+
 ODD_NAMES = (
     "apps/mit leerzeichen.yaml",
     "apps/größe/日本語 🚀.yaml",
@@ -105,6 +109,9 @@ FILES = {
     "argocd/argocd-cm.yaml": (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm, namespace: argocd}\ndata: {admin.enabled: false}\n"
     ),
+    "argocd/refused.yaml": REFUSED_PROJECT,
+    "forgotten/Chart.yaml": CHART,
+    "forgotten/templates/app.yaml": application("{{ .Release.Name }}-app", "good"),
     "huge/huge.yaml": "",  # filled below
     "apps/huge.yaml": application("huge", "huge"),
     "odd names/größe 日本語/settings.yaml": CONFIG_MAP,
@@ -146,10 +153,12 @@ FINDINGS = {
     ("argocd/same-name", "duplicate-name", "apps/same-name-2.yaml", 2),
     ("argocd/source-is-list", "schema-invalid", "apps/source-is-list.yaml", 6),
     ("argocd/spec-is-text", "no-source", "apps/spec-is-text.yaml", 4),
+    (None, "application-not-rendered", "forgotten/templates/app.yaml", 1),
     (None, "file-too-large", "huge/huge.yaml", None),
     (None, "no-name", "apps/no-name.yaml", 3),
     (None, "not-a-mapping", "apps/list.yaml", 2),
     (None, "not-accepted", "argocd/argocd-cm.yaml", 1),
+    (None, "not-accepted", "argocd/refused.yaml", 2),
     (None, "yaml-invalid", "apps/latin.yaml", 12),
     (None, "yaml-invalid", "apps/not-yaml.yaml", 12),
     (None, "yaml-invalid", "apps/nul.yaml", 12),
@@ -165,6 +174,10 @@ GOOD = {
     "argocd/utf-16",
     *(f"argocd/odd-{n}" for n in range(len(ODD_NAMES))),
 }
+
+
+WARNINGS = {"application-not-rendered", "file-too-large"}
+"""What is told and fails nothing."""
 
 
 def test_each_is_found_with_its_file_and_line_and_nothing_else(swamp: Outcome) -> None:
@@ -193,7 +206,7 @@ def test_no_application_is_lost(swamp: Outcome) -> None:
             for f, text in FILES.items()
             if "kind: Application" in text.splitlines() and "metadata: {name:" in text
         }
-        - {"apps/not-yaml.yaml", "apps/tabs.yaml"}
+        - {"apps/not-yaml.yaml", "apps/tabs.yaml", "forgotten/templates/app.yaml"}
         | {"apps/utf-16.yaml"}
     )
 
@@ -201,9 +214,24 @@ def test_no_application_is_lost(swamp: Outcome) -> None:
 def test_each_is_one_item_that_failed(swamp: Outcome) -> None:
     """What is found fails one item, and what needs it is skipped, not failed."""
     failed = re.findall(r"^FAILED (.*?) - ", swamp.output, re.MULTILINE)
-    assert len(failed) == len({(a, f) for a, _, f, line in FINDINGS if line is not None}), failed
+    assert len(failed) == len({(a, f) for a, rule, f, _ in FINDINGS if rule not in WARNINGS}), failed
     assert "ERROR" not in swamp.output
     assert "Traceback" not in swamp.output
+
+
+def test_a_project_that_the_api_server_refuses_is_one_failed_item_at_its_place(swamp: Outcome) -> None:
+    failed = [
+        line for line in swamp.output.splitlines() if "refused.yaml" in line and line.startswith("FAILED")
+    ]
+    assert [line.split(" - ")[0] for line in failed] == ["FAILED argocd/refused.yaml::not-accepted:2"]
+    assert "argocd/refused.yaml:2: the API server does not accept AppProject refused: " in swamp.output
+    assert "spec.destinations" in swamp.output
+
+
+def test_a_stage_that_was_not_asked_names_the_one_that_it_needs(swamp: Outcome) -> None:
+    for application, need in (("argocd/missing-path", "source"), ("argocd/failing-template", "render")):
+        skipped = swamp.stage(application, "converge")
+        assert (skipped["outcome"], skipped["code"]) == ("skipped", f"needs-{need}")
 
 
 def test_what_went_wrong_is_said_in_the_tools_own_words(swamp: Outcome) -> None:

@@ -71,7 +71,7 @@ def application(name: str, path: str = "") -> str:
 
 
 BASE = {
-    "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\npolicy: {{folders: [policies]}}\n",
+    "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\npolicy: {{folders: [policies]}}\nfail-on: warning\n",
     "policies/red.rego": RULE,
     "project.yaml": PROJECT,
     "apps/web.yaml": application("web"),
@@ -100,6 +100,7 @@ def pull_request(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
             "pytest-gitops.yaml": BASE["pytest-gitops.yaml"].replace("policies", "empty")
             + "network: {allow: ['*']}\nwaivers: [{rule: '*', reason: mine}]\n",
             "empty/README.md": "nothing\n",
+            "project.yaml": PROJECT.replace('"https://github.com/example/*"', '"*"'),
             "web/settings.yaml": config_map("settings", colour="red"),
             "cities/evora/settings.yaml": config_map("evora", colour="green"),
             "apps/new.yaml": application("new").replace(URL, "https://git.elsewhere.example/x/y.git"),
@@ -120,6 +121,10 @@ def test_what_base_says_judges_what_head_brings(pull_request: Outcome) -> None:
     assert "ConfigMap settings is red" in pull_request.output
     assert all(f["waiver"] is None for f in pull_request.stage("argocd/web", "policy")["findings"])
     assert pull_request.status == 1
+
+
+def test_a_project_that_stands_in_a_file_alone_is_compared_too(pull_request: Outcome) -> None:
+    assert (None, "project-widened", "warning", "project.yaml", 1) in pull_request.findings
 
 
 def test_a_host_that_only_head_names_is_refused(pull_request: Outcome) -> None:

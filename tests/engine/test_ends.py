@@ -53,7 +53,7 @@ CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata:
 
 CONFIG = f"version: 1\nrepository: {{urls: [{URL}]}}\n"
 
-REPORTS = {"index.html", "review.md", "verification.md", "report.json", ".gitignore"}
+REPORTS = {"index.html", "review.md", "verification.md", "review.sarif", "report.json", ".gitignore"}
 
 BEGIN_SECONDS = 120.0
 END_SECONDS = 60.0

@@ -8,7 +8,11 @@ A pytest plugin: `-p fake_engine` puts it in the real one's place. The file, at 
     prepare         {"config" | "engine": text}: the error that `prepare` raises
     abort           {"after": answers given, "message": text}: a tool that dies in mid-run
     ends_after      answers after which the engine's own thread ends without a word
+    changed         keys of the only Applications that differ from base
     finish          text of the EngineError that `finish` raises
+    rbac            {line: a finding}: what is wrong with the expectation of that line; all others are met
+
+Every worker loads it and none asks it, so what is heavy is imported where it is used.
 
 PYTEST_DONT_REWRITE: it is imported before pytest loads it as a plugin.
 """
@@ -20,18 +24,20 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gitops.engine import Selection
 from pytest_gitops.errors import ConfigError, EngineError, GitOpsError
-from pytest_gitops.listing import declared_cases
 from pytest_gitops.model import Finding, Outcome, Run, Severity, StageResult, Tools, Verdict
-from pytest_gitops.plan import Plan
-from pytest_gitops.settings import Settings
 from pytest_gitops.stages import NAMES
 from pytest_gitops.verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from pytest_gitops.engine import Selection
+    from pytest_gitops.expectations import Answered
+    from pytest_gitops.plan import Plan
+    from pytest_gitops.settings import Settings
 
 SCRIPT = "fake-engine.json"
 
@@ -47,13 +53,16 @@ class FakeEngine:
         self._over = threading.Event()
         self._failure = ""
         self._plan: Plan | None = None
-        self._selection = Selection(())
+        self._selection: Selection | None = None
         self._worker: threading.Thread | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         path = settings.root / SCRIPT
         self._script: Mapping[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
     def prepare(self) -> Plan:
+        from pytest_gitops.listing import declared_cases
+        from pytest_gitops.plan import Plan
+
         self._say("starting the control plane")
         self._over.wait(self._script.get("boot", 0))
         match self._script.get("prepare"):
@@ -62,33 +71,45 @@ class FakeEngine:
             case {"engine": text}:
                 raise EngineError(text)
         cases, problems, _ = declared_cases(self.settings)
+        only = self._script.get("changed")
         self._plan = Plan(
             cases=cases,
-            documents={},
             duplicates={},
             cycles=frozenset(),
-            contains_itself=frozenset(),
             projects=(),
-            sets=(),
             problems=problems,
+            answered=tuple(self._answered()),
+            changed={c.id: ("it is said so",) for c in cases if c.key in only} if only is not None else None,
         )
         return self._plan
+
+    def _answered(self) -> Iterator[Answered]:
+        from pytest_gitops.expectations import Answered
+
+        given = self._script.get("rbac", {})
+        for each in self.settings.rbac if "policy" in self.settings.stages else ():
+            said = (
+                [{**given[str(each.line)], "file": each.file, "line": each.line}]
+                if str(each.line) in given
+                else []
+            )
+            yield Answered(expectation=each, finding=next(_findings({"findings": said}), None))
 
     def begin(self, selection: Selection) -> None:
         self._selection = selection
         self.verdicts.expect(selection.pairs)
-        self._worker = threading.Thread(target=self._run, daemon=True, name="fake-engine")
+        self._worker = threading.Thread(target=self._run, args=(selection,), daemon=True, name="fake-engine")
         self._worker.start()
 
-    def _run(self) -> None:
+    def _run(self, selection: Selection) -> None:
         try:
-            for number, (case_id, stage) in enumerate(self._selection.pairs):
+            for number, (case_id, stage) in enumerate(selection.pairs):
                 abort = self._script.get("abort")
                 if abort and number == abort["after"]:
                     self.abort(EngineError(abort["message"]))
                 if self._over.is_set() or number == self._script.get("ends_after"):
                     return
-                self._say(f"{stage}: {len(self._selection.cases(stage))} Applications")
+                self._say(f"{stage}: {len(selection.cases(stage))} Applications")
                 self._over.wait(self._script.get("delay", 0))
                 self.verdicts.give(case_id, self._verdict(case_id.split("::")[-1], stage))
         finally:
@@ -133,13 +154,18 @@ class FakeEngine:
             simulated=("containers do not run",),
             stages=self.settings.stages,
             command=self.settings.command,
-            findings=tuple(p.finding for p in self._plan.problems) if self._plan else (),
+            findings=tuple(self._told()),
             verdicts=tuple(self._judged()),
             error=self._failure,
         )
 
+    def _told(self) -> Iterator[Finding]:
+        if self._plan:
+            yield from (p.finding for p in self._plan.problems)
+            yield from (a.finding for a in self._plan.answered if a.finding)
+
     def _judged(self) -> Iterator[Verdict]:
-        asked = set(self._selection.pairs)
+        asked = set(self._selection.pairs) if self._selection else set()
         for case in self._plan.cases if self._plan else ():
             results = {r.stage: r for r in self.verdicts.of(case.id) if (case.id, r.stage) in asked}
             if results:

@@ -16,7 +16,7 @@ from plugin_support import ARGS, BOTH, Repository, application, ran
 from pytest_gitops.process import piped
 from pytest_gitops.waiting import wait_until
 
-REPORTS = {"index.html", "review.md", "verification.md", "report.json", ".gitignore"}
+REPORTS = {"index.html", "review.md", "verification.md", "review.sarif", "report.json", ".gitignore"}
 
 
 @pytest.fixture

@@ -111,6 +111,26 @@ def test_a_file_that_does_not_parse_is_one_failed_item(one: Repository, workers:
 
 
 @BOTH
+@pytest.mark.parametrize(
+    "selected", [["apps/a.yaml"], ["-k", "argocd"], [ITEM]], ids=["a file", "a keyword", "an item"]
+)
+def test_a_problem_of_what_was_not_asked_for_looks_like_no_failure(
+    one: Repository, workers: str, selected: list[str]
+) -> None:
+    one.write({"apps/bad.yaml": "kind: Application\napiVersion: argoproj.io/v1alpha1\nspec: [1\n"})
+    result = one.run(workers, *selected)
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*✗*")
+    result.stdout.fnmatch_lines(["not selected: 1 error elsewhere in the repository (apps/bad.yaml:3)"])
+    (finding,) = one.report()["findings"]
+    assert (finding["rule"], finding["severity"], finding["line"]) == ("yaml-invalid", "error", 3)
+    result = one.run(workers)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["✗ repository: not YAML*"])
+    result.stdout.no_fnmatch_line("*not selected*")
+
+
+@BOTH
 def test_two_faults_on_one_line_are_two_items(one: Repository, workers: str) -> None:
     nameless = "{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {}}"
     listed = f"apiVersion: v1\nkind: List\nitems: [{nameless}, {nameless}]\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 from pytest_gitops import configuration
 from pytest_gitops.configuration import load, read
 from pytest_gitops.errors import ConfigError
-from pytest_gitops.settings import ChartRepository
+from pytest_gitops.expectations import RESOURCES, Expectation
+from pytest_gitops.settings import DEFAULT_KUBERNETES, ChartRepository
+from pytest_gitops.tools import API_SERVERS
 
 FULL = b"""\
 version: 1
@@ -58,6 +61,15 @@ def test_what_is_not_said_is_the_default() -> None:
     assert read(FULL).get("timeout", "deeper", default=3) == 3
 
 
+def test_of_crds_urls_are_told_from_paths_with_their_lines() -> None:
+    said = read(b"crds:\n- crds\n- https://Example.com/v1.2.3/a.yaml\n", name="pytest-gitops.yaml in main")
+    assert said.crds == ("crds",)
+    (url,) = said.crd_urls
+    assert (url.url, url.host, url.where, url.file, url.line) == (
+        "https://Example.com/v1.2.3/a.yaml", "example.com", "pytest-gitops.yaml in main:3", "pytest-gitops.yaml", 3,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("text", [b"", b"# nothing\n", b"---\n---\n", b"null\n"])
 def test_an_empty_file_says_nothing(text: bytes) -> None:
     assert read(text) == configuration.Configuration(values={})
@@ -81,8 +93,8 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         ("- x", "pytest-gitops.yaml:1: ['x'] is not of type 'object'"),
         (
             "branches: [a]\ntimeouts: 3",
-            "pytest-gitops.yaml:2: unknown key 'timeouts'; known here: branches, charts, crds, ignore, network, policy, "
-            "prerequisites, repository, stages, timeout, version, waivers",
+            "pytest-gitops.yaml:2: unknown key 'timeouts'; known here: branches, charts, crds, fail-on, ignore, kubernetes, "
+            "network, policy, prerequisites, rbac, repository, stages, timeout, unknown-kinds, version, waivers",
         ),
         ("network:\n  allow: [a]\n  deny: [b]", "pytest-gitops.yaml:3: unknown key 'deny'; known here: allow"),
         ("timeout: 0", "pytest-gitops.yaml:1: timeout: 0 is less than or equal to the minimum of 0"),
@@ -94,16 +106,45 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         ("branches:", "pytest-gitops.yaml:1: branches: None is not of type 'array'"),
         ("charts:\n- path: x", "pytest-gitops.yaml:2: charts.0: 'url' is a required property"),
         ("crds: x\nignore: x", "pytest-gitops.yaml:1: crds: 'x' is not of type 'array' (1 more)"),
+        ("crds:\n- a\n- http://example.com/a",
+         "pytest-gitops.yaml:3: crds: expected an https:// URL or a path of the repository, saw http://example.com/a"),
         ("waivers:\n- {rule: a, reason: b}\nwaivers:\n- {rule: c, reason: d}",
          "pytest-gitops.yaml:3: expected each key once, saw 'waivers' again"),
-        ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: branches, charts, crds, ignore, network, policy, "
-         "prerequisites, repository, stages, timeout, version, waivers"),
+        ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: branches, charts, crds, fail-on, ignore, kubernetes, "
+         "network, policy, prerequisites, rbac, repository, stages, timeout, unknown-kinds, version, waivers"),
+        ("kubernetes: '1.35'", "pytest-gitops.yaml:1: kubernetes: '1.35' is not one of ['1.36', '1.37', 1.36, 1.37]"),
+        ("kubernetes: [1.36, 2]",
+         "pytest-gitops.yaml:1: kubernetes.1: 2 is not one of ['1.36', '1.37', 1.36, 1.37]"),
+        ("kubernetes: []", "pytest-gitops.yaml:1: kubernetes: [] should be non-empty"),
+        ("unknown-kinds: skip", "pytest-gitops.yaml:1: unknown-kinds: 'skip' is not one of ['error', 'stub']"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_file_and_line(text: str, error: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(text.encode())
     assert str(caught.value) == error
+
+
+@pytest.mark.parametrize(
+    ("text", "versions"),
+    [
+        ("{}", ()),
+        ("kubernetes: 1.36", ("1.36",)),
+        ("kubernetes: '1.37'", ("1.37",)),
+        ("kubernetes: [1.37, '1.36', '1.37']", ("1.37", "1.36")),
+    ],
+)
+def test_versions_of_kubernetes_are_texts_however_they_are_written(
+    text: str, versions: tuple[str, ...]
+) -> None:
+    assert read(text.encode()).kubernetes == versions
+
+
+def test_every_version_that_may_be_asked_for_has_its_api_server() -> None:
+    known = configuration.schema()["properties"]["kubernetes"]
+    assert known["else"]["enum"] == known["then"]["items"]["enum"]
+    assert [str(v) for v in known["else"]["enum"]] == [*API_SERVERS, *API_SERVERS]
+    assert known["default"] == DEFAULT_KUBERNETES
 
 
 def test_a_date_that_is_none_is_an_error_of_its_waiver() -> None:
@@ -123,3 +164,45 @@ def test_the_schema_is_a_schema_and_every_key_is_explained() -> None:
 
     assert unexplained(schema, "") == []
     assert json.loads(json.dumps(schema)) == schema
+
+
+def test_an_expectation_is_read_with_its_line() -> None:
+    said = read(
+        b"timeout: 60\nrbac:\n"
+        b"- {subject: role:dev, action: sync, resource: applications, object: shop/web, expect: allow}\n"
+        b"- groups: [acme:ops]\n  action: get\n  resource: logs\n  expect: deny\n  default-role: ''\n"
+    ).rbac
+    assert said == (
+        Expectation(
+            subject="role:dev", action="sync", resource="applications", object="shop/web", allowed=True,
+            file="pytest-gitops.yaml", line=3,
+        ),
+        Expectation(
+            groups=("acme:ops",), action="get", resource="logs", allowed=False, default_role="",
+            file="pytest-gitops.yaml", line=4,
+        ),
+    )  # fmt: skip
+    assert [e.title for e in said] == [
+        "role:dev sync applications shop/web",
+        "somebody of acme:ops get logs *",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{action: get, resource: logs, expect: deny}", "rbac.0: expected a subject or groups, saw neither"),
+        ("{subject: a, action: get, resource: apps, expect: deny}", "rbac.0.resource: 'apps' is not one of"),
+        ("{subject: a, action: get, resource: logs, expect: maybe}", "rbac.0.expect: 'maybe' is not one of"),
+        ("{subject: a, action: get, resource: logs}", "'expect' is a required property"),
+    ],
+)
+def test_an_expectation_that_cannot_be_asked_is_refused(entry: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)) as caught:
+        read(f"timeout: 60\nrbac:\n- {entry}\n".encode())
+    assert str(caught.value).startswith("pytest-gitops.yaml:3")
+
+
+def test_the_resources_of_the_schema_are_argo_cds() -> None:
+    said = configuration.schema()["properties"]["rbac"]["items"]["properties"]["resource"]["enum"]
+    assert tuple(said) == RESOURCES

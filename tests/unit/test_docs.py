@@ -6,30 +6,32 @@ import ast
 import importlib.util
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from runs import ROOT
+from sources import FILES, HARNESS, nodes
 
 from pytest_gitops import __version__, configuration, settings
+from pytest_gitops.admission import values as admission
 from pytest_gitops.argocd import causes
 from pytest_gitops.argocd.convergence import BLOCKING
-from pytest_gitops.model import Outcome
 from pytest_gitops.plugin import MARKERS, OPTIONS
+from pytest_gitops.rego.problems import Trouble
 from pytest_gitops.repository.manifest import parse
-from pytest_gitops.stages import NAMES, all_stages, converge, with_needs
-from pytest_gitops.waivers import EXPIRED, UNUSED
+from pytest_gitops.stages import NAMES, all_stages, telling, tracks, with_needs
+from pytest_gitops.waivers import EXPIRED, UNKNOWN, UNUSED
 
-HARNESS = ROOT / "harness" / "pytest_gitops"
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "policies" / "README.md"])
 
 TO_COME = "What is to come"
 """The one place that may name what does not exist yet."""
 
-INNER = converge.NEVER_HEALTHY
+INNER = telling.NEVER_HEALTHY
 """Words of an observation that are told as `never-healthy`, and so are no codes of their own."""
 
 
@@ -206,8 +208,8 @@ def test_sample_node_ids_end_with_a_stage(page: Path) -> None:
 def test_the_patience_is_told_with_its_numbers() -> None:
     page = text_of("docs/how-it-works.md")
     told = {coded(row[0])[0]: float(row[1]) for row in rows(sections(page)['When "never" is said'])}
-    assert told == {"QUIET": converge.QUIET, "STILL": converge.STILL, "BUSY": converge.BUSY}
-    assert converge.SETTLE == 1 and "for one second (`SETTLE`)" in page
+    assert told == {"QUIET": tracks.QUIET, "STILL": tracks.STILL, "BUSY": tracks.BUSY}
+    assert tracks.SETTLE == 1 and "for one second (`SETTLE`)" in page
     assert f"{settings.DEFAULT_TIMEOUT:g} s" in page
 
 
@@ -234,7 +236,7 @@ def words_in(node: ast.expr) -> Iterator[str]:
 
 def said_by(file: Path) -> Iterator[str]:
     """Every text that stands where a rule or a code does: a keyword, a variable, who makes one's argument."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in nodes(file):
         said: list[ast.expr] = []
         if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "code" for t in node.targets):
             said = [node.value]
@@ -243,19 +245,20 @@ def said_by(file: Path) -> Iterator[str]:
             name = call_name(node)
             if name in {"finding", "problem", "_finding", "_problem", "seen"}:
                 said += node.args[:2]
-            elif name in {"_publish", "result"}:
+            elif name in {"_publish", "_note", "result"}:
                 said += node.args[1:3]
         words = (word for each in said for word in words_in(each))
         yield from (w for w in words if re.fullmatch(r"[a-z]+(-[a-z]+)*", w))
 
 
-def codes() -> set[str]:
+@cache
+def codes() -> frozenset[str]:
     """Every code that the harness can say, those of policies aside."""
-    found = {code for file in HARNESS.rglob("*.py") for code in said_by(file)}
+    found = {code for file in FILES for code in said_by(file)}
     stages = all_stages()
     before = {need for stage in stages for need in with_needs(stage.name, stages)}
-    found |= {f"{need}-{word}" for need in before for word in (Outcome.FAILED.value, Outcome.ERROR.value)}
-    return (found | set(BLOCKING.values()) | {EXPIRED, UNUSED, "never-healthy"}) - INNER
+    found |= {f"needs-{need}" for need in before}
+    return frozenset(found | set(BLOCKING.values()) | {EXPIRED, UNUSED, "never-healthy"} | {*admission.CODES, *Trouble, UNKNOWN}) - INNER
 
 
 def told_codes() -> set[str]:

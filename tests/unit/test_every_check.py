@@ -4,44 +4,89 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from runs import ROOT
+from sources import FILES, nodes
 
+from pytest_gitops.admission import values as admission
 from pytest_gitops.argocd.convergence import BLOCKING
+from pytest_gitops.rego.problems import Trouble
 from pytest_gitops.repository.manifest import parse
+from pytest_gitops.stages.codes import RBAC
 from pytest_gitops.waivers import EXPIRED, UNUSED
-
-HARNESS = ROOT / "harness" / "pytest_gitops"
 
 # Codes that no repository of ours brings about, and the test that does.
 ELSEWHERE = {
     "applicationset-not-expanded": "tests/engine/test_without_a_cluster.py",
+    "generate-paths-miss": "tests/unit/test_changed.py",
     "invalid-name": "tests/unit/repository/test_names.py",
+    "crds-not-fresh": "tests/unit/repository/test_remote.py",
+    "policy-not-in-base": "tests/engine/test_base_side.py",
     "repository-url": "tests/unit/stages/test_reach.py",
     "setting-not-applied": "tests/unit/argocd/test_untrusted.py",
     "file-too-large": "tests/unit/repository/test_discovery.py",
     "not-accepted": "tests/unit/stages/test_converge_drive.py",
     EXPIRED: "tests/unit/test_waivers.py",
     UNUSED: "tests/unit/test_waivers.py",
+    "applicationset-cascades": "policies/argocd",
+    **dict.fromkeys(
+        [
+            "resource-not-permitted",
+            "namespace-not-permitted",
+            "source-namespace-not-allowed",
+        ],
+        "tests/engine/test_projects.py",
+    ),
+    "namespace-creation-not-permitted": "policies/argocd",
+    **dict.fromkeys(RBAC, "tests/engine/test_rbac.py"),
     "duplicate-application": "policies/repository",  # `source` says duplicate-name first; opa test has it
     "never-created": "tests/unit/stages/test_converge_drive.py",
     "deleted": "tests/unit/stages/test_converge_drive.py",
+    **dict.fromkeys(Trouble, "tests/contract/test_rego_opa.py"),
+    Trouble.INVALID: "tests/unit/rego",
+    **dict.fromkeys(
+        [
+            "admission-policy-warned",
+            "change-not-asked",
+            "invalid-crd",
+            "invalid-object-name",
+            "no-namespace",
+            "object-too-large",
+            "priority-class-missing",
+            "runtime-class-missing",
+            "unknown-kind-stubbed",
+        ],
+        "tests/contract/test_admission.py",
+    ),
+    "not-admitted": "tests/unit/admission",
+    "out-of-sync-after-refresh": "tests/unit/stages/test_idempotent.py",
+    "unhealthy-after-sync": "tests/unit/stages/test_idempotent.py",
+    **dict.fromkeys(
+        ["claim-replaced", "kept-object", "orphaned-object", "rollback-failed"],
+        "tests/engine/test_upgrade.py",
+    ),
+    **dict.fromkeys(["lost-object", "not-pruned"], "tests/unit/stages/test_aftermath.py"),
+    "not-deleted": "tests/unit/stages/test_upgrade_stage.py",
     "deletion-error": "tests/unit/argocd",
     "comparison-error": "tests/unit/argocd",
 }
 
 
+@cache
 def data(path: str) -> Any:
     return parse((ROOT / "fixtures" / path).read_bytes())[0].value
 
 
+@cache
 def literal_codes() -> dict[str, str]:
     """Code → file of every `rule="…"` of the harness, of every finding("…") and problem("…")."""
     found: dict[str, str] = {}
-    for file in sorted(HARNESS.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for file in FILES:
+        for node in nodes(file):
             if not isinstance(node, ast.Call):
                 continue
             words = [k.value for k in node.keywords if k.arg == "rule"]
@@ -66,6 +111,7 @@ def blocking_codes() -> set[str]:
     }
 
 
+@cache
 def policy_codes() -> set[str]:
     """The codes in the METADATA of the built-in policies."""
     text = "".join(p.read_text("utf-8") for p in (ROOT / "policies").rglob("*.rego"))
@@ -73,10 +119,15 @@ def policy_codes() -> set[str]:
 
 
 def seen_red() -> set[str]:
-    """What the engine's tests demand of broken-grid, and of the layouts with one of them broken."""
-    return {e["rule"] for e in data("broken-grid/expected.yaml")} | {
-        b["code"] for b in data("layouts/breakages.yaml")
-    }
+    """What the engine's tests demand of broken-grid, of review-grid, of twins, and of the layouts with one broken."""
+    expected = [e for grid in ("broken-grid", "review-grid") for e in data(f"{grid}/expected.yaml")]
+    edits = [e for name in ("layouts/breakages", "twins/twins") for e in data(f"{name}.yaml")]
+    return {e["rule"] for e in expected} | {e["code"] for e in edits}
+
+
+@cache
+def words_of(file: Path) -> str:
+    return f"{file.name}\n{file.read_text('utf-8')}"
 
 
 def test_the_lists_are_not_empty() -> None:
@@ -85,12 +136,18 @@ def test_the_lists_are_not_empty() -> None:
     assert len(seen_red()) > 30
 
 
-@pytest.mark.parametrize("code", sorted({*literal_codes(), *blocking_codes(), *policy_codes()}))
+@pytest.mark.parametrize(
+    "code", sorted({*literal_codes(), *blocking_codes(), *policy_codes(), *admission.CODES, *Trouble})
+)
 def test_a_check_is_seen_red(code: str) -> None:
     if code in ELSEWHERE:
         place = ROOT / ELSEWHERE[code]
-        files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
-        texts = [f"{f.name}\n{f.read_text('utf-8')}" for f in files]
+        files = (
+            [place]
+            if place.is_file()
+            else sorted(p for p in place.rglob("*") if p.suffix in {".py", ".rego"})
+        )
+        texts = [words_of(f) for f in files]
         words = {code, code.replace("-", "_"), *(kind for kind, said in BLOCKING.items() if said == code)}
         assert any(w in t for t in texts for w in words), f"{ELSEWHERE[code]} does not speak of {code}"
     else:
@@ -100,6 +157,6 @@ def test_a_check_is_seen_red(code: str) -> None:
 
 
 def test_nothing_is_excused_that_does_not_exist() -> None:
-    known = {*literal_codes(), *blocking_codes(), *policy_codes()}
+    known = {*literal_codes(), *blocking_codes(), *policy_codes(), *admission.CODES, *Trouble}
     assert set(ELSEWHERE) <= known
     assert not set(ELSEWHERE) & seen_red()

@@ -2,7 +2,7 @@
 
 They see objects by watching, a moment after these were stored, and nothing tells how far they are: the status that
 would say so is written by controllers that do not run here. But each watch brings its objects in order. So a mark of
-each kind is created last, and what it refuses is tried until it is refused: by then all before it are known.
+each kind is created last, and what it speaks against is tried until it does: by then all before it are known.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def open_quota(api: Api, quota: Mapping[str, Any]) -> None:
 
 
 def _policies(api: Api, kind: tuple[str, str]) -> None:
-    """A policy that refuses one ConfigMap by its name. Policies and bindings come by two watches, and it is active
-    when both are known."""
+    """A policy that speaks against one ConfigMap by its name. Policies and bindings come by two watches, and it is
+    active when both are known."""
     plural, spec, bound = _POLICIES[kind]
     rule = {
         "apiGroups": [""],
@@ -96,7 +96,9 @@ _POLICIES: Mapping[tuple[str, str], tuple[str, dict[str, Any], dict[str, Any]]] 
     POLICIES[0]: (
         "validatingadmissionpolicies",
         {"validations": [{"expression": "false"}]},
-        {"validationActions": ["Deny"]},
+        # A warning comes with every answer. Of several refusals only one is told, and a policy of the repository may
+        # refuse our mark, too.
+        {"validationActions": ["Warn"]},
     ),
     POLICIES[1]: (
         "mutatingadmissionpolicies",
@@ -131,9 +133,9 @@ def _until(api: Api, what: str, ask: tuple[str, dict[str, Any]], holds: Callable
 
 def _said(reply: Reply) -> str:
     if reply.error is None:
-        return ""
+        return " ".join(reply.warnings)
     causes = reply.error.details.get("causes") or ()
-    return " ".join([reply.error.message, *(str(c.get("message")) for c in causes)])
+    return " ".join([reply.error.message, *(str(c.get("message")) for c in causes), *reply.warnings])
 
 
 def _marked(**more: Any) -> dict[str, Any]:

@@ -34,9 +34,10 @@ def admission(
     checkout: Checkout,
     control: str,
     definitions: Sequence[Manifest],
+    remote: Sequence[Manifest] = (),
 ) -> Admission:
     """The admission of a run: `tools` has the files of `parts`, `control` is Argo CD's namespace, `definitions` are
-    Argo CD's own.
+    Argo CD's own, `remote` are those that the configuration names by URL.
 
     Of several definitions of one kind the rendered one counts, then that of the configuration, then the one in a plain
     file of the repository. Raises ConfigError if the configuration's files cannot be used.
@@ -48,7 +49,7 @@ def admission(
         directory,
         etcd=tools["etcd"],
         servers={version: tools[API_SERVERS[version]] for version in settings.kubernetes},
-        known=[*definitions_in(configured), *definitions_in(_written(checkout)), *definitions],
+        known=[*definitions_in([*configured, *remote]), *definitions_in(_written(checkout)), *definitions],
         prerequisites=prerequisites,
         present={IN_CLUSTER: {control}},
         stub=settings.unknown_kinds == "stub",

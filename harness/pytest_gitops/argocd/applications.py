@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Case
+from pytest_gitops.waiting import utc
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 API = "/apis/argoproj.io/v1alpha1"
 USER = "pytest-gitops"
 PARALLEL = 8
+
+REFRESH = "argocd.argoproj.io/refresh"
+"""The annotation that asks for a comparison; Argo CD removes it when it has written the result."""
+
+REFRESH_TIME = "argocd.argoproj.io/refresh-timestamp"
+"""Tells one request from another, so that one that comes in the middle of a comparison is not taken for answered."""
 
 Application = Mapping[str, Any]
 
@@ -42,8 +49,9 @@ class Applications:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="create") as pool:
             list(pool.map(one, cases))
 
-    def sync(self, application: Application) -> None:
-        """Start a sync as `argocd app sync` does: with the Application's own options and retries."""
+    def sync(self, application: Application) -> Application:
+        """Start a sync as `argocd app sync` does, with the Application's own options and retries; returns the
+        Application with the operation in it."""
         policy = application["spec"].get("syncPolicy") or {}
         operation: dict[str, Any] = {
             "initiatedBy": {"username": USER},
@@ -51,17 +59,25 @@ class Applications:
         }
         if policy.get("retry"):
             operation["retry"] = policy["retry"]
-        self._patch(application, {"operation": operation})
+        return self._patch(application, {"operation": operation})
 
-    def refresh(self, application: Application, *, hard: bool = False) -> None:
-        """Ask for a comparison now; a hard one forgets what was rendered before."""
+    def refresh(self, application: Application, *, hard: bool = False) -> Application:
+        """Ask for a comparison now; a hard one forgets what was rendered before. Returns the Application with the
+        request in it."""
         kind = "hard" if hard else "normal"
-        self._patch(application, {"metadata": {"annotations": {"argocd.argoproj.io/refresh": kind}}})
+        asked = {REFRESH: kind, REFRESH_TIME: utc().isoformat()}
+        return self._patch(application, {"metadata": {"annotations": asked}})
 
-    def _patch(self, application: Application, patch: Mapping[str, Any]) -> None:
+    def terminate(self, application: Application) -> None:
+        """End the sync that is running, its retries too, as `argocd app terminate-op` does; none is no error."""
+        state = (application.get("status") or {}).get("operationState") or {}
+        if state.get("phase") == "Running":
+            self._patch(application, {"status": {"operationState": {"phase": "Terminating"}}})
+
+    def _patch(self, application: Application, patch: Mapping[str, Any]) -> Application:
         meta = application["metadata"]
         path = f"{API}/namespaces/{meta['namespace']}/applications/{meta['name']}"
-        self._api.patch(path, dict(patch), content_type="application/merge-patch+json")
+        return self._api.patch(path, dict(patch), content_type="application/merge-patch+json")
 
     def watch(self, act: Callable[[str, Application], None], *, stop: threading.Event) -> None:
         """Call `act` with "namespace/name" and each new state, until `stop`; deleted ones come as {}."""

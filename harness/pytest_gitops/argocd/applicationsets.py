@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LIMIT = 60.0
 """Seconds that the controller may take for an ApplicationSet."""
 
+REFRESH = "argocd.argoproj.io/application-set-refresh"
+"""The annotation that asks for it; the controller removes it at the end of its work (applicationset_controller.go)."""
+
 PATIENCE = 3
 """How often an error must be seen before it is believed: the first look at a new object may come too early."""
 
@@ -41,6 +44,35 @@ def expand(api: Api, sets: Sequence[Declared], *, control: str) -> dict[str, Gen
     for key, path, uid in created:
         found[key] = _made(api, path, uid)
     return found
+
+
+def bring(api: Api, sets: Sequence[Declared], *, control: str) -> None:
+    """Create or change each set as its manifest says; what is refused is told by those who plan it."""
+    for each in sets:
+        manifest = {
+            **each.manifest,
+            "metadata": {**each.manifest["metadata"], "namespace": each.namespace or control},
+        }
+        manifest.pop("status", None)
+        with contextlib.suppress(ApiError):
+            api.apply(manifest)
+
+
+def refresh(api: Api) -> None:
+    """Let every set be generated anew, and wait until it has been. Raises WaitTimeout."""
+    for each in api.get(f"{API}/applicationsets")["items"]:
+        api.patch(_path(each), {"metadata": {"annotations": {REFRESH: "true"}}})
+
+    def pending() -> list[str]:
+        items = api.get(f"{API}/applicationsets")["items"]
+        return [_path(i) for i in items if REFRESH in (i["metadata"].get("annotations") or {})]
+
+    wait_until(lambda: not pending(), limit=LIMIT, what="the applicationset-controller's refresh")
+
+
+def _path(application_set: Mapping[str, Any]) -> str:
+    meta = application_set["metadata"]
+    return f"{API}/namespaces/{meta['namespace']}/applicationsets/{meta['name']}"
 
 
 def remove_all(api: Api) -> None:

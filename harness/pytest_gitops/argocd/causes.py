@@ -33,6 +33,29 @@ _KNOWN: tuple[tuple[str, Cause], ...] = (
         ),
     ),
     (
+        r"error when replacing ",
+        Cause(
+            name="Replace=true on an object that cannot be replaced as it is",
+            next="leave the sync option Replace=true out, or add Force=true if the object may be deleted and made anew",
+        ),
+    ),
+    (
+        r"status\.storedVersions.*(?:must appear in|missing from) spec\.versions",
+        Cause(
+            name="objects may be stored in a version that the CustomResourceDefinition does not have",
+            next="keep serving the old version until every object is stored in the new one and the old one is taken "
+            "out of status.storedVersions; then remove it in a change of its own",
+        ),
+    ),
+    (
+        r"spec is immutable after creation except resources\.requests|field can not be less than ",
+        Cause(
+            name="a claim that has data cannot be changed so",
+            next="keep its size, class and modes: it can only grow, where its StorageClass allows that; or make a new "
+            "claim and copy the data",
+        ),
+    ),
+    (
         r"field is immutable|updates to statefulset spec|Forbidden: (?:updates|field)",
         Cause(
             name="immutable field",

@@ -32,7 +32,7 @@ SOCKET_BYTES = 107
 class Surroundings:
     """What the processes stand on. `world` is the loopback world's environment, `path` folders for PATH;
     `exec_limit`, in seconds, is for each command that the repo-server runs; `confinement` is None where the machine
-    cannot confine them."""
+    cannot confine them; `side` ends the names of the processes where there is more than one Argo CD."""
 
     tools: Mapping[str, Path]
     environ: Mapping[str, str]
@@ -41,6 +41,7 @@ class Surroundings:
     control: str = "argocd"
     exec_limit: float = EXEC_SECONDS
     confinement: Confinement | None = None
+    side: str = ""
 
 
 class ArgoCD:
@@ -92,6 +93,9 @@ class ArgoCD:
         }
         return {**ours, **more}
 
+    def _start(self, name: str, *argv: str | Path, env: Mapping[str, str], cwd: Path | None = None) -> Daemon:
+        return self._supervisor.start(f"{name}{self._around.side}", *argv, env=env, cwd=cwd)
+
     def _socket(self, name: str) -> str:
         """A socket's path: one that is too long for a socket is named from the repo-server's own folder."""
         path = str(self._dir / name)
@@ -106,7 +110,7 @@ class ArgoCD:
             f"port {self._redis_port}\nbind 127.0.0.1\nset-proc-title no\n"
             f'save ""\nappendonly no\nrequirepass {self._password}\n'
         )
-        daemon = self._supervisor.start(
+        daemon = self._start(
             "redis", self._around.tools["redis"], config, env={"PATH": self._around.environ.get("PATH", "")}
         )
         daemon.wait_ready(lambda: answers(self._redis_port), limit=START_LIMIT)
@@ -126,7 +130,7 @@ class ArgoCD:
 
     def start_repo_server(self) -> Daemon:
         """Start the repo-server in the loopback world; returns once its port answers."""
-        daemon = self._supervisor.start(
+        daemon = self._start(
             "argocd-repo-server",
             *self._argocd("repo-server"),
             "--address=127.0.0.1",
@@ -154,7 +158,7 @@ class ArgoCD:
     def start_applicationset_controller(self, kubeconfig: Path, *, namespaces: str = "") -> Daemon:
         """Start the applicationset-controller; CRDs must be Established before."""
         metrics, probe, webhook = self._ports[1:4]
-        daemon = self._supervisor.start(
+        daemon = self._start(
             "argocd-applicationset-controller",
             *self._argocd("applicationset-controller", kubeconfig),
             f"--metrics-addr=127.0.0.1:{metrics}",
@@ -177,7 +181,7 @@ class ArgoCD:
     def start_application_controller(self, kubeconfig: Path, *, namespaces: str = "") -> Daemon:
         """Start the application-controller; it begins to reconcile at once."""
         metrics = self._ports[4]
-        daemon = self._supervisor.start(
+        daemon = self._start(
             "argocd-application-controller",
             *self._argocd("application-controller", kubeconfig),
             f"--repo-server={self.repo_server}",

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import grpc
@@ -25,15 +26,24 @@ MAX_BYTES = 100 << 20
 """The largest answer that Argo CD's own processes take from each other (ARGOCD_GRPC_MAX_SIZE_MB)."""
 
 
+class Taken(StrEnum):
+    """Where a render comes from that the repo-server was not asked for again."""
+
+    BASE = "base"  # the other side of this run
+    CACHE = "cache"  # an earlier run
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
     """What an Application means: its objects in the order of its sources, what each source resolved to and is
-    (Helm, Kustomize, Directory, Plugin), and the commands that the repo-server ran."""
+    (Helm, Kustomize, Directory, Plugin), and the commands that the repo-server ran; `taken` says where all that was
+    taken over from, None if it was asked for now."""
 
     objects: tuple[Mapping[str, Any], ...]
     revisions: tuple[str, ...] = ()
     source_types: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +93,10 @@ class RepoServer:
         kube_version: str = "",
         api_versions: Sequence[str] = (),
         project: Mapping[str, Any] | None = None,
+        fresh: bool = False,
     ) -> Rendered | NotRendered:
-        """Render every source of `case` as the application-controller would ask for it.
+        """Render every source of `case` as the application-controller would ask for it; `fresh` as after a hard
+        refresh, without what the repo-server remembers.
 
         Raises EngineError if the repo-server cannot answer.
         """
@@ -104,6 +116,7 @@ class RepoServer:
                 "repo": self._options.repository(str(source.get("repoURL", ""))),
                 "repos": [],
                 "revision": str(source.get("targetRevision") or ""),
+                "noCache": fresh,
                 "appLabelKey": self._options.label_key,
                 "appName": case.name if case.namespace == self._control else f"{case.namespace}_{case.name}",
                 "namespace": case.destination.namespace,

@@ -10,6 +10,12 @@ import pytest
 OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
     # name, kind, metavar, help
     (
+        "base",
+        "string",
+        "REF",
+        "compare with where the working tree left REF, as a pull request does: a branch, tag or commit",
+    ),
+    (
         "stages",
         "list",
         "LIST",
@@ -35,18 +41,24 @@ OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
         "deny|allow",
         "deny (default): talk to hosts that the repository names as sources; allow: to any",
     ),
+    ("changed", "flag", None, "judge only the Applications that differ from the base (needs --gitops-base)"),
+    ("fresh", "flag", None, "render everything anew, and keep no render for later runs"),
     ("strict", "flag", None, "what could not be checked fails"),
     ("keep", "flag", None, "leave the cluster and Argo CD running, and print how to reach them"),
 )
 
 MARKERS = (
     "gitops: every item that judges an Application",
-    "gitops_review: stages that ask whether a change may be made: source, render, policy",
-    "gitops_verify: stages that ask whether it works: converge",
+    "gitops_review: stages that ask whether a change may be made: source, render, admit, policy, change",
+    "gitops_verify: stages that ask whether it works: converge, idempotent, upgrade",
     "gitops_source: the stage `source`",
     "gitops_render: the stage `render`",
+    "gitops_admit: the stage `admit`",
     "gitops_policy: the stage `policy`",
+    "gitops_change: the stage `change`",
     "gitops_converge: the stage `converge`",
+    "gitops_idempotent: the stage `idempotent`",
+    "gitops_upgrade: the stage `upgrade`",
 )
 
 

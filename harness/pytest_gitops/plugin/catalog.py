@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pytest_gitops.expectations import Answered
 from pytest_gitops.model import Case, Finding
+from pytest_gitops.report.text import one_line
+from pytest_gitops.stages import OF_REMOVED
 from pytest_gitops.stages.base import told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One Application to collect: its case id, "namespace/name", file relative to the root, and line."""
+    """One Application to collect: its case id, "namespace/name", file relative to the root, line, and its stages.
+    `gone` says that head does not have it, and so maybe not its file; `left_alone` that it does not differ from base
+    and only those are judged that do."""
 
     id: str
     key: str
     file: str
     line: int
+    stages: tuple[str, ...]
+    gone: bool = False
+    left_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One expectation of `rbac:`: an item that passes, or fails with `text` and the code of what is wrong. `note` is
+    what a passing one has to say."""
+
+    name: str
+    file: str
+    line: int
+    code: str = ""
+    text: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +68,20 @@ class Catalog:
     strict: bool
     entries: tuple[Entry, ...]
     faults: tuple[Fault, ...]
+    checks: tuple[Check, ...] = ()
 
     @cached_property
     def files(self) -> frozenset[str]:
         """The files that something of this is in, relative to the root."""
-        return frozenset([*(e.file for e in self.entries), *(f.file for f in self.faults)])
+        found = (*(e.file for e in self.entries), *(f.file for f in self.faults))
+        return frozenset([*found, *(c.file for c in self.checks)])
+
+    @cached_property
+    def gone(self) -> tuple[str, ...]:
+        """The files that head does not have, of removed Applications and of base's expectations, relative to the
+        root."""
+        files = dict.fromkeys([*(e.file for e in self.entries if e.gone), *(c.file for c in self.checks)])
+        return tuple(f for f in files if not (self.root / f).is_file())
 
     @cached_property
     def folders(self) -> frozenset[str]:
@@ -87,8 +117,9 @@ class Catalog:
             again=data["again"],
             stages=tuple(data["stages"]),
             strict=data["strict"],
-            entries=tuple(Entry(**e) for e in data["entries"]),
+            entries=tuple(Entry(**{**e, "stages": tuple(e["stages"])}) for e in data["entries"]),
             faults=tuple(Fault(**f) for f in data["faults"]),
+            checks=tuple(Check(**c) for c in data["checks"]),
         )
 
 
@@ -101,16 +132,40 @@ def catalog(
     strict: bool,
     cases: Iterable[Case],
     faults: Iterable[tuple[str, Finding]],
+    removed: Iterable[Case] = (),
+    answered: Iterable[Answered] = (),
+    changed: Collection[str] | None = None,
 ) -> Catalog:
-    """The catalog of `cases` and of `faults`, the latter as (file, finding)."""
+    """The catalog of `cases`, of those `removed` by head, of `faults` as (file, finding), and of expectations;
+    `changed` has the ids of the only cases that are judged, None where all are."""
+    left = tuple(s for s in stages if s in OF_REMOVED)
     return Catalog(
         root=root,
         start=start,
         again=again,
         stages=tuple(stages),
         strict=strict,
-        entries=tuple(Entry(id=c.id, key=c.key, file=c.file, line=c.line) for c in cases),
+        entries=(
+            *(
+                _entry(c, tuple(stages), left_alone=changed is not None and c.id not in changed)
+                for c in cases
+            ),
+            *(_entry(c, left, gone=True) for c in removed if left),
+        ),
         faults=tuple(_faults(faults)),
+        checks=tuple(_checks(answered)),
+    )
+
+
+def _entry(case: Case, stages: tuple[str, ...], *, gone: bool = False, left_alone: bool = False) -> Entry:
+    return Entry(
+        id=case.id,
+        key=case.key,
+        file=case.file,
+        line=case.line,
+        stages=stages,
+        gone=gone,
+        left_alone=left_alone,
     )
 
 
@@ -122,3 +177,22 @@ def _faults(found: Iterable[tuple[str, Finding]]) -> Iterable[Fault]:
         name = f"{finding.rule}:{line}"
         count = seen[file, name] = seen.get((file, name), 0) + 1
         yield Fault(name=name if count == 1 else f"{name}:{count}", file=file, line=line, text=told(finding))
+
+
+def _checks(answered: Iterable[Answered]) -> Iterable[Check]:
+    """Each under a name of its own, which says what is asked."""
+    seen: dict[str, int] = {}
+    for each in answered:
+        asked, finding = each.expectation, each.finding
+        # pytest divides node ids at two colons.
+        name = one_line(f"rbac:{asked.line} {asked.title}").replace("::", ": :")
+        count = seen[name] = seen.get(name, 0) + 1
+        failed = finding is not None and finding.counts
+        yield Check(
+            name=name if count == 1 else f"{name} ({count})",
+            file=asked.file,
+            line=asked.line,
+            code=finding.rule if finding and failed else "",
+            text=told(finding) if finding and failed else "",
+            note=f"waived: {finding.message} ({finding.rule})" if finding and not failed else "",
+        )

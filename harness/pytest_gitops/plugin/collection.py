@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_gitops.plugin.catalog import Catalog
-from pytest_gitops.plugin.items import Answers, FaultItem, GitOpsFile, StageItem
+from pytest_gitops.plugin.items import Answers, CheckItem, FaultItem, GitOpsFile, StageItem
 
 
 class Collecting:
@@ -22,6 +22,10 @@ class Collecting:
         self._reopened: set[Path] = set()
         self.collected = 0
         """How many items of ours there are before any is deselected."""
+        self.failed: set[tuple[str, str, int]] = set()
+        """Code, file and line of what failed, whoever ran it."""
+        self.plain_junit = False
+        """Whether pytest writes a JUnit file in the format (xunit2) whose schema has no properties of a test case."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -56,17 +60,52 @@ class Collecting:
         return ignored
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        self.collected = sum(isinstance(i, StageItem | FaultItem) for i in items)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        items += self._of_files_that_are_gone(session)
+        self.collected = sum(isinstance(i, StageItem | FaultItem | CheckItem) for i in items)
+        if left_alone := [i for i in items if isinstance(i, StageItem) and i.entry.left_alone]:
+            session.config.hook.pytest_deselected(items=left_alone)
+            items[:] = [i for i in items if not (isinstance(i, StageItem) and i.entry.left_alone)]
+
+    def _of_files_that_are_gone(self, session: pytest.Session) -> list[pytest.Item]:
+        """The items of files that pytest cannot find, because head does not have them, where it was given their
+        folder."""
+        catalog = self.catalog
+        if catalog is None:
+            return []
+        start = session.config.invocation_params.dir
+        given = [(start / a.split("::", 1)[0]).resolve() for a in session.config.args]
+        files = (catalog.root / name for name in catalog.gone)
+        nodes = (
+            GitOpsFile.of(session, file, catalog, self.answers)
+            for file in files
+            if any(file.is_relative_to(folder) for folder in given)
+        )
+        return [item for node in nodes for item in session.genitems(node)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if isinstance(item, StageItem | FaultItem):
+        if isinstance(item, StageItem | FaultItem | CheckItem):
             item.place(report)
         return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
+        told = report.user_properties
+        about = dict(told)
+        if report.failed and "gitops_line" in about:
+            self.failed.add(
+                (str(about.get("gitops_code", "")), str(about["gitops_file"]), int(str(about["gitops_line"])))
+            )
+        if self.plain_junit:
+            report.user_properties = [(name, value) for name, value in told if not name.startswith("gitops_")]
+        try:
+            return (yield)
+        finally:
+            report.user_properties = told
 
 
 class _AnyName:

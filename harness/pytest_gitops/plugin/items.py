@@ -12,7 +12,7 @@ from typing import Protocol
 import pytest
 
 from pytest_gitops.model import Outcome, StageResult
-from pytest_gitops.plugin.catalog import Catalog, Entry, Fault
+from pytest_gitops.plugin.catalog import Catalog, Check, Entry, Fault
 from pytest_gitops.report.text import for_log, one_line
 from pytest_gitops.stages import FAMILIES
 
@@ -51,6 +51,9 @@ class GitOpsFile(pytest.File):
         for fault in self.catalog.faults:
             if fault.file == file:
                 yield FaultItem.of(self, fault, self.catalog)
+        for check in self.catalog.checks:
+            if check.file == file:
+                yield CheckItem.of(self, check, self.catalog)
         for entry in self.catalog.entries:
             if entry.file == file:
                 yield ApplicationNode.of(self, entry, self.catalog, self.answers)
@@ -72,7 +75,7 @@ class ApplicationNode(pytest.Collector):
         return node
 
     def collect(self) -> Iterator[pytest.Item]:
-        for stage in self.catalog.stages:
+        for stage in self.entry.stages:
             yield StageItem.of(self, self.entry, stage, self.catalog, self.answers)
 
     def __repr__(self) -> str:
@@ -102,6 +105,8 @@ class _GitOpsItem(pytest.Item):
         # xdist's --dist loadgroup appends to it.
         names = [n.name for n in self.listchain()]
         inside = names[names.index(self.getparent(GitOpsFile).name) + 1 :]  # type: ignore[union-attr]
+        if not self.path.exists():  # a removed Application's: pytest takes no path that is not there
+            return f"{self.catalog.again} -k {shlex.quote(' and '.join(inside))}"
         given = "::".join([os.path.relpath(self.path, self.catalog.start), *inside])
         return f"{self.catalog.again} {shlex.quote(given)}"
 
@@ -197,3 +202,37 @@ class FaultItem(_GitOpsItem):
 
     def __repr__(self) -> str:
         return f"<Fault {self.name}>"
+
+
+class CheckItem(_GitOpsItem):
+    """One expectation of `rbac:`, which Argo CD has answered."""
+
+    check: Check
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, check: Check, catalog: Catalog) -> CheckItem:
+        item: CheckItem = cls.from_parent(parent, name=check.name)
+        item.check, item.catalog = check, catalog
+        item.line, item.code = check.line, check.code
+        for marker in ("gitops", "gitops_review", "gitops_policy"):
+            item.add_marker(marker)
+        return item
+
+    def runtest(self) -> None:
+        check = self.check
+        self.user_properties += [
+            ("gitops_outcome", (Outcome.FAILED if check.text else Outcome.PASSED).value),
+            *([("gitops_code", check.code)] if check.code else []),
+            ("gitops_file", check.file),
+            ("gitops_line", check.line),
+        ]
+        if check.text:
+            raise failure(self.told(check.text))
+        if check.note:
+            self.add_report_section("call", "gitops", for_log(check.note))
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        return self.path, self.check.line - 1, self.check.name
+
+    def __repr__(self) -> str:
+        return f"<Expectation {self.name}>"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,20 @@ import pytest
 
 from pytest_gitops import settings as place
 from pytest_gitops.configuration import FILE_NAME, Configuration, load
+from pytest_gitops.configuration import read as parse
 from pytest_gitops.errors import ConfigError
+from pytest_gitops.model import Severity
 from pytest_gitops.plugin import OPTIONS
-from pytest_gitops.settings import DEFAULT_TIMEOUT, Provider, Settings
+from pytest_gitops.repository.base import find_base, read_file
+from pytest_gitops.repository.git import open_repository
+from pytest_gitops.settings import (
+    DEFAULT_KUBERNETES,
+    DEFAULT_POLICY_TIMEOUT,
+    DEFAULT_TIMEOUT,
+    Base,
+    Provider,
+    Settings,
+)
 from pytest_gitops.stages import chosen
 
 NOT_AGAIN = frozenset({"stages", "report", "keep"})
@@ -88,7 +101,8 @@ def read(config: pytest.Config) -> Settings:
     """The settings of this run. Raises ConfigError."""
     root = find_root(config)
     environ = place.environment()
-    configuration = load(root / FILE_NAME)
+    base = _base(config, root, environ)
+    configuration = base.configuration if base else load(root / FILE_NAME)
     folders, _ = _value(config, "policy")
     start = config.invocation_params.dir
     report = _value(config, "report")[0] or "gitops-report"
@@ -97,30 +111,63 @@ def read(config: pytest.Config) -> Settings:
         report=(start / report).absolute(),
         cache=place.default_cache(environ),
         environ=environ,
-        stages=_stages(config, configuration),
+        stages=_stages(config, configuration, compares=base is not None),
         provider=_one_of(config, "cluster", [p.value for p in Provider], Provider.EMBEDDED.value, Provider),
         network=_one_of(config, "network", ["deny", "allow"], "deny", str),
-        allowed_hosts=tuple(configuration.get("network", "allow", default=())),
+        # What the configuration names by URL, it means to be reached.
+        allowed_hosts=(
+            *configuration.get("network", "allow", default=()),
+            *(file.host for file in configuration.crd_urls),
+        ),
+        base=base.base if base else None,
         timeout=_timeout(config, configuration),
         strict=bool(_value(config, "strict")[0]),
         keep=bool(_value(config, "keep")[0]),
+        changed=_changed(config, has_base=base is not None),
+        keep_renders=not _value(config, "fresh")[0],
         urls=tuple(configuration.get("repository", "urls", default=())),
         branches=tuple(configuration.get("branches", default=())),
         ignore=tuple(configuration.get("ignore", default=())),
         charts=configuration.charts,
-        crds=tuple(configuration.get("crds", default=())),
+        crds=configuration.crds,
+        crd_urls=configuration.crd_urls,
         prerequisites=tuple(configuration.get("prerequisites", default=())),
-        policy_folders=_folders(start, root, folders, configuration),
+        kubernetes=configuration.kubernetes or (DEFAULT_KUBERNETES,),
+        unknown_kinds=configuration.get("unknown-kinds", default="error"),
+        policy_folders=_folders(start, root, folders, configuration, from_base=base is not None),
         policy_data=configuration.get("policy", "data", default={}),
+        policy_data_files=_data_files(root, configuration, from_base=base is not None),
+        policy_namespaces=tuple(configuration.get("policy", "namespaces", default=("*",))),
+        policy_timeout=float(configuration.get("policy", "timeout", default=DEFAULT_POLICY_TIMEOUT)),
+        fail_on=Severity(configuration.get("fail-on", default=Severity.ERROR.value)),
         waivers=configuration.waivers,
+        rbac=configuration.rbac,
         tools=place.explicit_tools(environ),
         mirrors=place.tool_mirrors(environ),
         command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Base:
+    base: Base
+    configuration: Configuration
+
+
+def _base(config: pytest.Config, root: Path, environ: Mapping[str, str]) -> _Base | None:
+    """The base that is asked for, and the configuration in it: a pull request does not say how it is judged."""
+    name, _ = _value(config, "base")
+    if not name:
+        return None
+    repository = open_repository(root, environ=environ)
+    base = find_base(repository, str(name), environ=environ)
+    text = read_file(repository, base.commit, FILE_NAME, environ=environ)
+    where = f"{FILE_NAME} in {base.name}"
+    return _Base(base, parse(text, name=where) if text is not None else Configuration(values={}))
+
+
 def _folders(
-    start: Path, root: Path, given: list[str | Path] | None, configuration: Configuration
+    start: Path, root: Path, given: list[str | Path] | None, configuration: Configuration, *, from_base: bool
 ) -> tuple[Path, ...]:
     found = [(start / folder, "--gitops-policy", folder) for folder in given or ()]
     found += [
@@ -128,18 +175,42 @@ def _folders(
         for folder in configuration.get("policy", "folders", default=())
     ]
     for path, where, folder in found:
-        if not path.is_dir():
+        if not path.is_dir() and not (from_base and path.resolve().is_relative_to(root)):
             raise ConfigError(
                 f"expected a folder with Rego files, saw no folder {str(folder)!r}", where=where
             )
     return tuple(path.resolve() for path, _, _ in found)
 
 
-def _stages(config: pytest.Config, configuration: Configuration) -> tuple[str, ...]:
+def _data_files(root: Path, configuration: Configuration, *, from_base: bool) -> tuple[Path, ...]:
+    found = [(root / path, path) for path in configuration.get("policy", "data-files", default=())]
+    for path, given in found:
+        if not path.exists() and not (from_base and path.resolve().is_relative_to(root)):
+            raise ConfigError(
+                f"expected a file or folder with data, saw no {given!r}",
+                where=f"{FILE_NAME} policy.data-files",
+            )
+    return tuple(path.resolve() for path, _ in found)
+
+
+def _stages(config: pytest.Config, configuration: Configuration, *, compares: bool) -> tuple[str, ...]:
     given, where = _value(config, "stages")
     if given is not None:
-        return chosen([w for w in str(given).replace(",", " ").split() if w], where=where)
-    return chosen(configuration.get("stages", default=["all"]), where=f"{FILE_NAME} stages")
+        words = [w for w in str(given).replace(",", " ").split() if w]
+        return chosen(words, where=where, compares=compares)
+    words = configuration.get("stages", default=["all"])
+    return chosen(words, where=f"{FILE_NAME} stages", compares=compares)
+
+
+def _changed(config: pytest.Config, *, has_base: bool) -> bool:
+    given, where = _value(config, "changed")
+    if given and not has_base:
+        raise ConfigError(
+            "expected a base to tell what differs from it, saw none. Name the branch that the change will be merged "
+            "into: --gitops-base origin/main",
+            where=where,
+        )
+    return bool(given)
 
 
 def _timeout(config: pytest.Config, configuration: Configuration) -> float:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_gitops.errors import ConfigError, EngineError
+from pytest_gitops.expectations import Answered
 from pytest_gitops.model import Case, Finding, Outcome, StageResult
 from pytest_gitops.plugin import options
 from pytest_gitops.plugin.catalog import Catalog, catalog
@@ -70,6 +71,8 @@ class Owner(Collecting):
         except ConfigError as error:
             raise pytest.UsageError(f"gitops: {for_log(str(error))}") from error
         self.display = Display(self.config, self.settings)
+        wanted = getattr(self.config.option, "xmlpath", None)
+        self.plain_junit = bool(wanted) and self.config.getini("junit_family") == "xunit2"
         self._ready = True
         self._catch_sigterm()
         if not self.config.pluginmanager.hasplugin("terminalreporter"):
@@ -114,7 +117,10 @@ class Owner(Collecting):
         self.display.live.say("starting")
         self.engine = make_engine(self.settings, self.display.live.say)
         plan = self.engine.prepare()
-        self.catalog = self._catalog(plan.cases, ((p.file, p.finding) for p in plan.problems))
+        faults = ((p.file, p.finding) for p in plan.problems)
+        self.catalog = self._catalog(
+            plan.cases, faults, removed=plan.removed, answered=plan.answered, changed=plan.changed
+        )
         self.display.ready(self.engine)
 
     def _list_only(self) -> None:
@@ -123,10 +129,18 @@ class Owner(Collecting):
 
         self.display.live.say("reading the repository")
         cases, problems, sets = declared_cases(self.settings)
-        self.catalog = self._catalog(cases, ((p.file, p.finding) for p in problems))
+        answered = [Answered(expectation=e) for e in self.settings.rbac if "policy" in self.settings.stages]
+        self.catalog = self._catalog(cases, ((p.file, p.finding) for p in problems), answered=answered)
         self.display.listed(sets)
 
-    def _catalog(self, cases: Sequence[Case], faults: Iterable[tuple[str, Finding]]) -> Catalog:
+    def _catalog(
+        self,
+        cases: Sequence[Case],
+        faults: Iterable[tuple[str, Finding]],
+        removed: Sequence[Case] = (),
+        answered: Sequence[Answered] = (),
+        changed: Collection[str] | None = None,
+    ) -> Catalog:
         return catalog(
             self.settings.root,
             start=self.config.invocation_params.dir,
@@ -135,6 +149,9 @@ class Owner(Collecting):
             strict=self.settings.strict,
             cases=cases,
             faults=faults,
+            removed=removed,
+            answered=answered,
+            changed=changed,
         )
 
     def _not_started(self, error: EngineError) -> str:
@@ -232,6 +249,14 @@ class Owner(Collecting):
         self._report()
         if self._trouble and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
             session.exitstatus = CANNOT_START
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._nothing_changed:
+            session.exitstatus = pytest.ExitCode.OK
+
+    @property
+    def _nothing_changed(self) -> bool:
+        """Whether nothing was judged because nothing differs from base, and not because of what the user selects."""
+        selects = self.config.option.keyword or self.config.option.markexpr
+        return self._ready and self.settings.changed and self.collected > 0 and not selects
 
     def _report(self) -> None:
         """Write the reports, once, whatever happened before."""
@@ -257,6 +282,7 @@ class Owner(Collecting):
             terminalreporter,
             nothing=self._nothing() if exitstatus != pytest.ExitCode.USAGE_ERROR else "",
             document=self._document,
+            failed=self.failed,
             written=self._written,
             trouble=self._trouble,
             engine=self.engine,

@@ -10,28 +10,46 @@ from pytest_gitops.stages.base import Family, Stage
 
 def all_stages() -> tuple[Stage, ...]:
     """Every stage there is."""
-    from pytest_gitops.stages import converge, policy, render, source
+    from pytest_gitops.stages import admit, change, converge, idempotent, policy, render, source, upgrade
 
     return (
         source,  # parses, fits Argo CD's CRD, and what it names exists
         render,  # the repo-server makes objects of it
+        admit,  # the API server would take every object
         policy,  # OPA allows it
+        change,  # what the pull request does, base against head
         converge,  # the real Argo CD makes it Synced and Healthy
+        idempotent,  # and nothing changes when it is asked again
+        upgrade,  # what base settled at survives the change, and its revert
     )
 
 
 # Names alone, for collection: a worker never imports what a stage needs to run.
-NAMES = ("source", "render", "policy", "converge")
+NAMES = ("source", "render", "admit", "policy", "change", "converge", "idempotent", "upgrade")
 FAMILIES = {
     "source": Family.REVIEW,
     "render": Family.REVIEW,
+    "admit": Family.REVIEW,
     "policy": Family.REVIEW,
+    "change": Family.REVIEW,
     "converge": Family.VERIFY,
+    "idempotent": Family.VERIFY,
+    "upgrade": Family.VERIFY,
 }
 
+OF_BASE = ("change", "upgrade")
+"""Stages that compare: without a base they are asked by name only."""
 
-def chosen(words: Iterable[str], *, where: str = "--gitops-stages") -> tuple[str, ...]:
-    """The names that `words` mean (stages, `review`, `verify`, `all`), in the stages' order. Raises ConfigError."""
+OF_REMOVED = ("policy", "change", "upgrade")
+"""Stages that are also asked of an Application that head does not have any more."""
+
+
+def chosen(
+    words: Iterable[str], *, where: str = "--gitops-stages", compares: bool = False
+) -> tuple[str, ...]:
+    """The names that `words` mean (stages, `review`, `verify`, `all`), in the stages' order; `compares` says that
+    there is a base. Raises ConfigError."""
+    named: set[str] = set()
     wanted: set[str] = set()
     for word in words:
         if word == "all":
@@ -39,11 +57,13 @@ def chosen(words: Iterable[str], *, where: str = "--gitops-stages") -> tuple[str
         elif word in {f.value for f in Family}:
             wanted.update(n for n in NAMES if FAMILIES[n].value == word)
         elif word in NAMES:
-            wanted.add(word)
+            named.add(word)
         else:
             known = ", ".join([*NAMES, *(f.value for f in Family), "all"])
             raise ConfigError(f"expected stages of {known}; saw {word!r}", where=where)
-    return tuple(n for n in NAMES if n in wanted)
+    if not compares:
+        wanted.difference_update(OF_BASE)
+    return tuple(n for n in NAMES if n in wanted | named)
 
 
 def with_needs(name: str, stages: Sequence[Stage]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_gitops.model import Case, Finding, Outcome, StageResult
+from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
+from pytest_gitops.waivers import counts
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -51,9 +52,13 @@ def judged(
     duration: float = 0.0,
     evidence: Mapping[str, Any] | None = None,
     message: str = "",
+    fail_on: Severity = Severity.ERROR,
 ) -> StageResult:
-    """The result that `findings` make: failed if one of them counts, its rule the code."""
-    counting = [f for f in findings if f.counts]
+    """The result that `findings` make: failed if one of them counts, its rule the code. `fail_on` is the least
+    severity that counts."""
+    counting = sorted(
+        (f for f in findings if counts(f, fail_on)), key=lambda f: list(Severity).index(f.severity)
+    )
     if not counting:
         return StageResult(
             stage=stage,

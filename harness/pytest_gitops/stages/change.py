@@ -51,7 +51,7 @@ def _side(context: Context) -> Side:
 def _others(context: Context) -> list[Mapping[str, Any]]:
     """What is there without being rendered, such as StorageClasses: it decides what becomes of data."""
     settings, checkout = context.settings, context.checkout
-    found: list[Mapping[str, Any]] = []
+    found: list[Mapping[str, Any]] = list(context.remote_crds)
     for paths in (settings.crds, settings.prerequisites):
         with contextlib.suppress(ConfigError):  # base may not have had that folder yet
             found += checkout.manifests(paths, where="pytest-gitops.yaml")
@@ -96,4 +96,7 @@ def _result(context: Context, case: Case) -> StageResult:
         return StageResult(
             stage=name, outcome=Outcome.SKIPPED, code="not-compared", message=f"not compared: {why}"
         )
-    return judged(name, (), evidence={"change": change.kind.value, **counts(change.objects)})
+    evidence: dict[str, Any] = {"change": change.kind.value, **counts(change.objects)}
+    if reasons := (context.plan.changed or {}).get(case.id):
+        evidence["selectedBecause"] = list(reasons)
+    return judged(name, (), evidence=evidence)

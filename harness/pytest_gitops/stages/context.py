@@ -8,16 +8,21 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_gitops.model import Case, Finding, Moment
 from pytest_gitops.repository import kustomization
+from pytest_gitops.repository.inputs import Reader, early
 from pytest_gitops.repository.locate import Locator, Place
+from pytest_gitops.repository.ours import Ours
+from pytest_gitops.repository.tree import Tree
 from pytest_gitops.settings import Settings
 
 if TYPE_CHECKING:
+    from pytest_gitops.admission.admission import Admission
     from pytest_gitops.argocd.render import NotRendered, Rendered
     from pytest_gitops.argocd.schema import CrdSchema
+    from pytest_gitops.changes.values import Comparison
     from pytest_gitops.clusters.api import Api
     from pytest_gitops.plan import Plan
     from pytest_gitops.rego.opa import Opa
@@ -27,14 +32,30 @@ if TYPE_CHECKING:
     from pytest_gitops.world import Refusal
 
 
+class UpgradeGround(Protocol):
+    """A cluster with an Argo CD of its own in base's world, up; see `upgrading`."""
+
+    @property
+    def api(self) -> Api: ...
+
+    @property
+    def destinations(self) -> Mapping[str, Api]: ...
+
+    def start(self) -> None: ...
+
+    def move(self, *, to_head: bool) -> None: ...
+
+    def close(self) -> None: ...
+
+
 def _nothing() -> None:
     pass
 
 
 @dataclass(kw_only=True)
 class Context:
-    """The run, as stages see it. The engine fills it; of it, stages write `applications`, `timelines` and
-    `surveyed` only."""
+    """The run, as stages see it, `base` being the same for what head is compared with, None without one. The
+    engine fills it; of it, stages write `applications`, `timelines` and `surveyed` only."""
 
     settings: Settings
     checkout: Checkout
@@ -44,7 +65,17 @@ class Context:
     refusals: Callable[[], Sequence[Refusal]] = tuple
     api: Api | None = None
     opa: Opa | None = None
+    admission: Admission | None = None
+    remote_crds: Sequence[Mapping[str, Any]] = ()  # those that the configuration names by URL
+    base: Context | None = None
+    comparison: Comparison | None = None
+    render_again: Callable[[Case], Rendered | NotRendered] | None = None
+    upgrade_ground: Callable[[], UpgradeGround] | None = None
+    destinations: Mapping[str, Api] = field(default_factory=dict)  # by server URL and by name
+    applied_at: float = 0.0
     start_controller: Callable[[], None] = _nothing
+    argocd_cm: Mapping[str, Any] = field(default_factory=dict)
+    unexpanded: dict[str, str] = field(default_factory=dict)  # ApplicationSets, by key, and why
     documents: dict[str, Document] = field(default_factory=dict)
     source_findings: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
     renders: dict[str, Rendered | NotRendered] = field(default_factory=dict)
@@ -126,6 +157,24 @@ class Context:
             and self.resolve(s.target_revision or "HEAD") == self.snapshot.commit
         )
         return tuple(dict.fromkeys(place for f in folders for place in self._kustomizations.of(f)))
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Tells what cases read of this side's files."""
+        snapshot, settings = self.snapshot, self.settings
+
+        def tree_at(commit: str) -> Tree:
+            one = snapshot if commit == snapshot.commit else snapshot.at(commit)
+            return Tree(one.files(), one.read_many, early=early)
+
+        ours = Ours(
+            commit=snapshot.commit,
+            urls=self.checkout.urls,
+            refs=snapshot.refs,
+            resolve=self.resolve,
+            tree_at=tree_at,
+        )
+        return Reader(ours, charts=settings.charts, control=self.control)
 
     def chart_hosts(self, case: Case) -> set[str]:
         """The hosts that the charts of `case` in this repository depend on."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes.values import ApplicationChange, ChangeKind, Effect, ObjectChange
-from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.rego.inputs import (
     Changed,
     Declared,
@@ -80,7 +80,11 @@ def survey(context: Context) -> tuple[Finding, ...]:
         # A policy that is left out takes its codes along: whose waivers are then wrong, nobody knows.
         codes = [rule.code for rule in context.opa.rules]
         general += unknown(context.settings.waivers, codes, others=WAIVABLE)
-    for hit in context.opa.judge([subject])[0]:
+    written = list(_written_changes(context))
+    about, *changes = context.opa.judge([subject, *(each for each, _ in written)])
+    for (_, declared), hits in zip(written, changes, strict=True):
+        general += [_finding(context, _Asked(case=None, subject=subject), h, at=declared) for h in hits]
+    for hit in about:
         case = by_key.get(hit.application)
         asked = _Asked(case=case, subject=subject, manifest=_pointed_at(subject, hit.pointer))
         finding = _finding(context, asked, hit)
@@ -91,10 +95,36 @@ def survey(context: Context) -> tuple[Finding, ...]:
     return apply(general, context.settings.waivers, application="", today=utc().date())
 
 
+def _written_changes(context: Context) -> Iterator[tuple[Subject, Written]]:
+    """The AppProjects and Argo CD's ConfigMaps in files that differ from base's; what an Application renders of them
+    is a change of that Application."""
+    if context.base is None:
+        return
+    rendered = {_identity(o) for case in context.plan.cases for o in objects_of(context, case)}
+    sides = (context.base.checkout.declarations, context.checkout.declarations)
+    old, new = ({(d.kind, d.name): d for d in (*side.projects, *side.settings)} for side in sides)
+    for key, declared in new.items():
+        before = old.get(key)
+        if before is None or before.manifest == declared.manifest or _identity(declared.manifest) in rendered:
+            continue
+        changed = Changed(change=ChangeKind.CHANGED, old=before.manifest, new=declared.manifest)
+        yield (
+            change_subject(changed, application={}, old_application=None, project=None),
+            Written(manifest=declared.manifest, file=declared.file, line=declared.line),
+        )
+
+
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
     """Ask OPA about every Application, every object and every change, in one request."""
     assert context.opa is not None, "policy is not run without OPA"
     began = now()
+    for case in cases:
+        if why := _lost(context, case):
+            message = f"not asked: {why}"
+            publish(
+                case, StageResult(stage=name, outcome=Outcome.SKIPPED, code="not-compared", message=message)
+            )
+    cases = [case for case in cases if not _lost(context, case)]
     around = _surroundings(context) if context.opa.reviews else None
     asked = [each for case in cases for each in _subjects(context, case, around)]
     answers = context.opa.judge(
@@ -126,6 +156,12 @@ class _Asked:
     subject: Subject
     manifest: Mapping[str, Any] | None = None
     gone: bool = False
+
+
+def _lost(context: Context, case: Case) -> str:
+    """Why nothing can be asked about a case of base, which head may or may not have still; empty for all others."""
+    change = context.comparison.of(case) if context.comparison else None
+    return change.unknown if change is not None and change.new is None and change.kind is None else ""
 
 
 def _subjects(context: Context, case: Case, around: Surroundings | None) -> Iterator[_Asked]:
@@ -263,8 +299,8 @@ def _unescaped(step: str) -> str:
     return step.replace("~1", "/").replace("~0", "~")
 
 
-def _finding(context: Context, asked: _Asked, hit: Hit) -> Finding:
-    file, line = hit.file, hit.line
+def _finding(context: Context, asked: _Asked, hit: Hit, *, at: Written | None = None) -> Finding:
+    file, line = (at.file, at.line) if at else (hit.file, hit.line)
     case = asked.case
     if not file and case is not None:
         place = None

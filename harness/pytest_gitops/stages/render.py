@@ -33,6 +33,7 @@ def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
                 "objects": len(result.objects),
                 "sourceTypes": list(result.source_types),
                 "revisions": list(result.revisions),
+                **({"takenFrom": result.taken.value} if result.taken else {}),
             }
             publish(case, judged(name, warnings(case, result), duration=seconds, evidence=evidence))
 
@@ -45,7 +46,7 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
     blamed = next((r for r in refusals if _blames(result.message, r)), None)
     if blamed is None and "helm dependenc" in result.message:
         # Of an index that it could not get helm says only that there is none.
-        suspects = context.chart_hosts(case)
+        suspects = {h for h in context.chart_hosts(case) if not _names(result.message, h)}
         blamed = next((r for r in refusals if r.host in suspects), None)
     if blamed is None:
         return Finding(
@@ -57,10 +58,11 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
             help="see what the repo-server ran and said; `argocd app manifests` would say the same",
         )
     if blamed.reason == "refused":
+        who = "base" if context.settings.base else "repository"
         return Finding(
             rule="host-refused",
             severity=Severity.ERROR,
-            message=f"{blamed.host} was refused: neither the repository nor its configuration names it as a source",
+            message=f"{blamed.host} was refused: neither the {who} nor its configuration names it as a source",
             file=case.file,
             line=context.line(case, *at),
             help=f"if the run may talk to it, add {blamed.host} to network.allow in pytest-gitops.yaml, or serve its "
@@ -78,8 +80,11 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
 
 def _blames(message: str, refusal: Refusal) -> bool:
     """Whether `message` is about what was refused: its host as a whole, and its repository where only that was."""
-    host = rf"(?<![\w.-]){re.escape(refusal.host)}(?!\.?[\w-])"
-    return bool(re.search(host, message)) and refusal.path in message
+    return _names(message, refusal.host) and refusal.path in message
+
+
+def _names(message: str, host: str) -> bool:
+    return bool(re.search(rf"(?<![\w.-]){re.escape(host)}(?!\.?[\w-])", message))
 
 
 def warnings(case: Case, result: Rendered) -> list[Finding]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.waiting import now
-from pytest_gitops.world.urls import Address, is_local
+from pytest_gitops.world.urls import Address, is_local, parse_registry
 from pytest_gitops.world.urls import parse as parse_url
 
 if TYPE_CHECKING:
@@ -159,9 +159,9 @@ class _Check:
     def reach(self, source: Mapping[str, Any], at: tuple[str | int, ...]) -> Iterator[Finding]:
         """What a pull request may not make Argo CD ask for: files and services of this machine."""
         url, helm = str(source.get("repoURL") or ""), source.get("helm")
-        address = parse_url(url)
         registry = source.get("chart") and _REGISTRY.match(url)  # an OCI registry is written without a scheme
-        if (address is None and not registry) or (address and address.scheme == "git") or _HELPER.match(url):
+        address = parse_url(url) or (parse_registry(url) if registry else None)
+        if address is None or address.scheme == "git" or _HELPER.match(url):
             yield self.finding(
                 "repository-url",
                 f"{'.'.join(map(str, at[1:]))}.repoURL: expected the https, ssh or oci URL of a repository, "

@@ -30,8 +30,14 @@ class Routes:
                 self._addresses[address] = None
 
     def add_charts(self, charts: Charts) -> None:
+        """Answer for `charts`; what was served at that place gives way."""
         with self._lock:
-            self._charts.append(charts)
+            others = [
+                c
+                for c in self._charts
+                if (type(c), c.host, c.path) != (type(charts), charts.host, charts.path)
+            ]
+            self._charts = [*others, charts]
 
     def add_tunnel(self, host: str, port: int, to: tuple[str, int]) -> None:
         with self._lock:

@@ -82,14 +82,25 @@ def test_a_sync_has_the_applications_own_options_and_retries() -> None:
     assert "retry" not in second["operation"]
 
 
-def test_a_refresh_is_an_annotation() -> None:
+def test_a_refresh_is_an_annotation_with_the_time_that_makes_it_one_of_its_own() -> None:
     api = FakeApi()
     one = {"metadata": {"namespace": "cd", "name": "web"}}
     applications(api).refresh(one)
     applications(api).refresh(one, hard=True)
-    assert [p["metadata"]["annotations"] for _, p, _ in api.patched] == [
-        {"argocd.argoproj.io/refresh": "normal"}, {"argocd.argoproj.io/refresh": "hard"},
-    ]  # fmt: skip
+    asked = [p[1]["metadata"]["annotations"] for p in api.patched]
+    assert [a["argocd.argoproj.io/refresh"] for a in asked] == ["normal", "hard"]
+    assert len({a["argocd.argoproj.io/refresh-timestamp"] for a in asked}) == 2
+
+
+def test_only_a_sync_that_is_running_is_ended() -> None:
+    api = FakeApi()
+    meta = {"name": "web", "namespace": "cd"}
+    for phase in ("Failed", "Running", ""):
+        applications(api).terminate({"metadata": meta, "status": {"operationState": {"phase": phase}}})
+    applications(api).terminate({"metadata": meta})
+    ((path, body, _),) = api.patched
+    assert path.endswith("/namespaces/cd/applications/web")
+    assert body == {"status": {"operationState": {"phase": "Terminating"}}}
 
 
 def test_a_deleted_one_is_seen_as_nothing() -> None:

@@ -32,6 +32,21 @@ from pytest_gitops.argocd.causes import cause_of
             "'replicas' are forbidden",
             "immutable field",
         ),
+        (
+            'CustomResourceDefinition.apiextensions.k8s.io "lamps.example.com" is invalid: status.storedVersions[0]: '
+            'Invalid value: "v1": missing from spec.versions; v1 was previously a storage version, and must remain',
+            "objects may be stored in a version that the CustomResourceDefinition does not have",
+        ),
+        (
+            'PersistentVolumeClaim "data" is invalid: spec: Forbidden: spec is immutable after creation except '
+            "resources.requests and volumeAttributesClassName for bound claims",
+            "a claim that has data cannot be changed so",
+        ),
+        (
+            'PersistentVolumeClaim "data" is invalid: spec.resources.requests.storage: Forbidden: field can not be less '
+            "than status.capacity",
+            "a claim that has data cannot be changed so",
+        ),
         ("resource :Namespace is not permitted in project omega", "the AppProject forbids it"),
         (
             'CustomResourceDefinition "x" is invalid: metadata.annotations: Too long: may not be more than 262144 bytes',

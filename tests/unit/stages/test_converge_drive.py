@@ -15,7 +15,7 @@ from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.repository.discovery import case_of
-from pytest_gitops.stages import drive
+from pytest_gitops.stages import drive, tracks
 
 LIMIT = 300.0
 
@@ -26,6 +26,7 @@ class FakeApplications:
     def __init__(self) -> None:
         self.created: list[str] = []
         self.synced: list[str] = []
+        self.refreshed: list[str] = []
         self.refuse: dict[str, Exception] = {}
         self.events: tuple[str, ...] = ()
         self.no_sync: Exception | None = None
@@ -41,6 +42,9 @@ class FakeApplications:
         if self.no_sync is not None:
             raise self.no_sync
         self.synced.append(application["metadata"]["name"])
+
+    def refresh(self, application: Mapping[str, Any]) -> None:
+        self.refreshed.append(application["metadata"]["name"])
 
     def watch(self, act: Callable[[str, Mapping[str, Any]], None], *, stop: threading.Event) -> None:
         stop.wait(30)
@@ -163,9 +167,9 @@ def test_synced_and_healthy_counts_when_it_has_stayed_so(monkeypatch: pytest.Mon
     driver = Driver(monkeypatch, [case("web")])
     driver.after(3)
     driver.see("web", state("web"))
-    driver.after(drive.SETTLE / 2)
+    driver.after(tracks.SETTLE / 2)
     assert driver.none_given()
-    driver.after(drive.SETTLE)
+    driver.after(tracks.SETTLE)
     result = driver.of("web")
     assert (result.outcome, result.code, result.message) == (Outcome.PASSED, "", "")
     assert result.evidence["healthyAtSeconds"] == 3
@@ -178,7 +182,7 @@ def test_what_does_not_stay_is_not_counted_from_its_first_moment(monkeypatch: py
     driver = Driver(monkeypatch, [case("web")])
     for _ in range(8):
         driver.see("web", state("web"))
-        driver.after(drive.SETTLE * 0.9)
+        driver.after(tracks.SETTLE * 0.9)
         driver.see("web", state("web", "OutOfSync"))
         driver.after(0.1)
     assert driver.none_given()
@@ -191,7 +195,7 @@ def test_what_turns_back_and_forth_until_the_deadline_fails_and_says_so(
     while not driver.done and driver.at < 1000 + 2 * LIMIT:
         driver.see("web", state("web", health="Progressing"))
         driver.see("web", state("web"))
-        driver.after(drive.SETTLE * 0.9)
+        driver.after(tracks.SETTLE * 0.9)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.FAILED, "never-healthy")
     assert "it became Synced and Healthy again and again, and never stayed so for 1 s" in result.message
@@ -224,7 +228,7 @@ def test_what_is_stuck_is_given_up_when_nothing_moves(
 ) -> None:
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", seen)
-    driver.after(drive.QUIET - 1)
+    driver.after(tracks.QUIET - 1)
     assert driver.none_given()
     driver.after(2)
     result = driver.of("web")
@@ -239,7 +243,7 @@ def test_while_others_move_what_is_stuck_waits(monkeypatch: pytest.MonkeyPatch) 
     driver.see("web", state("web", "OutOfSync", "Missing", "Failed"))
     for phase in ("", "Running", "Succeeded"):
         driver.see("crd", state("crd", "OutOfSync", "Missing", phase))
-        driver.after(drive.QUIET - 1)
+        driver.after(tracks.QUIET - 1)
     assert driver.none_given()
     driver.see("web", state("web"))
     driver.after(2)
@@ -250,7 +254,7 @@ def test_what_is_at_work_counts_as_moving_for_a_while(monkeypatch: pytest.Monkey
     driver = Driver(monkeypatch, [case("web"), case("db")])
     driver.see("web", state("web", "OutOfSync", "Missing", "Failed"))
     driver.see("db", state("db", "OutOfSync", "Missing", "Running"))  # a hook's Job, of which nothing is seen
-    driver.after(drive.BUSY + drive.QUIET - 1)
+    driver.after(tracks.BUSY + tracks.QUIET - 1)
     assert driver.none_given()
     driver.after(2)
     assert driver.of("web").code == "sync-failed"
@@ -259,10 +263,10 @@ def test_what_is_at_work_counts_as_moving_for_a_while(monkeypatch: pytest.Monkey
 def test_what_is_through_is_not_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web"), case("db")])
     driver.see("db", state("db"))
-    driver.after(drive.SETTLE)
+    driver.after(tracks.SETTLE)
     driver.see("db", state("db", health="Progressing"))
     driver.see("web", state("web", "OutOfSync", "Missing", "Failed"))
-    driver.after(drive.QUIET + 1)
+    driver.after(tracks.QUIET + 1)
     assert driver.of("web").code == "sync-failed"
 
 
@@ -270,11 +274,11 @@ def test_one_application_gets_one_verdict(monkeypatch: pytest.MonkeyPatch) -> No
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web"))
     driver.see("web", state("web", "OutOfSync"))
-    driver.after(drive.QUIET - drive.SETTLE / 2)
+    driver.after(tracks.QUIET - tracks.SETTLE / 2)
     driver.see("web", state("web"))
-    driver.after(drive.SETTLE / 2)
+    driver.after(tracks.SETTLE / 2)
     assert driver.none_given()  # it has been good before, and may stay so now
-    driver.after(drive.SETTLE + 5)
+    driver.after(tracks.SETTLE + 5)
     assert driver.of("web").outcome is Outcome.PASSED
 
 
@@ -282,19 +286,31 @@ def test_news_of_a_good_application_do_not_begin_its_time_again(monkeypatch: pyt
     driver = Driver(monkeypatch, [case("web")])
     for _ in range(4):
         driver.see("web", state("web"))
-        driver.after(drive.SETTLE / 2)
+        driver.after(tracks.SETTLE / 2)
     assert driver.of("web").outcome is Outcome.PASSED
 
 
 def test_what_claims_to_be_at_work_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web", health="Progressing"))
-    driver.after(drive.STILL - 1)
+    driver.after(tracks.STILL - 1)
     assert driver.none_given()
     driver.after(2)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.FAILED, "never-healthy")
     assert "it did not come up" in result.message
+
+
+def test_what_stands_still_at_work_is_looked_at_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.see("web", state("web", health="Progressing"))
+    driver.after(tracks.QUIET - 1)
+    assert driver.fake.refreshed == []
+    driver.after(tracks.QUIET)
+    assert driver.fake.refreshed == ["web"]
+    driver.see("web", state("web"))
+    driver.after(tracks.SETTLE + 1)
+    assert driver.of("web").outcome is Outcome.PASSED
 
 
 def test_two_that_fail_and_are_retried_do_not_keep_each_other_alive(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,7 +328,7 @@ def test_two_that_fail_and_are_retried_do_not_keep_each_other_alive(monkeypatch:
             driver.see(name, state(name, "OutOfSync", "Missing", "Running", message=text, retryCount=attempt))
             driver.after(1)
     assert driver.done
-    assert driver.at <= 1000 + 3 * (drive.QUIET + drive.BUSY)
+    assert driver.at <= 1000 + 3 * (tracks.QUIET + tracks.BUSY)
     assert {driver.of(n).code for n in ("web", "db")} == {"sync-failed"}
 
 
@@ -332,7 +348,7 @@ def test_what_is_deleted_meanwhile_is_not_green(monkeypatch: pytest.MonkeyPatch)
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web"))
     driver.see("web", {})
-    driver.after(drive.QUIET + 1)
+    driver.after(tracks.QUIET + 1)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.FAILED, "deleted")
 
@@ -346,7 +362,7 @@ def test_a_failure_says_where_what_was_seen_and_what_to_do(monkeypatch: pytest.M
     ]
     driver.see("web", state("web", "OutOfSync", "Missing", "Failed", message='namespaces "web" not found', retryCount=2,
                             syncResult={"resources": failed}))  # fmt: skip
-    driver.after(drive.QUIET)
+    driver.after(tracks.QUIET)
     result = driver.of("web")
     assert result.message.splitlines() == [
         "web.yaml:1: Application argocd/web did not become Synced and Healthy and nothing moves any more",
@@ -375,7 +391,7 @@ def test_what_argo_cd_never_got_to_is_an_error_and_no_failure(
         driver.see("web", manifest("web"))
     if seen == "stale":
         driver.see("web", state("web", revision="0" * 40))
-    driver.after(drive.STILL - 1)
+    driver.after(tracks.STILL - 1)
     assert driver.none_given()
     driver.after(1)
     result = driver.of("web")
@@ -395,7 +411,7 @@ def test_what_argo_cd_itself_cannot_do_is_no_fault_of_the_application(
 ) -> None:
     driver = Driver(monkeypatch, [case("web")])
     driver.see("web", state("web", "OutOfSync", "Missing", "Error", message=message))
-    driver.after(drive.QUIET + 1)
+    driver.after(tracks.QUIET + 1)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
     assert message in result.message
@@ -488,10 +504,10 @@ def test_a_child_that_its_parent_never_makes_fails_once_the_parent_is_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     driver = Driver(monkeypatch, [case("root"), case("child", "root")])
-    driver.after(drive.QUIET + 1)
+    driver.after(tracks.QUIET + 1)
     assert driver.none_given()  # the parent is still on its way
     driver.see("root", state("root"))
-    driver.after(drive.QUIET + 3)
+    driver.after(tracks.QUIET + 3)
     assert driver.of("root").outcome is Outcome.PASSED
     result = driver.of("child")
     assert (result.outcome, result.code) == (Outcome.FAILED, "never-created")
@@ -501,7 +517,7 @@ def test_a_child_that_its_parent_never_makes_fails_once_the_parent_is_through(
 def test_a_child_whose_parent_never_comes_up_is_the_parents_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("root"), case("child", "root")])
     driver.see("root", state("root", health="Progressing"))
-    driver.after(drive.STILL + drive.QUIET + drive.BUSY + 1)
+    driver.after(tracks.STILL + tracks.QUIET + tracks.BUSY + 1)
     assert (driver.of("child").outcome, driver.of("child").code) == (Outcome.FAILED, "never-created")
 
 
@@ -511,7 +527,7 @@ def test_a_child_that_is_there_has_its_own_time_whatever_its_parent_says(
     driver = Driver(monkeypatch, [case("root"), case("child", "root")])
     driver.see("root", state("root"))
     driver.see("child", state("child", health="Progressing"))
-    driver.after(drive.STILL - 1)
+    driver.after(tracks.STILL - 1)
     assert [key for key, _ in driver.answers.given] == ["argocd/root"]
 
 
@@ -522,7 +538,7 @@ def test_what_others_need_is_created_and_not_judged(monkeypatch: pytest.MonkeyPa
     assert set(driver.drive.tracks) == {"argocd/root", "argocd/child"}
     driver.see("root", state("root", "OutOfSync", "Missing", "Failed"))
     driver.see("child", state("child"))
-    driver.after(drive.QUIET * 3)
+    driver.after(tracks.QUIET * 3)
     assert driver.done
     assert [key for key, _ in driver.answers.given] == ["argocd/child"]
 
@@ -577,11 +593,11 @@ def test_what_is_synced_and_healthy_at_once_is_synced_all_the_same(monkeypatch: 
     # Nothing but hooks: Argo CD calls it Synced and Healthy, and none of them has run.
     driver = Driver(monkeypatch, [case("web", automated=False)])
     driver.see("web", state("web", phase="", automated=False))
-    driver.after(drive.SETTLE + 5)
+    driver.after(tracks.SETTLE + 5)
     assert driver.fake.synced == ["web"]
     assert driver.none_given()
     driver.see("web", state("web", automated=False))
-    driver.after(drive.SETTLE + 1)
+    driver.after(tracks.SETTLE + 1)
     assert driver.of("web").outcome is Outcome.PASSED
 
 
@@ -613,7 +629,7 @@ def test_two_that_we_sync_and_that_fail_do_not_go_on_for_ever(monkeypatch: pytes
             driver.see(name, state(name, "OutOfSync", "Missing", "Running", automated=False))
             driver.see(name, state(name, "OutOfSync", "Missing", "Failed", automated=False))
         answered = len(driver.fake.synced)
-    assert driver.at < 1000 + 3 * (drive.QUIET + drive.BUSY)
+    assert driver.at < 1000 + 3 * (tracks.QUIET + tracks.BUSY)
     assert {driver.of(n).code for n in ("web", "db")} == {"sync-failed"}
 
 
@@ -651,7 +667,7 @@ def test_only_a_source_of_this_repository_has_an_expected_commit(
     source: dict[str, Any], expected: str
 ) -> None:
     made = case_of({"spec": {"sources": [source, {"repoURL": URL}]}}, control="argocd", file="a.yaml", line=1)
-    assert drive._expected(make_context(), made) == (expected, HEAD)
+    assert tracks.expected(make_context(), made) == (expected, HEAD)
 
 
 def test_the_first_time_that_it_was_synced_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -668,7 +684,7 @@ def test_without_an_object_to_blame_no_events_are_asked_for(monkeypatch: pytest.
     driver.fake.events = ("Pod web-1: Failed: no image",)
     seen = state("web", "OutOfSync", "Missing", "Failed")
     driver.see("web", seen)
-    driver.after(drive.QUIET)
+    driver.after(tracks.QUIET)
     assert "event" not in driver.of("web").message
     assert " and 0 more" not in driver.of("web").message
     assert "tried" not in driver.of("web").message

@@ -9,7 +9,7 @@ import pytest
 from test_converge_drive import LIMIT, Driver, case, state
 
 from pytest_gitops.model import Outcome
-from pytest_gitops.stages import drive
+from pytest_gitops.stages import tracks
 
 SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
 
@@ -35,7 +35,7 @@ def test_both_owners_fail_whichever_is_told_and_whichever_comes_first(
 ) -> None:
     driver = driver_of(monkeypatch, "one", "two")
     driver.see(first, state(first))
-    driver.after(drive.SETTLE + 5)
+    driver.after(tracks.SETTLE + 5)
     assert driver.none_given()  # the other one has not come yet
     driver.see(other, state(other))
     driver.see(told, warned(told, other))
@@ -81,9 +81,9 @@ def test_an_owner_waits_for_the_other_and_passes_when_argo_cd_has_nothing_to_say
 ) -> None:
     driver = driver_of(monkeypatch, "one", "two")
     driver.see("one", state("one"))
-    driver.after(drive.QUIET + 5)
+    driver.after(tracks.QUIET + 5)
     driver.see("two", state("two"))
-    driver.after(drive.QUIET - 1)
+    driver.after(tracks.QUIET - 1)
     assert driver.none_given()
     driver.after(2)
     assert {driver.of(n).outcome for n in ("one", "two")} == {Outcome.PASSED}
@@ -93,7 +93,7 @@ def test_an_owner_does_not_wait_for_one_that_has_failed(monkeypatch: pytest.Monk
     driver = driver_of(monkeypatch, "one", "two")
     driver.see("one", state("one"))
     driver.see("two", state("two", "OutOfSync", "Missing", "Failed"))
-    driver.after(2 * drive.QUIET)
+    driver.after(2 * tracks.QUIET)
     assert driver.of("two").code == "sync-failed"
     assert driver.of("one").outcome is Outcome.PASSED
 
@@ -102,12 +102,12 @@ def test_an_owner_that_came_late_has_its_time_beyond_the_deadline(monkeypatch: p
     driver = driver_of(monkeypatch, "one", "two")
     driver.see("one", state("one"))
     driver.see("two", state("two", health="Progressing"))
-    driver.after(drive.STILL - 1)
-    for number in range(int((LIMIT - drive.STILL) / 10)):
+    driver.after(tracks.STILL - 1)
+    for number in range(int((LIMIT - tracks.STILL) / 10)):
         driver.see("two", state("two", health="Progressing", phase=f"Running{number}"))
         driver.after(9.9)
     driver.see("two", state("two"))
-    driver.after(drive.QUIET + 5)
+    driver.after(tracks.QUIET + 5)
     assert {driver.of(n).outcome for n in ("one", "two")} == {Outcome.PASSED}
 
 
@@ -117,7 +117,7 @@ def test_a_warning_about_an_object_that_no_other_render_has_is_of_the_one_that_i
     driver = driver_of(monkeypatch, "one", "two")
     driver.see("one", state("one"))
     driver.see("two", warned("two", "elsewhere", "Secret/made"))
-    driver.after(drive.QUIET + 1)
+    driver.after(tracks.QUIET + 1)
     assert driver.of("two").code == CODE
     assert "SharedResourceWarning: Secret/made is part of applications" in driver.of("two").message
     assert driver.of("one").outcome is Outcome.PASSED
@@ -126,7 +126,7 @@ def test_a_warning_about_an_object_that_no_other_render_has_is_of_the_one_that_i
 def test_who_shares_nothing_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("one"), case("two")], renders={"one": [SETTINGS]})
     driver.see("one", state("one"))
-    driver.after(drive.SETTLE)
+    driver.after(tracks.SETTLE)
     assert driver.of("one").outcome is Outcome.PASSED
 
 

@@ -64,7 +64,7 @@ def context_of(*expectations: Expectation, file: str = "", rendered: str = "", *
     context.plan = make_plan([case])
     texts = {"rbac.yaml": file.encode()} if file else {}
     found = discover([FileEntry(path=p) for p in texts], lambda paths: {p: texts[p] for p in paths})
-    context.checkout.declarations = found  # type: ignore[misc]
+    context.checkout.declarations = found
     if rendered:
         objects = [
             {"kind": "ConfigMap", "metadata": {"name": "argocd-rbac-cm"}, "data": {"policy.csv": rendered}}

@@ -173,6 +173,14 @@ def test_no_path_leads_out_of_the_charts(near, path):
     assert near.ask_inside("charts.example.com", request).startswith(b"HTTP/1.1 404 ")
 
 
+def test_what_is_served_at_the_same_place_later_takes_it(near):
+    near.charts(before="the old index")
+    near.charts(after="the new index")
+    request = b"GET /stable/%b.yaml HTTP/1.1\r\nConnection: close\r\n\r\n"
+    assert near.ask_inside("charts.example.com", request % b"after").endswith(b"the new index")
+    assert near.ask_inside("charts.example.com", request % b"before").startswith(b"HTTP/1.1 404 ")
+
+
 def test_a_neighbour_of_a_chart_repositorys_path_is_not_covered(near):
     near.charts(index="the index")
     request = b"GET /stable-too/index.yaml HTTP/1.1\r\nConnection: close\r\n\r\n"

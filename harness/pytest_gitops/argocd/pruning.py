@@ -1,0 +1,85 @@
+"""What Argo CD leaves in the cluster though no manifest has it any more, and when an Application has its present form.
+
+Pure judgement of the Application object, as `convergence` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_gitops.argocd.convergence import bare, is_automated
+
+SKIPPED = "PruneSkipped"
+"""What a sync says of an object that it would have had to delete and may not (ResultCodePruneSkipped)."""
+
+
+def to_prune(application: Mapping[str, Any]) -> tuple[str, ...]:
+    """The objects that are all that keeps the Application OutOfSync because no manifest has them any more:
+    "Kind namespace/name". Empty if anything else differs."""
+    return tuple(_title(r) for r in _differing(application))
+
+
+def unpruned(application: Mapping[str, Any]) -> tuple[str, ...]:
+    """Like `to_prune`, of what Argo CD will not delete by itself. Empty as well if it has yet to try."""
+    status, differing = application.get("status") or {}, _differing(application)
+    tried = (status.get("operationState") or {}).get("syncResult") or {}
+    skipped = {_identity(r) for r in tried.get("resources") or () if r.get("status") == SKIPPED}
+    current = _revisions(tried) == _revisions(status.get("sync") or {})
+    if not (current and {_identity(r) for r in differing} <= skipped) and _prunes(application):
+        return ()
+    return tuple(_title(r) for r in differing)
+
+
+def _differing(application: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The objects that are OutOfSync, if all of them are because no manifest has them."""
+    found = [
+        r
+        for r in (application.get("status") or {}).get("resources") or ()
+        if r.get("status") not in {"Synced", None} and not r.get("hook")
+    ]
+    return found if all(r.get("requiresPruning") for r in found) else []
+
+
+def _prunes(application: Mapping[str, Any]) -> bool:
+    """Whether a sync is still to come that would delete: the automated one with prune, or one that is asked for."""
+    if not is_automated(application):
+        return True
+    return bool(application["spec"]["syncPolicy"]["automated"].get("prune"))
+
+
+def forgets_failure(application: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The Application without a sync that failed at another revision than it is compared to now: where nothing
+    differs any more, no other sync takes its place."""
+    status = application.get("status") or {}
+    state = status.get("operationState") or {}
+    tried = _revisions(state.get("syncResult") or {})
+    if state.get("phase") not in {"Failed", "Error"} or not any(tried) or tried == _revisions(status.get("sync") or {}):
+        return application
+    return {**application, "status": {k: v for k, v in status.items() if k != "operationState"}}
+
+
+def is_as_declared(application: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
+    """Whether the live Application deploys the sources and to the destination that `manifest` says."""
+    live, wanted = application.get("spec") or {}, manifest.get("spec") or {}
+    return all(
+        bare(live.get(k)) == bare(wanted.get(k)) for k in ("source", "sources", "destination", "project")
+    )
+
+
+def _revisions(at: Mapping[str, Any]) -> list[str]:
+    found = at.get("revisions") or [at.get("revision") or ""]
+    return [str(r) for r in found]
+
+
+def _identity(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(resource.get(k) or "") for k in ("group", "kind", "namespace", "name"))
+
+
+def _title(resource: Mapping[str, Any]) -> str:
+    name, namespace = resource.get("name", "?"), resource.get("namespace")
+    return (
+        f"{resource.get('kind', '?')} {namespace}/{name}"
+        if namespace
+        else f"{resource.get('kind', '?')} {name}"
+    )

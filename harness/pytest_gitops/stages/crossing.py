@@ -1,0 +1,185 @@
+"""How an upgrade is told: one verdict from what the three phases said, and from what became of the objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
+from pytest_gitops.stages.aftermath import Aftermath
+from pytest_gitops.stages.inventory import Claim
+from pytest_gitops.waiting import now
+
+if TYPE_CHECKING:
+    from pytest_gitops.stages.context import Context
+
+STAGE = "upgrade"
+
+MOMENTS = 40
+"""As many moments as the evidence of one phase has: a loop of healing writes hundreds, all alike."""
+
+
+Results = Mapping[str, StageResult]
+"""By "namespace/name"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """One phase: its context, with timelines of its own, and what the drive said."""
+
+    context: Context
+    results: Results
+
+    def evidence(self, case: Case) -> dict[str, Any]:
+        result = self.results.get(case.key)
+        if result is None:
+            return {}
+        # The same Application may lie in another file on the other side.
+        own = next((c.id for c in self.context.plan.cases if c.key == case.key), case.id)
+        return {
+            "outcome": result.outcome.value,
+            "code": result.code or None,
+            **result.evidence,
+            "operation": self._operation(own),
+            "timeline": [m.to_dict() for m in self.context.timelines.get(own, ())[:MOMENTS]],
+        }
+
+    def _operation(self, case_id: str) -> dict[str, Any]:
+        """What the last sync said, in Argo CD's words."""
+        state = (self.context.applications.get(case_id, {}).get("status") or {}).get("operationState") or {}
+        return {"phase": state.get("phase"), "message": state.get("message")}
+
+
+class Crossing:
+    """From `base` to `head` and back, both as contexts of the upgrade's ground. `waited` is in seconds: how long
+    deletions were waited for."""
+
+    def __init__(self, base: Context, head: Context, *, waited: float) -> None:
+        self.base, self.head, self.waited = base, head, waited
+        self.began = now()
+
+    def place(self, case: Case, manifest: Mapping[str, Any]) -> tuple[str, int]:
+        """Where an object is written, at head or else at base; the Application's own place if it is made."""
+        for side in (self.head, self.base):
+            known = next((c for c in side.plan.cases if c.key == case.key), None)
+            if known is not None and (place := side.locate(known, manifest)) is not None:
+                return place
+        return case.file, case.line
+
+    def broken(self, old: Case, base: Phase) -> StageResult:
+        """The verdict on what was `old` at base, and did not become Synced and Healthy there."""
+        result = base.results[old.key]
+        error = result.outcome is Outcome.ERROR
+        why = "could not be judged" if error else "is broken at base already, so head is not to blame"
+        return StageResult(
+            stage=STAGE,
+            outcome=Outcome.ERROR if error else Outcome.SKIPPED,
+            code=result.code if error else "base-broken",
+            message=f"not asked: it {why}:\n{result.message}",
+            duration=now() - self.began,
+            evidence={"base": base.evidence(old)},
+        )
+
+    def result(
+        self,
+        case: Case,
+        old: Case | None,
+        phases: tuple[Phase, Phase, Phase],
+        after: Aftermath,
+        *,
+        held: str | None,
+    ) -> StageResult:
+        """The verdict on `case`, which was `old` at base (itself where it is removed); `held` is what keeps a removed
+        one from ending, None if it ended."""
+        base, head, rollback = phases
+        forth, back = head.results.get(case.key), rollback.results.get(old.key) if old else None
+        told: list[tuple[Finding, str]] = []
+        if forth is not None and forth.outcome is Outcome.FAILED:
+            way = f"from {_revision(self.base)}, where it was Synced and Healthy, to {_revision(self.head)}"
+            told += [(self._placed(case, f), f"{forth.message}\n  upgrade  {way}") for f in forth.findings]
+        if held is not None:
+            finding = self._not_deleted(case, held)
+            told.append((finding, _told(finding)))
+        known = {f.rule for f, _ in told} & {"shared-resource"}
+        told += [(f, _told(f)) for f in after.findings if f.rule not in known]
+        upgraded = forth is None or forth.outcome is Outcome.PASSED
+        if upgraded and back is not None and back.outcome is Outcome.FAILED:
+            way = f"from {_revision(self.head)}, to which it was upgraded, back to {_revision(self.base)}"
+            told.append((self._no_way_back(case, back), f"{back.message}\n  rollback {way}"))
+        failing = [(f, text) for f, text in told if f.counts]
+        errors = [r for r in (forth, back) if r is not None and r.outcome is Outcome.ERROR]
+        return StageResult(
+            stage=STAGE,
+            outcome=Outcome.ERROR if errors else Outcome.FAILED if failing else Outcome.PASSED,
+            code=errors[0].code if errors else failing[0][0].rule if failing else "",
+            message="\n".join([*(e.message for e in errors), *(text for _, text in failing)]),
+            duration=now() - self.began,
+            findings=tuple(f for f, _ in told),
+            evidence={
+                "base": base.evidence(old) if old else {},
+                "head": head.evidence(case),
+                "rollback": rollback.evidence(old) if old else {},
+                **after.to_dict(),
+            },
+        )
+
+    def double_owner(self, title: str, claim: Claim, old: Case) -> Finding:
+        """What is wrong with an object that a root of base owns, which nobody deletes, and another one at head."""
+        file, line = self.place(claim.case, claim.manifest)
+        return Finding(
+            rule="shared-resource",
+            severity=Severity.ERROR,
+            message=f"{title}: expected one Application to own it, saw {old.key} and {claim.case.key}: nothing in the "
+            f"repository deletes {old.key}, so it stays beside the one that takes its place",
+            file=file,
+            line=line,
+            resource=title,
+            help=f"keep the Application's name, or delete {old.key} without its objects right before the merge "
+            "(`kubectl delete`, its finalizer taken away)",
+        )
+
+    def _placed(self, case: Case, finding: Finding) -> Finding:
+        """A drive's finding, with the place where its object is written."""
+        rendered = self.head.renders.get(case.id)
+        for each in rendered.objects if isinstance(rendered, Rendered) else ():
+            meta = each.get("metadata") or {}
+            kind, own = each.get("kind"), meta.get("name")
+            within = meta.get("namespace") or case.destination.namespace
+            if finding.resource in {f"{kind} {within}/{own}", f"{kind} {own}"}:
+                file, line = self.place(case, each)
+                return replace(finding, file=file, line=line)
+        return finding
+
+    def _no_way_back(self, case: Case, back: StageResult) -> Finding:
+        first = self._placed(case, back.findings[0]) if back.findings else None
+        return Finding(
+            rule="rollback-failed",
+            severity=Severity.ERROR,
+            message=f"the upgrade works, and going back does not: {first.message if first else back.message}",
+            file=first.file if first else case.file,
+            line=first.line if first else case.line,
+            resource=first.resource if first else "",
+            help=first.help if first else "",
+        )
+
+    def _not_deleted(self, case: Case, finalizers: str) -> Finding:
+        return Finding(
+            rule="not-deleted",
+            severity=Severity.ERROR,
+            message=f"Application {case.key}: expected it to end when it is deleted, saw it still there after "
+            f"{self.waited:g} s, held by {finalizers or 'nothing that can be seen'}",
+            file=case.file,
+            line=case.line,
+            help="see the finalizers of its objects",
+        )
+
+
+def _revision(side: Context) -> str:
+    return side.snapshot.commit[:7]
+
+
+def _told(finding: Finding) -> str:
+    lines = [f"{finding.where}: {finding.message}"]
+    return "\n".join([*lines, f"  next     {finding.help}"] if finding.help else lines)

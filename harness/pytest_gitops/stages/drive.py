@@ -1,0 +1,366 @@
+"""Drives Applications until each is Synced and Healthy, or never will be: shared by the stages that ask for that."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.argocd.applications import Applications
+from pytest_gitops.argocd.causes import is_ours
+from pytest_gitops.argocd.convergence import (
+    Observation,
+    Patience,
+    State,
+    is_automated,
+    observe,
+    shared_warnings,
+    was_compared,
+)
+from pytest_gitops.argocd.pruning import forgets_failure, is_as_declared, to_prune, unpruned
+from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.argocd.sharing import shared
+from pytest_gitops.errors import EngineError, GitOpsError
+from pytest_gitops.model import Case, Finding, Moment, Outcome, StageResult
+from pytest_gitops.stages import telling
+from pytest_gitops.stages.base import Publish
+from pytest_gitops.stages.tracks import BUSY, QUIET, STILL, Track, expected
+from pytest_gitops.waiting import now
+
+if TYPE_CHECKING:
+    from pytest_gitops.stages.context import Context
+
+TICK = 0.1
+"""Seconds between two looks at the clock; states come by watch, not by looking."""
+
+ASK_AGAIN = 5.0
+"""Seconds after which a comparison that has not been made is asked for again."""
+
+ALIGNED = {"", "progressing", "degraded", "missing", "suspended"}
+"""Codes of an Application that has applied all that it renders to."""
+
+Begin = Callable[[Callable[[Case, Exception], None]], None]
+"""What sets the Applications off; it tells the given function which the API server refuses, and why."""
+
+
+class Drive:
+    """One way of `cases`, and of all that must be there for them, to where `context` wants them.
+
+    `stage` is whose verdict is published. `begin` sets everything off, None: the roots are created and the controller
+    is started. `again` says that the Applications have been through it before, in another revision: then what they
+    are at the beginning does not count, a child counts when its parent has given it its present form, and what
+    Argo CD rightly leaves unpruned is no difference.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        cases: Sequence[Case],
+        publish: Publish,
+        *,
+        stage: str,
+        begin: Begin | None = None,
+        again: bool = False,
+    ) -> None:
+        assert context.api is not None, f"{stage} is not run without a cluster"
+        self.context, self.publish = context, publish
+        self.stage, self.again = stage, again
+        self.begin = begin or self._create
+        self.applications = Applications(context.api)
+        self.lock = threading.RLock()
+        self.stop = threading.Event()
+        self.blind: Exception | None = None  # why we see nothing any more
+        began = context.applied_at = now()
+        limit = context.settings.timeout
+        ids = {c.id for c in cases}
+        self.tracks = {
+            c.key: Track(
+                case=c,
+                patience=Patience(deadline=began + limit, quiet=QUIET, still=STILL, moved=began),
+                began=began,
+                wanted=c.id in ids,
+                revisions=expected(context, c),
+            )
+            for c in context.plan.with_ancestors(cases)
+        }
+        for each in shared(self._rendered(), is_namespaced=context.api.is_namespaced):
+            for key in each.keys:
+                self.tracks[key].shared += (each,)
+
+    def _rendered(self) -> Iterator[tuple[Case, Sequence[Mapping[str, Any]]]]:
+        for track in self.tracks.values():
+            result = self.context.renders.get(track.case.id)
+            if isinstance(result, Rendered):
+                yield track.case, result.objects
+
+    def run(self) -> None:
+        if self.again:
+            # What is asked for before anything is looked at cannot be overlooked.
+            self.begin(self._refused)
+        watcher = threading.Thread(target=self._watch, daemon=True, name="watch-applications")
+        watcher.start()
+        try:
+            if not self.again:
+                self.begin(self._refused)
+            while not self.context.stopping.is_set() and any(
+                t.wanted and not t.done for t in self.tracks.values()
+            ):
+                self.context.stopping.wait(TICK)
+                if self.blind is not None:
+                    # States of before say nothing of now: no Application can be blamed for it.
+                    raise EngineError(f"the Applications cannot be watched: {self.blind}") from self.blind
+                self._judge()
+        finally:
+            self.stop.set()
+
+    def _create(self, refused: Callable[[Case, Exception], None]) -> None:
+        self.applications.create([t.case for t in self.tracks.values() if not t.case.parent], refused)
+        self.context.start_controller()
+
+    def _watch(self) -> None:
+        def act(key: str, application: Mapping[str, Any]) -> None:
+            track = self.tracks.get(key)
+            if track is None:
+                return
+            with self.lock:
+                self._observe(track, application)
+
+        try:
+            self.applications.watch(act, stop=self.stop)
+        except Exception as error:  # whatever it is: without it nothing would ever be judged
+            self.blind = error
+
+    def _observe(self, track: Track, application: Mapping[str, Any]) -> None:
+        at = now()
+        track.state = application
+        if application and self.again:
+            track.seen = observe(forgets_failure(application), revisions=track.revisions)
+        elif application:
+            track.seen = observe(application, revisions=track.revisions)
+        else:
+            track.seen = Observation(
+                state=State.STUCK, code="deleted", message="it was deleted during the run"
+            )
+        if self.again and application:
+            self._look_again(track, application, at)
+        seen = track.seen
+        track.patience.note(seen, now=at)
+        for warning in shared_warnings(application):
+            for each in (s for s in track.shared if s.is_meant(warning)):
+                # Said to the one that does not have the object just now; the defect is of all that claim it.
+                for key in each.keys:
+                    self.tracks[key].dispute = self.tracks[key].dispute or (each, warning)
+        moment = Moment(at=at - track.began, sync=seen.sync, health=seen.health, phase=seen.phase)
+        line = self.context.timelines.setdefault(track.case.id, [])
+        if not line or (line[-1].sync, line[-1].health, line[-1].phase) != (
+            seen.sync,
+            seen.health,
+            seen.phase,
+        ):
+            line.append(moment)
+        if seen.sync == "Synced" and track.synced_at is None:
+            track.synced_at = at - track.began
+        if seen.state is State.CONVERGED:
+            track.good_since = track.good_since if track.good_since is not None else at
+        else:
+            track.good_since = None
+        self.context.applications[track.case.id] = application
+
+    def _look_again(self, track: Track, application: Mapping[str, Any], at: float) -> None:
+        """What a state means of an Application that has been here before."""
+        seen = track.seen
+        if seen.code in {"out-of-sync", "not-synced"}:
+            track.kept = unpruned(application)
+        elif seen.code != "syncing" or to_prune(application) != track.kept:
+            track.kept = ()
+        # While it is "syncing" they still count: with selfHeal Argo CD tries again and again, and nothing comes of it.
+        if track.kept and seen.health == "Healthy":
+            track.seen = replace(seen, state=State.CONVERGED, code="", message="", causes=())
+        if track.case.parent_kind == "ApplicationSet" and not is_as_declared(
+            application, track.case.manifest
+        ):
+            why = "its ApplicationSet has not given it its present form yet"
+            track.seen = replace(seen, state=State.MOVING, code="stale-revision", message=why, causes=())
+        if track.seen.code in ALIGNED:
+            track.aligned = track.aligned if track.aligned is not None else at
+        else:
+            track.aligned = None
+
+    def _is_formed(self, track: Track) -> bool:
+        """Whether its parent has given it the form that is meant, or never will."""
+        parent = self.tracks.get(track.case.parent) if track.case.parent_kind == "Application" else None
+        return not self.again or parent is None or parent.done or parent.aligned is not None
+
+    def _judge(self) -> None:
+        with self.lock:
+            at = now()
+            # Of hundreds each wants to know when any other moved last: the last two movers answer for all.
+            last = sorted(((_moved(t, at), key) for key, t in self.tracks.items()), reverse=True)[:2]
+            for key, track in self.tracks.items():
+                if not track.done:
+                    self._one(track, at, others=next((m for m, who in last if who != key), 0.0))
+
+    def _one(self, track: Track, at: float, *, others: float) -> None:
+        if track.dispute is not None:
+            track.done = True
+            self._red(track, telling.disputed(track.case, *track.dispute))
+            return
+        if track.state and not is_automated(track.state):
+            self._sync(track, at, others)
+        # What we sync ourselves has to have been synced, also where nothing but hooks was left to do.
+        if track.seen.state is State.CONVERGED and (track.asked is None or track.seen.phase):
+            if not self._is_formed(track):
+                track.good_since = at
+            others_claim = (self.tracks[key] for s in track.shared for key in s.keys if key != track.case.key)
+            if track.settled(at) and all(t.done or t.settled(at) for t in others_claim):
+                self._passed(track)
+            elif at < track.patience.deadline + track.settle:
+                return
+        if track.done:
+            return
+        seen = track.seen
+        if self._is_overlooked(track, at):
+            track.looked = at
+            self._refresh(track)
+        if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:
+            # Its parent is through; what it has not created by now it never will.
+            seen = Observation(state=State.STUCK, code=seen.code, message=seen.message)
+        final = track.patience.final(seen, now=at, others_moved=others)
+        if final is not None:
+            self._failed(track, final, late=at >= track.patience.deadline)
+
+    def _sync(self, track: Track, at: float, others: float) -> None:
+        """Sync an Application without automation: once when it has been compared, and again when a sync failed and
+        another Application has moved since, as a person would who sees what was missing arrive."""
+        seen = track.seen
+        if self.again:
+            # What is not affected, nobody syncs again.
+            differs = seen.code in {"out-of-sync", "not-synced", "sync-failed"}
+            first = track.asked is None and differs and self._is_formed(track)
+        else:
+            first = track.asked is None and was_compared(track.state) and not seen.phase
+        again = (
+            track.asked is not None
+            and seen.state is State.STUCK
+            and seen.code == "sync-failed"
+            and seen.phase in {"Failed", "Error"}
+            and others > track.asked
+        )
+        if (first or again) and "operation" not in track.state:
+            track.asked = at
+            try:
+                self.applications.sync(track.state)
+            except GitOpsError as error:
+                track.done = True
+                self._publish(
+                    track, Outcome.ERROR, "sync-not-started", f"the sync could not be started: {error}"
+                )
+
+    def _is_overlooked(self, track: Track, at: float) -> bool:
+        """Whether Argo CD has to be asked to look (again), as it does by itself after three minutes
+        (timeout.reconciliation): it overlooks the first status of a CustomResourceDefinition, and a request for a
+        comparison that comes in the moment after a write of its own."""
+        if track.seen.code == "progressing":
+            return track.looked is None and at - track.patience.moved >= QUIET
+        waited = at - max(track.looked or 0.0, track.patience.moved, track.began)
+        return self.again and track.seen.code == "stale-revision" and waited >= ASK_AGAIN
+
+    def _refresh(self, track: Track) -> None:
+        with suppress(GitOpsError):  # it is judged as it is then
+            self.applications.refresh(track.state)
+
+    def _refused(self, case: Case, error: Exception) -> None:
+        track = self.tracks[case.key]
+        with self.lock:
+            track.done = True
+            if isinstance(error, GitOpsError) and 400 <= getattr(error, "status", 0) < 500:
+                self._red(track, telling.refused(case, error))
+            else:
+                self._publish(track, Outcome.ERROR, "not-created", f"it could not be created: {error}")
+
+    def _passed(self, track: Track) -> None:
+        track.done = True
+        assert track.good_since is not None
+        healthy = track.good_since - track.began
+        self._publish(track, Outcome.PASSED, "", "", evidence={"healthyAtSeconds": round(healthy, 2)})
+
+    def _failed(self, track: Track, seen: Observation, *, late: bool) -> None:
+        track.done = True
+        case = track.case
+        if not track.wanted:
+            return
+        # Roots, and what an ApplicationSet made, were there before: if they are not seen it is our fault.
+        unseen = seen.code == "never-created" and case.parent_kind != "Application"
+        if unseen or seen.code in {"not-compared", "stale-revision"}:
+            waited = now() - track.began
+            text = f"Argo CD has not got to it within {waited:.0f} s: {seen.message}"
+            self._publish(track, Outcome.ERROR, "not-reconciled", text)
+            return
+        if is_ours(seen.message):
+            text = f"Argo CD itself could not go on, so the Application was not judged: {seen.message}"
+            self._publish(track, Outcome.ERROR, "not-reconciled", text)
+            return
+        if seen.state is State.CONVERGED:
+            message = (
+                f"it became Synced and Healthy again and again, and never stayed so for {track.settle:g} s"
+            )
+            seen = replace(seen, code="progressing", message=message)
+        why = f"within {self.context.settings.timeout:g} s" if late else "and nothing moves any more"
+        waited = now() - track.began
+        told = telling.stuck(
+            case, seen, why=why, waited=waited, events=lambda titles: self._events(case, titles)
+        )
+        self._red(track, told)
+
+    def _events(self, case: Case, titles: Sequence[str]) -> tuple[str, ...]:
+        names = [t.rsplit("/", 1)[-1].rsplit(" ", 1)[-1] for t in titles]
+        if not names or not case.destination.namespace:
+            return ()
+        try:
+            return self.applications.warnings(case.destination.namespace, names)
+        except GitOpsError:
+            return ()  # an event is a bonus; its absence must not hide the cause
+
+    def _red(self, track: Track, told: telling.Told) -> None:
+        finding, text = told
+        self._publish(track, Outcome.FAILED, finding.rule, text, finding)
+
+    def _publish(
+        self,
+        track: Track,
+        outcome: Outcome,
+        code: str,
+        message: str,
+        finding: Finding | None = None,
+        evidence: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not track.wanted:
+            return
+        facts: dict[str, Any] = {
+            "sync": track.seen.sync,
+            "health": track.seen.health,
+            "retries": track.seen.retries,
+            **({"notPruned": list(track.kept)} if track.kept else {}),
+            **({"syncedAtSeconds": round(track.synced_at, 2)} if track.synced_at is not None else {}),
+            **(evidence or {}),
+        }
+        self.publish(
+            track.case,
+            StageResult(
+                stage=self.stage,
+                outcome=outcome,
+                code=code,
+                message=message,
+                duration=now() - track.began,
+                findings=(finding,) if finding else (),
+                evidence=facts,
+            ),
+        )
+
+
+def _moved(track: Track, at: float) -> float:
+    """When an Application last moved, as others see it."""
+    busy = track.state and not track.done and track.seen.state is State.MOVING
+    return min(at, track.patience.moved + BUSY) if busy else track.patience.moved

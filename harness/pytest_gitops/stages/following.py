@@ -1,0 +1,213 @@
+"""Following the Applications that converged: their newest states, for stages that act on each one step by step."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from pytest_gitops.argocd.applications import REFRESH, Applications
+from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
+from pytest_gitops.errors import EngineError
+from pytest_gitops.model import Case, Moment
+from pytest_gitops.stages.tracks import QUIET, STILL
+from pytest_gitops.waiting import now
+
+if TYPE_CHECKING:
+    from pytest_gitops.clusters.api import Api
+    from pytest_gitops.stages.context import Context
+
+T = TypeVar("T")
+Application = Mapping[str, Any]
+
+TICK = 0.5
+"""Seconds between two looks at the clock; states come by watch, not by looking."""
+
+ASK_AGAIN = 5.0
+"""Seconds after which what was asked and not begun is asked again. After each patch of its own the controller puts the
+answer into its store (appcontroller.go: writeBackToInformer), and if a request has come in between, it forgets that one
+until its next resync, minutes later."""
+
+
+class Stopped(Exception):
+    """The run is over: nobody waits for an answer any more."""
+
+
+class Deleted(Exception):
+    """The Application went away while it was looked at."""
+
+
+class Late(Exception):
+    """Argo CD did not do what was asked of it in time; `seen` is what the Application said last."""
+
+    def __init__(self, seen: Observation) -> None:
+        super().__init__(seen.summary)
+        self.seen = seen
+
+
+class Following:
+    """The newest state of each of `cases`, and the way to act on it. Use it in a `with`; safe from many threads.
+
+    What it sees is added to the timelines and becomes the Applications' reported state.
+    """
+
+    def __init__(self, context: Context, api: Api, cases: Sequence[Case]) -> None:
+        self.applications = Applications(api)
+        self._context = context
+        self._ids = {c.key: c.id for c in cases}
+        self._states: dict[str, Application] = {}
+        self._lock = threading.Lock()
+        self._changed = {c.key: threading.Condition(self._lock) for c in cases}
+        self._stop = threading.Event()
+        self._blind: Exception | None = None
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, daemon=True, name="follow-applications").start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+
+    def _watch(self) -> None:
+        try:
+            self.applications.watch(self._note, stop=self._stop)
+        except Exception as error:  # whatever it is: without it nothing would ever be judged
+            with self._lock:
+                self._blind = error
+                for changed in self._changed.values():
+                    changed.notify_all()
+
+    def _note(self, key: str, application: Application) -> None:
+        case_id = self._ids.get(key)
+        if case_id is None:
+            return
+        with self._lock:
+            self._states[key] = application
+            self._context.applications[case_id] = application
+            line = self._context.timelines.setdefault(case_id, [])
+            seen = observe(application)
+            moment = Moment(
+                at=now() - self._context.applied_at, sync=seen.sync, health=seen.health, phase=seen.phase
+            )
+            if not line or (line[-1].sync, line[-1].health, line[-1].phase) != (
+                moment.sync,
+                moment.health,
+                moment.phase,
+            ):
+                line.append(moment)
+            self._changed[key].notify_all()
+
+    def wait(
+        self,
+        case: Case,
+        found: Callable[[Application], T | None],
+        *,
+        limit: float,
+        again: Callable[[Application], object] | None = None,
+    ) -> T:
+        """What `found` makes of the first state for which it returns something truthy; `again` is called with the
+        state that there is every `ASK_AGAIN` seconds.
+
+        Raises Late after `limit` seconds, Deleted when the Application goes, Stopped when the run ends, EngineError
+        when the Applications cannot be watched.
+        """
+        began, changed = now(), self._changed[case.key]
+        deadline, asked = began + limit, began
+        with changed:
+            while True:
+                state = self._states.get(case.key)
+                if self._context.stopping.is_set():
+                    raise Stopped
+                if self._blind is not None:
+                    raise EngineError(f"the Applications cannot be watched: {self._blind}") from self._blind
+                if state is not None:
+                    if not state:
+                        raise Deleted
+                    if value := found(state):
+                        return value
+                if now() >= deadline:
+                    raise Late(observe(state or {}))
+                if again is not None and state is not None and now() >= asked + ASK_AGAIN:
+                    asked = now()
+                    changed.release()
+                    try:
+                        again(state)
+                    finally:
+                        changed.acquire()
+                else:
+                    changed.wait(TICK)
+
+    def state(self, case: Case, *, limit: float) -> Application:
+        """The newest state of `case`. Raises like `wait`."""
+        return self.wait(case, lambda state: state, limit=limit)
+
+    def refreshed(self, case: Case, *, hard: bool, limit: float) -> Application:
+        """Ask for a comparison, and return the state that has its result. Raises like `wait`, and ApiError."""
+
+        def ask(state: Application) -> int:
+            return version(self.applications.refresh(state, hard=hard))
+
+        asked = ask(self.state(case, limit=limit))
+        return self.wait(
+            case, lambda s: s if version(s) > asked and not _is_asked(s) else None, limit=limit, again=ask
+        )
+
+    def synced(self, case: Case, *, limit: float) -> Observation:
+        """Start a sync, and say what came of it, CONVERGED or why not. Raises like `wait`, and ApiError."""
+        asked = version(self.applications.sync(self.state(case, limit=limit)))
+        return self.settled(case, limit=limit, since=asked)
+
+    def settled(self, case: Case, *, limit: float, since: int = 0) -> Observation:
+        """What becomes of `case` after the resourceVersion `since`: CONVERGED, or what it is stuck at. Raises
+        Deleted, Stopped and EngineError like `wait`."""
+        began = now()
+        patience = Patience(deadline=began + limit, quiet=QUIET, still=STILL, moved=began)
+
+        def found(state: Application) -> Observation | None:
+            if version(state) <= since or ("operation" in state and not _between_attempts(state)):
+                return None
+            seen = observe(state)
+            patience.note(seen, now=now())
+            # The sync that was asked for is over: whatever Argo CD tries next is not what was asked.
+            failed = since and "operation" not in state and seen.phase in {"Failed", "Error"}
+            if failed or seen.state is State.CONVERGED:
+                return seen
+            return patience.final(seen, now=now(), others_moved=began)
+
+        def again(state: Application) -> None:
+            if "operation" in state and not is_running(state):
+                self.applications.refresh(state)
+
+        try:
+            return self.wait(case, found, limit=limit, again=again)
+        except Late as late:
+            return late.seen
+
+
+def version(application: Application) -> int:
+    """The resourceVersion, which tells earlier from later (Kubernetes 1.35: comparable resource versions)."""
+    return int(application["metadata"]["resourceVersion"])
+
+
+def is_at_work(application: Application) -> bool:
+    """Whether a sync of it has been asked for or is running."""
+    return "operation" in application or is_running(application)
+
+
+def is_running(application: Application) -> bool:
+    """Whether a sync of it is running."""
+    state = (application.get("status") or {}).get("operationState") or {}
+    return state.get("phase") in {"Running", "Terminating"}
+
+
+def _is_asked(application: Application) -> bool:
+    return REFRESH in (application["metadata"].get("annotations") or {})
+
+
+def _between_attempts(application: Application) -> bool:
+    """Whether its sync failed and waits for the next attempt (see `convergence.observe`)."""
+    state = (application.get("status") or {}).get("operationState") or {}
+    return state.get("phase") == "Running" and bool(state.get("finishedAt"))

@@ -1,0 +1,264 @@
+"""upgrade: does what base settled at survive the merge, and is there a way back.
+
+Base is brought up on a ground of its own, the branches move to head there as a merge moves them, then back to base.
+Whoever applies roots by hand is stood in for: those that changed are applied, new ones created, and those that are no
+more deleted, as they are declared, once everything else of head has settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.argocd.applications import API, Applications
+from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.changes import effect
+from pytest_gitops.changes.values import ApplicationChange, Effect, Fate
+from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.errors import WaitTimeout
+from pytest_gitops.model import Case, Outcome, StageResult
+from pytest_gitops.stages.aftermath import Aftermath, Judge
+from pytest_gitops.stages.base import Family, Publish
+from pytest_gitops.stages.crossing import Crossing, Phase
+from pytest_gitops.stages.drive import Drive
+from pytest_gitops.stages.inventory import Claim, Clusters, Key
+from pytest_gitops.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pytest_gitops.stages.context import Context, UpgradeGround
+
+name = "upgrade"
+family = Family.VERIFY
+question = "Does base upgrade to head, and go back?"
+needs = ("converge",)
+
+GOING = 12.0
+"""Seconds that deletions may go on after everything has settled: finalizers, and what the garbage collector does."""
+
+PARALLEL = 8
+
+
+def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
+    """Answer for all `cases` together: they settle, move and go back at once."""
+    if context.base is None or context.upgrade_ground is None:
+        message = "not asked: there is no base to upgrade from (--gitops-base)"
+        for case in cases:
+            publish(case, StageResult(stage=name, outcome=Outcome.SKIPPED, code="no-base", message=message))
+        return
+    ground = context.upgrade_ground()
+    try:
+        _Upgrade(context, context.base, ground, cases).run(publish)
+    finally:
+        ground.close()
+
+
+class _Upgrade:
+    def __init__(self, context: Context, base: Context, ground: UpgradeGround, cases: Sequence[Case]) -> None:
+        self.context, self.ground, self.cases = context, ground, cases
+        self.applications = Applications(ground.api)
+        self.clusters = Clusters(ground.api, ground.destinations)
+        self.head, self.base = self._on_ground(context), self._on_ground(base)
+        self.crossing = Crossing(self.base, self.head, waited=GOING)
+        self.changes = {c.id: self._change(c) for c in cases}
+        removed = {c.id for c in context.plan.removed}
+        self.stays = [c for c in cases if c.id not in removed]
+        self.removed = [c for c in cases if c.id in removed]
+        involved = [c.key for c in context.plan.with_ancestors(self.stays)]
+        earlier = [
+            change.old for change in self.changes.values() if change is not None and change.old is not None
+        ]
+        known = {c.key: c for c in base.plan.cases}
+        asked = [*(known[k] for k in involved if k in known), *(c for c in earlier if c.key in known)]
+        self.before = list({c.id: c for c in asked}.values())
+
+    def _on_ground(self, context: Context) -> Context:
+        return replace(context, api=self.ground.api, timelines={}, applications={}, upgrade_ground=None)
+
+    def _change(self, case: Case) -> ApplicationChange | None:
+        return self.context.comparison.of(case) if self.context.comparison else None
+
+    def _old(self, case: Case) -> Case | None:
+        """What an Application of head was at base, or a removed one itself."""
+        change = self.changes[case.id]
+        return change.old if change is not None else None
+
+    # ------------------------------------------------------------------ phases
+
+    def run(self, publish: Publish) -> None:
+        base = self._phase(self.base, self.before, self._settle, again=False)
+        if self.context.stopping.is_set():
+            return  # whoever stopped the run answers what is open
+        broken = {k for k, r in base.results.items() if r.outcome is not Outcome.PASSED}
+        going = [c for c in self.stays if (old := self._old(c)) is None or old.key not in broken]
+        leaving = [c for c in self.removed if c.key not in broken]
+        answered = {c.id for c in (*going, *leaving)}
+        for case in self.cases:
+            if case.id not in answered and (old := self._old(case)) is not None:
+                publish(case, self.crossing.broken(old, base))
+        manifests = [m for side in (self.base, self.head) for _, objects in _rendered(side) for m in objects]
+        live = self.clusters.live(manifests)
+        head = self._phase(self.head, going, lambda refused: self._move(to_head=True, refused=refused))
+        if self.context.stopping.is_set():
+            return
+        stuck = self._depart([c for c in leaving if not c.parent])
+        judge = self._judge(live, manifests)
+        after = judge.judge()
+        # Also those that the comparison takes for renamed: for Argo CD the old one is there beside the new one.
+        named = {c.key for c in self.head.plan.cases}
+        alone = {c.key for c in self.before if not c.parent and c.key not in named and c.key not in broken}
+        for key, claim in judge.head.items():
+            was = judge.base.get(key)
+            # Argo CD warns of it when it gets to it; that both were there at once is certain before.
+            if was is not None and was.case.key in alone:
+                told = after.setdefault(claim.case.key, Aftermath())
+                told.findings.append(self.crossing.double_owner(key.title, claim, was.case))
+        olds = [o for c in (*going, *leaving) if (o := self._old(c)) is not None]
+        rollback = self._phase(self.base, olds, lambda refused: self._move(to_head=False, refused=refused))
+        if self.context.stopping.is_set():
+            return
+        for case in (*going, *leaving):
+            became = after.get(case.key, Aftermath())
+            result = self.crossing.result(
+                case, self._old(case), (base, head, rollback), became, held=stuck.get(case.key)
+            )
+            publish(case, result)
+
+    def _phase(
+        self,
+        context: Context,
+        cases: Sequence[Case],
+        begin: Callable[[Callable[[Case, Exception], None]], None],
+        *,
+        again: bool = True,
+    ) -> Phase:
+        context = replace(context, timelines={}, applications={})
+        results: dict[str, StageResult] = {}
+
+        def note(case: Case, result: StageResult) -> None:
+            results[case.key] = result
+
+        Drive(context, cases, note, stage=name, begin=begin, again=again).run()
+        return Phase(context=context, results=results)
+
+    def _settle(self, refused: Callable[[Case, Exception], None]) -> None:
+        self.applications.create(_roots(self.base, self.before), refused)
+        self.ground.start()
+
+    def _move(self, *, to_head: bool, refused: Callable[[Case, Exception], None]) -> None:
+        """Everything that happens at once when the branch moves, and a look of Argo CD's at all of it."""
+        self.ground.move(to_head=to_head)
+        side, cases = (self.head, self.stays) if to_head else (self.base, self.before)
+        self.applications.create(_roots(side, cases), refused)
+        if not to_head:
+            then = {c.key for c in self.base.plan.cases}
+            self._delete([c for c in _roots(self.head, self.stays) if c.key not in then])
+        every = self.ground.api.get(f"{API}/applications")["items"]
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="refresh") as pool:
+            list(pool.map(lambda a: self._refresh(a, terminate=not to_head), every))
+
+    def _refresh(self, application: Mapping[str, Any], *, terminate: bool) -> None:
+        try:
+            if terminate:
+                # A sync that fails goes on with head's revision: whoever goes back ends it first.
+                self.applications.terminate(application)
+            self.applications.refresh(application)
+        except ApiError as error:
+            if error.status != 404:  # its parent may have been faster
+                raise
+
+    def _delete(self, cases: Sequence[Case]) -> None:
+        for case in cases:
+            try:
+                self.ground.api.delete(_path(case))
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+
+    def _depart(self, cases: Sequence[Case]) -> dict[str, str]:
+        """Delete removed roots as `kubectl delete` does; what does not go, by key, with what holds it."""
+        self._delete(cases)
+        left: dict[str, str] = {}
+
+        def gone() -> bool:
+            left.clear()
+            for case in cases:
+                try:
+                    meta = self.ground.api.get(_path(case))["metadata"]
+                except ApiError as error:
+                    if error.status != 404:
+                        raise
+                else:
+                    left[case.key] = ", ".join(meta.get("finalizers") or ())
+            return not left
+
+        with suppress(WaitTimeout):  # `left` says of which, and each has a verdict of its own
+            wait_until(gone, limit=GOING, what="the end of removed Applications")
+        return left
+
+    # ------------------------------------------------------------------ judgement
+
+    def _judge(self, before: Mapping[Key, str], manifests: Sequence[Mapping[str, Any]]) -> Judge:
+        """What became of objects, once the last deletion is through."""
+        heads = {old.key: c for c in self.stays if (old := self._old(c)) is not None}
+        judge = Judge(
+            before=before,
+            after={},
+            base=self.clusters.claims(_rendered(self.base)),
+            head=self.clusters.claims(_rendered(self.head)),
+            heads=heads,
+            fate_of=self._fate,
+            place=self.crossing.place,
+        )
+
+        def look() -> bool:
+            nonlocal judge
+            judge = replace(judge, after=self.clusters.live(manifests))
+            return not judge.remaining()
+
+        with suppress(WaitTimeout):  # what remains is told, object by object
+            wait_until(look, limit=GOING, what="the end of what head does not have")
+        return judge
+
+    def _fate(self, key: Key, claim: Claim) -> Fate | None:
+        """What the comparison expects of an object of base that head does not have."""
+        case = claim.case
+        removed = any(c.key == case.key for c in self.removed)
+        if removed and not case.parent:
+            going = Fate(effect=Effect.DELETED_WITH_APPLICATION, text="")
+            return effect.with_application(claim.manifest, case, going, effect.Volumes(()))
+        now_at = next(
+            (c for c in self.stays if (was := self._old(c)) is not None and was.key == case.key), None
+        )
+        if now_at is not None and self.clusters.of(now_at)[0] != key.cluster:
+            return Fate(effect=Effect.LEFT_BEHIND, text=f"{now_at.key} deploys to another cluster now.")
+        comparison = self.context.comparison
+        for change in comparison.applications if comparison else ():
+            for each in change.objects:
+                old = each.old
+                if (
+                    each.fate is not None
+                    and old is not None
+                    and change.old is not None
+                    and change.old.key == case.key
+                    and (old.kind, old.name) == (key.kind, key.name)
+                    and old.namespace in {"", key.namespace}
+                ):
+                    return each.fate
+        return None
+
+
+def _roots(side: Context, cases: Sequence[Case]) -> list[Case]:
+    """What nobody creates but whoever runs Argo CD."""
+    return [c for c in side.plan.with_ancestors(cases) if not c.parent]
+
+
+def _rendered(side: Context) -> list[tuple[Case, Sequence[Mapping[str, Any]]]]:
+    found = ((c, side.renders.get(c.id)) for c in side.plan.cases)
+    return [(c, r.objects) for c, r in found if isinstance(r, Rendered)]
+
+
+def _path(case: Case) -> str:
+    return f"{API}/namespaces/{case.namespace}/applications/{case.name}"

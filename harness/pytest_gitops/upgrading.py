@@ -1,0 +1,121 @@
+"""The ground of `upgrade`: a cluster and an Argo CD of its own, in base's world, whose branches can be moved.
+
+Base's world has a repo-server already; a second cluster and a second application-controller are added only when they
+are asked for. Of `converge`'s cluster nothing is used, so neither colours the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_gitops.argocd import install
+from pytest_gitops.argocd.applicationsets import bring, refresh
+from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.errors import GitOpsError
+from pytest_gitops.installing import Installer
+from pytest_gitops.model import Case
+from pytest_gitops.process import Daemon
+from pytest_gitops.repository.discovery import Declared
+from pytest_gitops.repository.moving import lend, point
+from pytest_gitops.side import Side
+
+if TYPE_CHECKING:
+    from pytest_gitops.boot import Ground
+    from pytest_gitops.clusters.api import Api
+    from pytest_gitops.stages.context import Context
+
+CRD_SECONDS = 60.0
+"""How long the API server may take to serve new kinds."""
+
+
+class UpgradeGround:
+    """`up`, then `bring` and `start`; `api` and `destinations` (by server URL and by name) come with `up`.
+
+    `cases` are the Applications of both sides; `sets` says whether ApplicationSets have to be followed.
+    """
+
+    api: Api
+    destinations: Mapping[str, Api]
+
+    def __init__(self, ground: Ground, cases: Sequence[Case], *, sets: bool) -> None:
+        assert ground.base is not None, "an upgrade begins at a base"
+        self._ground, self._cases, self._sets = ground, cases, sets
+        self._base, self._head = ground.base, ground.head
+        self._plane: Embedded | None = None
+        self._daemons: list[Daemon] = []
+        self.refused: list[tuple[Declared, GitOpsError]] = []
+
+    def up(self) -> UpgradeGround:
+        """Bring up the cluster with what Argo CD needs there as base has it. Raises EngineError."""
+        ground = self._ground
+        plane = self._plane = Embedded(
+            ground.supervisor, ground.supervisor.directory / "cluster-upgrade", ground.paths, name="upgrade"
+        )
+        plane.start()
+        installer = self._installer(self._base)
+        self.api = ground.furnish(plane, meanwhile=installer.settings)
+        installer.projects(self.api)
+        self.destinations = ground.stand_in(self._cases, self._base, self.api, label="-upgrade")
+        lend(self._head.checkout.snapshot, self._base.checkout.snapshot.bare)
+        ground.mark("upgrade ground")
+        return self
+
+    def close(self) -> None:
+        """End the cluster and its controllers; the run goes on."""
+        self._ground.supervisor.stop(*self._daemons)
+        self._daemons.clear()
+        if self._plane is not None:
+            self._plane.stop()
+
+    def start(self) -> None:
+        """Start the controllers: from here on Argo CD acts."""
+        assert self._plane is not None, "the cluster comes first"
+        namespaces = self._namespaces()
+        if self._sets:
+            self.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
+            self._daemons.append(
+                self._base.argocd.start_applicationset_controller(
+                    self._plane.kubeconfig, namespaces=namespaces
+                )
+            )
+            bring(self.api, self._base.declarations.application_sets, control=self._control)
+        self._daemons.append(
+            self._base.argocd.start_application_controller(self._plane.kubeconfig, namespaces=namespaces)
+        )
+
+    def move(self, *, to_head: bool) -> None:
+        """Let branches and charts mean head, or base again, and bring what whoever runs Argo CD brings: its settings,
+        the projects, and the ApplicationSets of files. What the side has no more stays."""
+        side = self._head if to_head else self._base
+        point(self._base.checkout.snapshot.bare, side.checkout.snapshot.refs)
+        side.serve_charts(self._base.world, self._ground.paths["helm"])
+        installer = self._installer(side)
+        installer.settings(self.api)
+        installer.projects(self.api)
+        if self._sets:
+            bring(self.api, side.declarations.application_sets, control=self._control)
+            refresh(self.api)
+
+    @property
+    def _control(self) -> str:
+        return self._base.declarations.control
+
+    def _installer(self, side: Side) -> Installer:
+        return Installer(side, world=self._base.world, refused=lambda d, e: self.refused.append((d, e)))
+
+    def _namespaces(self) -> str:
+        declared = [
+            d
+            for side in (self._base, self._head)
+            for d in (*side.declarations.applications, *side.declarations.application_sets)
+        ]
+        return install.other_namespaces([d.namespace for d in declared], control=self._control)
+
+
+def upgrade_ground(ground: Ground, context: Context) -> UpgradeGround:
+    """The ground for all Applications of `context`, head's, and of its base, up. Raises EngineError."""
+    assert context.base is not None, "an upgrade begins at a base"
+    cases = [*context.base.plan.cases, *context.plan.cases]
+    sets = any(c.parent_kind == "ApplicationSet" for c in cases)
+    return UpgradeGround(ground, cases, sets=sets).up()

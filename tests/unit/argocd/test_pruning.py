@@ -1,0 +1,80 @@
+"""What Argo CD leaves unpruned, and whether an Application has its present form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_gitops.argocd.pruning import is_as_declared, to_prune, unpruned
+
+OLD = {"kind": "ConfigMap", "namespace": "web", "name": "old"}
+TITLE = ("ConfigMap web/old",)
+
+
+def application(
+    *resources: dict[str, Any], automated: dict[str, Any] | None = None, tried: str = "", at: str = "2"
+) -> dict[str, Any]:
+    status: dict[str, Any] = {"sync": {"status": "OutOfSync", "revision": "2"}, "resources": list(resources)}
+    if tried:
+        result = {"revision": at, "resources": [{**OLD, "status": tried}]}
+        status["operationState"] = {"phase": "Succeeded", "syncResult": result}
+    policy = {"syncPolicy": {"automated": automated}} if automated is not None else {}
+    return {"spec": policy, "status": status}
+
+
+EXTRA = {**OLD, "status": "OutOfSync", "requiresPruning": True}
+SAME = {"kind": "ConfigMap", "name": "same", "status": "Synced"}
+OTHER = {"kind": "ConfigMap", "name": "other", "status": "OutOfSync"}
+
+
+@pytest.mark.parametrize(
+    ("live", "left"),
+    [
+        # a sync without prune, or of an object with Prune=false, says so
+        (application(EXTRA, SAME, automated={"prune": True}, tried="PruneSkipped"), TITLE),
+        (application(EXTRA, tried="PruneSkipped"), TITLE),
+        # automated without prune does not even begin
+        (application(EXTRA, automated={}), TITLE),
+        (application(EXTRA, automated={"prune": False}, tried="Synced"), TITLE),
+        # it has yet to try
+        (application(EXTRA, automated={"prune": True}), ()),
+        (application(EXTRA, automated={"prune": True}, tried="PruneSkipped", at="1"), ()),
+        (application(EXTRA), ()),
+        (application(EXTRA, automated={"prune": True, "enabled": False}), ()),
+        # something else differs, or nothing does
+        (application(EXTRA, OTHER, automated={}), ()),
+        (application(SAME, automated={}), ()),
+        ({}, ()),
+    ],
+)
+def test_only_what_argo_cd_will_not_delete_by_itself_is_left(
+    live: dict[str, Any], left: tuple[str, ...]
+) -> None:
+    assert unpruned(live) == left
+
+
+def test_what_is_to_be_pruned_is_named_before_it_is_tried() -> None:
+    assert to_prune(application(EXTRA, SAME, automated={"prune": True})) == TITLE
+    assert to_prune(application(EXTRA, OTHER)) == ()
+
+
+SPEC = {"project": "default", "source": {"repoURL": "x", "path": "a"}, "destination": {"namespace": "web"}}
+
+
+@pytest.mark.parametrize(
+    ("live", "same"),
+    [
+        (SPEC, True),
+        ({**SPEC, "source": {"repoURL": "x", "path": "a", "directory": {"recurse": False}}}, True),
+        ({**SPEC, "syncPolicy": {}}, True),
+        ({**SPEC, "source": {"repoURL": "x", "path": "b"}}, False),
+        ({**SPEC, "destination": {"namespace": "other"}}, False),
+        ({**SPEC, "project": "other"}, False),
+        ({}, False),
+    ],
+)
+def test_an_application_is_as_declared_when_it_deploys_the_same_to_the_same(
+    live: dict[str, Any], same: bool
+) -> None:
+    assert is_as_declared({"spec": live}, {"spec": SPEC}) is same

@@ -1,0 +1,116 @@
+"""What is live on the clusters of an upgrade, and who renders it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.model import IN_CLUSTER, Case
+from pytest_gitops.repository.discovery import case_of
+from pytest_gitops.stages.inventory import Clusters, Key
+
+PROD = "https://prod.example:6443"
+
+
+class FakeApi:
+    """Objects by kind; knows no other kind."""
+
+    def __init__(self, **objects: list[dict[str, Any]]) -> None:
+        self.objects: Mapping[str, list[dict[str, Any]]] = {
+            "PersistentVolumeClaim": [],
+            "Namespace": [],
+            **objects,
+        }
+
+    def collection(self, api_version: str, kind: str) -> str:
+        if kind not in self.objects:
+            raise ApiError("unknown", status=404, reason="UnknownKind")
+        return kind
+
+    def get(self, path: str) -> dict[str, Any]:
+        return {"items": self.objects[path]}
+
+    def is_namespaced(self, api_version: str, kind: str) -> bool:
+        if kind not in self.objects:
+            raise ApiError("unknown", status=404, reason="UnknownKind")
+        return kind != "Namespace"
+
+
+def live(name: str, uid: str, **more: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "web", "uid": uid, **more}}
+
+
+def case(name: str, server: str = IN_CLUSTER) -> Case:
+    spec = {"destination": {"namespace": "web", "server": server}}
+    return case_of({"metadata": {"name": name}, "spec": spec}, control="argocd", file="a.yaml", line=1)
+
+
+def manifest(kind: str, name: str, **meta: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **meta}}
+
+
+def clusters(here: FakeApi, **others: FakeApi) -> Clusters:
+    return Clusters(cast(Any, here), cast(Any, others))
+
+
+SETTINGS = manifest("ConfigMap", "settings")
+
+
+def test_parts_of_others_and_what_goes_are_not_live() -> None:
+    api = FakeApi(
+        ConfigMap=[
+            live("settings", "1"),
+            live("part", "2", ownerReferences=[{"uid": "9"}]),
+            live("going", "3", deletionTimestamp="now"),
+        ]
+    )
+    assert clusters(api).live([SETTINGS]) == {Key(IN_CLUSTER, "", "ConfigMap", "web", "settings"): "1"}
+
+
+def test_claims_and_namespaces_are_looked_at_whoever_renders_them() -> None:
+    api = FakeApi(
+        PersistentVolumeClaim=[live("data-db-0", "1")], Namespace=[{"metadata": {"name": "web", "uid": "2"}}]
+    )
+    assert clusters(api).live([]) == {
+        Key(IN_CLUSTER, "", "PersistentVolumeClaim", "web", "data-db-0"): "1",
+        Key(IN_CLUSTER, "", "Namespace", "", "web"): "2",
+    }
+
+
+def test_of_a_kind_that_the_cluster_does_not_know_there_is_nothing() -> None:
+    assert clusters(FakeApi()).live([SETTINGS]) == {}
+
+
+def test_the_same_object_of_another_cluster_is_another_one() -> None:
+    prod = FakeApi(ConfigMap=[live("settings", "2")])
+    found = Clusters(
+        cast(Any, FakeApi(ConfigMap=[live("settings", "1")])), cast(Any, {PROD: prod, "prod": prod})
+    )
+    by_cluster = {k.cluster: uid for k, uid in found.live([SETTINGS]).items()}
+    assert by_cluster == {IN_CLUSTER: "1", PROD: "2"}
+    claimed = found.claims([(case("here"), [SETTINGS]), (case("there", PROD), [SETTINGS])])
+    assert {k.cluster: c.case.name for k, c in claimed.items()} == {IN_CLUSTER: "here", PROD: "there"}
+
+
+def test_an_object_is_claimed_in_its_namespace_or_else_in_the_applications() -> None:
+    api = FakeApi(ConfigMap=[])
+    objects = [SETTINGS, manifest("ConfigMap", "other", namespace="db"), manifest("Namespace", "db", namespace="x"),
+               manifest("Lamp", "lamp")]  # fmt: skip
+    found = clusters(api).claims([(case("web"), objects)])
+    assert [(k.title) for k in found] == [
+        "ConfigMap web/settings",
+        "ConfigMap db/other",
+        "Namespace db",
+        "Lamp web/lamp",
+    ]
+
+
+def test_hooks_are_made_anew_with_each_sync_and_claimed_by_nobody() -> None:
+    hook = manifest("ConfigMap", "hook", annotations={"argocd.argoproj.io/hook": "PreSync"})
+    assert clusters(FakeApi(ConfigMap=[])).claims([(case("web"), [hook])]) == {}
+
+
+def test_of_two_that_claim_one_object_the_first_is_told() -> None:
+    found = clusters(FakeApi(ConfigMap=[])).claims([(case("one"), [SETTINGS]), (case("two"), [SETTINGS])])
+    assert [c.case.name for c in found.values()] == ["one"]

@@ -1,0 +1,324 @@
+"""upgrade, with phases that answer as they are told: who is asked in which, and what comes out of three answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+from stage_support import Answers, make_context, make_plan
+
+from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.changes.values import ApplicationChange, ChangeKind, Comparison, Radius
+from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.model import Case, Destination, Finding, Moment, Outcome, Severity, StageResult
+from pytest_gitops.repository.discovery import case_of
+from pytest_gitops.stages import crossing, upgrade
+from pytest_gitops.stages.context import Context
+from pytest_gitops.stages.inventory import Clusters, Key
+
+PHASES = ("base", "head", "rollback")
+
+
+def case(name: str, *, parent: str = "") -> Case:
+    manifest = {"metadata": {"name": name}, "spec": {"destination": {"namespace": name}}}
+    more: dict[str, Any] = {"parent": f"argocd/{parent}", "parent_kind": "Application"} if parent else {}
+    return case_of(manifest, control="argocd", file=f"{name}.yaml", line=1, **more)
+
+
+@dataclass
+class FakeApi:
+    """Applications by path; deletes what it is told to, unless a finalizer holds it."""
+
+    applications: dict[str, dict[str, Any]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+    deleted: list[str] = field(default_factory=list)
+
+    def get(self, path: str) -> dict[str, Any]:
+        if path.endswith("/applications"):
+            return {"items": list(self.applications.values())}
+        name = path.rpartition("/")[2]
+        if name not in self.applications:
+            raise ApiError("gone", status=404, reason="NotFound")
+        return self.applications[name]
+
+    def delete(self, path: str) -> None:
+        name = path.rpartition("/")[2]
+        self.deleted.append(name)
+        if name not in self.held:
+            self.applications.pop(name, None)
+
+    def is_namespaced(self, version: str, kind: str) -> bool:
+        return True
+
+
+@dataclass
+class FakeGround:
+    api: FakeApi
+    moves: list[str] = field(default_factory=list)
+    destinations: Mapping[str, Any] = field(default_factory=lambda: {"https://prod:6443": FakeApi()})
+
+    def start(self) -> None:
+        self.moves.append("start")
+
+    def move(self, *, to_head: bool) -> None:
+        self.moves.append("head" if to_head else "base")
+
+    def close(self) -> None:
+        self.moves.append("close")
+
+
+class Stage:
+    """One run of the stage over `base` and `head`; `says` maps (phase, name) to a code, "!" before it an error."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        base: Sequence[Case],
+        head: Sequence[Case],
+        says: Mapping[tuple[str, str], str] | None = None,
+        live: Sequence[Mapping[Key, str]] = ({}, {}),
+        objects: tuple[Mapping[str, Sequence[Any]], Mapping[str, Sequence[Any]]] = ({}, {}),
+        held: Sequence[str] = (),
+        stops_in: str = "",
+    ) -> None:
+        self.asked: dict[str, list[str]] = {}
+        self.created: list[list[str]] = []
+        self.refreshed: list[str] = []
+        self.terminated: list[str] = []
+        said, phases, inventories = says or {}, iter(PHASES), iter(live)
+        api = FakeApi(
+            {c.name: {"metadata": {"name": c.name, "namespace": "argocd", "finalizers": ["f"]}} for c in base}
+        )
+        api.held = set(held)
+        self.ground = FakeGround(api)
+        stage = self
+
+        class FakeDrive:
+            def __init__(
+                self,
+                context: Context,
+                cases: Sequence[Case],
+                publish: Any,
+                *,
+                stage: str,
+                begin: Any,
+                again: bool,
+            ) -> None:
+                self.context, self.cases, self.publish, self.begin = context, cases, publish, begin
+                self.again = again
+
+            def run(self) -> None:
+                phase = next(phases)
+                assert self.again is (phase != "base")
+                stage.asked[phase] = [c.name for c in self.cases]
+                self.begin(lambda *_: None)
+                if phase == stops_in:
+                    self.context.stopping.set()
+                    return
+                for each in self.cases:
+                    self.context.timelines[each.id] = [Moment(at=1, sync="Synced", health="Healthy")] * 99
+                    self.publish(each, answer(each, said.get((phase, each.name), "")))
+
+        class FakeApplications:
+            def __init__(self, api: Any) -> None:
+                pass
+
+            def create(self, cases: Sequence[Case], failed: Callable[[Case, Exception], None]) -> None:
+                stage.created.append([c.name for c in cases])
+
+            def refresh(self, application: Mapping[str, Any]) -> None:
+                stage.refreshed.append(application["metadata"]["name"])
+
+            def terminate(self, application: Mapping[str, Any]) -> None:
+                stage.terminated.append(application["metadata"]["name"])
+
+        monkeypatch.setattr(upgrade, "Drive", FakeDrive)
+        monkeypatch.setattr(upgrade, "Applications", FakeApplications)
+        monkeypatch.setattr(upgrade, "GOING", 0.0)
+        monkeypatch.setattr(Clusters, "live", lambda *_: next(inventories, live[-1]))
+        self.context = make_context()
+        old = self.context.base = make_context()
+        old.stopping = self.context.stopping  # the engine has one
+        old.plan = make_plan(base)
+        known = {c.key: c for c in base}
+        here = {c.key for c in head}
+        removed = tuple(c for c in base if c.key not in here)
+        self.context.plan = make_plan(head, removed=removed)
+        for side, cases, rendered in ((old, base, objects[0]), (self.context, head, objects[1])):
+            side.renders = {c.id: Rendered(objects=tuple(rendered.get(c.name, ()))) for c in cases}
+        changes = [
+            ApplicationChange(
+                kind=ChangeKind.CHANGED if c.key in known else ChangeKind.ADDED, old=known.get(c.key), new=c
+            )
+            for c in head
+        ]
+        changes += [ApplicationChange(kind=ChangeKind.REMOVED, old=c, new=None) for c in removed]
+        radius = Radius(applications=(), namespaces=(), clusters=())
+        self.context.comparison = Comparison(applications=tuple(changes), images=(), radius=radius)
+        self.context.upgrade_ground = lambda: cast(Any, self.ground)
+        self.answers = Answers()
+        upgrade.run(self.context, [*head, *removed], self.answers)
+
+    def of(self, name: str) -> StageResult:
+        return self.answers.of(f"argocd/{name}")
+
+
+def answer(case: Case, code: str) -> StageResult:
+    if not code:
+        return StageResult(stage="upgrade", outcome=Outcome.PASSED)
+    if code.startswith("!"):
+        return StageResult(stage="upgrade", outcome=Outcome.ERROR, code=code[1:], message="ours")
+    finding = Finding(
+        rule=code,
+        severity=Severity.ERROR,
+        message="it is immutable",
+        file=case.file,
+        line=1,
+        resource="ConfigMap x/x",
+    )
+    return StageResult(
+        stage="upgrade", outcome=Outcome.FAILED, code=code, message=f"{code} of Argo CD", findings=(finding,)
+    )
+
+
+def test_without_a_base_it_is_not_asked() -> None:
+    answers, web = Answers(), case("web")
+    context = make_context()
+    context.plan = make_plan([web])
+    upgrade.run(context, [web], answers)
+    assert (answers.of("argocd/web").outcome, answers.of("argocd/web").code) == (Outcome.SKIPPED, "no-base")
+
+
+def test_forth_and_back_and_green(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, [case("web")], [case("web")])
+    result = stage.of("web")
+    assert (result.outcome, result.code, result.message) == (Outcome.PASSED, "", "")
+    assert stage.ground.moves == ["start", "head", "base", "close"]
+    assert stage.refreshed == ["web", "web"]
+    assert stage.terminated == ["web"]  # only whoever goes back ends what is running
+    assert [result.evidence[p]["outcome"] for p in PHASES] == ["passed"] * 3
+    assert [len(result.evidence[p]["timeline"]) for p in PHASES] == [crossing.MOMENTS] * 3
+
+
+def test_what_is_broken_at_base_is_no_fault_of_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [case("web"), case("db")]
+    stage = Stage(monkeypatch, both, both, {("base", "web"): "sync-failed"})
+    result = stage.of("web")
+    assert (result.outcome, result.code) == (Outcome.SKIPPED, "base-broken")
+    assert "sync-failed of Argo CD" in result.message
+    assert stage.asked == {"base": ["web", "db"], "head": ["db"], "rollback": ["db"]}
+    assert stage.of("db").outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_could_not_be_judged_is_an_error(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
+    stage = Stage(monkeypatch, [case("web")], [case("web")], {(phase, "web"): "!not-reconciled"})
+    assert (stage.of("web").outcome, stage.of("web").code) == (Outcome.ERROR, "not-reconciled")
+
+
+def test_an_upgrade_that_fails_says_from_where_to_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, [case("web")], [case("web")], {("head", "web"): "sync-failed"})
+    result = stage.of("web")
+    assert (result.outcome, result.code) == (Outcome.FAILED, "sync-failed")
+    assert "upgrade  from 4444444, where it was Synced and Healthy, to 4444444" in result.message
+    assert result.evidence["rollback"]["outcome"] == "passed"
+
+
+def test_a_way_back_that_fails_has_a_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, [case("web")], [case("web")], {("rollback", "web"): "sync-failed"})
+    result = stage.of("web")
+    assert (result.outcome, result.code) == (Outcome.FAILED, "rollback-failed")
+    (finding,) = result.findings
+    assert (finding.rule, finding.resource) == ("rollback-failed", "ConfigMap x/x")
+    assert "the upgrade works, and going back does not: it is immutable" in finding.message
+
+
+def test_after_an_upgrade_that_failed_the_way_back_is_evidence_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = {("head", "web"): "sync-failed", ("rollback", "web"): "never-healthy"}
+    result = Stage(monkeypatch, [case("web")], [case("web")], says).of("web")
+    assert [f.rule for f in result.findings] == ["sync-failed"]
+    assert result.evidence["rollback"]["code"] == "never-healthy"
+
+
+def test_a_removed_root_is_deleted_once_head_has_settled_and_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch, [case("web"), case("old")], [case("web")])
+    assert stage.ground.api.deleted == ["old"]
+    assert stage.asked == {"base": ["web", "old"], "head": ["web"], "rollback": ["web", "old"]}
+    assert stage.created == [["web", "old"], ["web"], ["web", "old"]]
+    assert stage.of("old").outcome is Outcome.PASSED
+
+
+def test_a_removed_child_is_left_to_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = case("root")
+    stage = Stage(monkeypatch, [parent, case("old", parent="root")], [parent])
+    assert stage.ground.api.deleted == []
+
+
+def test_a_removed_root_that_does_not_go_says_what_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, [case("old")], [], held=["old"])
+    result = stage.of("old")
+    assert (result.outcome, result.code) == (Outcome.FAILED, "not-deleted")
+    assert "held by f" in result.message
+
+
+def test_what_head_brings_is_judged_there_and_deleted_on_the_way_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch, [], [case("new")])
+    assert stage.asked == {"base": [], "head": ["new"], "rollback": []}
+    assert stage.ground.api.deleted == ["new"]
+    assert stage.of("new").outcome is Outcome.PASSED
+
+
+SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
+KEY = Key("https://kubernetes.default.svc", "", "ConfigMap", "old", "settings")
+
+
+@pytest.mark.parametrize(
+    ("phase", "moves"), [("base", []), ("head", ["head"]), ("rollback", ["head", "base"])]
+)
+def test_a_run_that_is_over_is_not_gone_on_with(
+    monkeypatch: pytest.MonkeyPatch, phase: str, moves: Sequence[str]
+) -> None:
+    stage = Stage(monkeypatch, [case("web"), case("old")], [case("web")], stops_in=phase)
+    assert stage.ground.moves == ["start", *moves, "close"]
+    assert stage.ground.api.deleted == (["old"] if phase == "rollback" else [])
+    assert stage.answers.given == []
+
+
+def test_what_stays_on_a_cluster_that_its_application_leaves_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, new = (
+        case("old"),
+        replace(case("old"), destination=Destination(server="https://prod:6443", namespace="old")),
+    )
+    rendered = {"old": [SETTINGS]}
+    stage = Stage(monkeypatch, [old], [new], live=({KEY: "1"}, {KEY: "1"}), objects=(rendered, rendered))
+    assert (stage.of("old").outcome, stage.of("old").code) == (Outcome.FAILED, "orphaned-object")
+
+
+@pytest.mark.parametrize("said", ["", "shared-resource"])
+def test_a_root_of_another_name_owns_what_the_one_that_nobody_deletes_owns(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    new = replace(case("new"), destination=Destination(namespace="old"))
+    rendered = ({"old": [SETTINGS]}, {"new": [SETTINGS]})
+    says = {("head", "new"): said}
+    stage = Stage(monkeypatch, [case("old")], [new], says, live=({KEY: "1"}, {KEY: "1"}), objects=rendered)
+    assert (stage.of("new").outcome, stage.of("new").code) == (Outcome.FAILED, "shared-resource")
+    assert len(stage.of("new").findings) == 1  # Argo CD's own word goes first
+
+
+def test_what_a_removed_application_without_a_finalizer_leaves_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live = {KEY: "1"}
+    stage = Stage(monkeypatch, [case("old")], [], live=(live, live), objects=({"old": [SETTINGS]}, {}))
+    result = stage.of("old")
+    assert (result.outcome, result.code) == (Outcome.FAILED, "orphaned-object")
+    assert "ConfigMap old/settings" in result.message
