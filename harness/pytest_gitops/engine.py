@@ -146,7 +146,9 @@ class Engine:
             context.unexpanded |= {key: g.error for key, g in made.items() if g.error}
             return made
 
-        return Planner(declarations=side.declarations, render=rendering, generate=generate, reads=context.reads)
+        return Planner(
+            declarations=side.declarations, render=rendering, generate=generate, reads=context.reads
+        )
 
     def _not_expanded(self, declared: Declared) -> Finding:
         """What could not be checked is said, and fails where that is asked for."""

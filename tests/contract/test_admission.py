@@ -435,6 +435,15 @@ def test_what_can_replace_it_is_left_alone(changed: dict[str, Judgement], name: 
     assert changed[name].hits == ()
 
 
+def test_a_slip_in_a_kind_of_kubernetes_is_no_removed_version(judge: Judge) -> None:
+    """What a stable version does not have it never had."""
+    slip = "apiVersion: v1\nkind: ConfigurationMap\nmetadata: {name: slip}\n"
+    gone = "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\nmetadata: {name: gone}\n"
+    said = judge([request("slip", slip), request("gone", gone)])
+    assert (rules(said["slip"]), rules(said["gone"])) == (["unknown-kind"], ["removed-api-version"])
+    assert only(said["slip"]).message.endswith("v1 has no kind ConfigurationMap")
+
+
 def test_a_change_of_what_base_itself_cannot_have_is_told_to_be_open(judge: Judge) -> None:
     """Nobody can say whether head could take the place of something that was never there; that is no pass in silence."""
     broken, fine = workload(spec="replicas: -1"), workload(spec="replicas: 2")

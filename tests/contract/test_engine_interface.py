@@ -19,7 +19,7 @@ from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Outcome
 from pytest_gitops.process import run
 from pytest_gitops.settings import Settings, default_cache, explicit_tools, tool_mirrors
-from pytest_gitops.stages import NAMES
+from pytest_gitops.stages import chosen
 from pytest_gitops.warden import MARK
 
 sys.path.append(str(Path(__file__).parent.parent / "plugin"))
@@ -77,7 +77,7 @@ def settings(tmp_path: Path, runs: Path) -> Settings:
         report=tmp_path / "report",
         cache=default_cache(environ),
         environ=environ,
-        stages=NAMES,
+        stages=chosen(["all"]),
         urls=("https://git.example.com/grid.git",),
         timeout=LIMIT,
         tools=explicit_tools(environ),
@@ -127,20 +127,21 @@ class TestEngine:
         assert handed.read_text() == "for a worker"
         assert engine.hand_over("note.txt", "again").read_text() == "again", "a worker may be replaced"
 
-        pairs = [(c.id, s) for c in plan.cases for s in NAMES]
+        asked = list(chosen(["all"]))
+        pairs = [(c.id, s) for c in plan.cases for s in asked]
         assert engine.wait(*pairs[0], limit=0.01) is None, "nothing was begun"
         engine.begin(Selection(tuple(pairs)))
         assert engine.verdicts.expected >= len(pairs)
         results = {p: engine.wait(*p, limit=LIMIT) for p in pairs}
         assert {(r.stage, r.outcome, r.message) for r in results.values() if r} == {
-            (s, Outcome.PASSED, "") for s in NAMES
+            (s, Outcome.PASSED, "") for s in asked
         }
         assert engine.verdicts.open == 0
         assert engine.wait("none.yaml::argocd/none", "source", limit=0.01) is None
 
         found = engine.finish()
         assert [v.case.id for v in found.verdicts] == [c.id for c in plan.cases]
-        assert all([s.stage for s in v.stages] == list(NAMES) for v in found.verdicts)
+        assert all([s.stage for s in v.stages] == asked for v in found.verdicts)
         assert found.error == ""
         assert not handed.exists()
         assert (run_ids(runs), marked(ids)) == ([], [])

@@ -70,8 +70,10 @@ def publish(served: Hosts, name: str, os: str = "linux") -> str:
     """Publish a tool exactly as its makers do, and return the asset's "host/path"."""
     platform, arch = f"{os}-amd64", "amd64"
     if name.startswith("kube-"):
-        url = f"dl.k8s.io/release/v1.37.2/bin/{os}/{arch}/{name}"
-        content = program("Kubernetes v1.37.2")
+        version = next(part.version for part in locked() if part.name == name)
+        # One program in several versions is a part for each, and one file at its makers'.
+        url = f"dl.k8s.io/release/v{version}/bin/{os}/{arch}/{name.removesuffix('-1-36')}"
+        content = program(f"Kubernetes v{version}")
         sums = {f"{url}.sha256": sha(content)}
     elif name == "etcd":
         base, stem = f"{GITHUB}/etcd-io/etcd/releases/download/v3.6.8", f"etcd-v3.6.8-{platform}"
@@ -139,7 +141,10 @@ def test_every_release_is_had_from_its_official_place(served: Hosts, tmp_path: P
     for tool in found.values():
         assert tool.origin is Origin.RELEASE
         assert tool.path.stat().st_mode & 0o111
-        assert tool.path == tmp_path / "cache" / tool.name / tool.version / "linux-amd64" / tool.name
+        assert (
+            tool.path
+            == tmp_path / "cache" / tool.name / tool.version / "linux-amd64" / tool.name.removesuffix("-1-36")
+        )
     assert not list((tmp_path / "cache" / "partial").iterdir())
     assert not list((tmp_path / "cache" / "tmp").iterdir())
 

@@ -147,6 +147,12 @@ FINDINGS = {
     ("argocd/missing-revision", "missing-revision", "apps/missing-revision.yaml", 8),
     ("argocd/missing-value-file", "missing-value-file", "apps/missing-value-file.yaml", 13),
     ("argocd/no-crd", "sync-failed", "apps/no-crd.yaml", 1),
+    ("argocd/no-crd", "unknown-kind", "no-crd/thing.yaml", 1),
+    (None, "project-any-cluster-resource", "argocd/refused.yaml", 2),
+    (None, "project-any-source", "argocd/refused.yaml", 2),
+    (None, "project-any-cluster-resource", "project.yaml", 1),
+    (None, "project-any-destination", "project.yaml", 1),
+    (None, "project-any-source", "project.yaml", 1),
     ("argocd/no-source", "no-source", "apps/no-source.yaml", 4),
     ("argocd/not-a-chart", "render-failed", "apps/not-a-chart.yaml", 6),
     ("argocd/same-name", "duplicate-name", "apps/same-name-1.yaml", 1),
@@ -176,7 +182,13 @@ GOOD = {
 }
 
 
-WARNINGS = {"application-not-rendered", "file-too-large"}
+WARNINGS = {
+    "application-not-rendered",
+    "file-too-large",
+    "project-any-cluster-resource",
+    "project-any-destination",
+    "project-any-source",
+}
 """What is told and fails nothing."""
 
 

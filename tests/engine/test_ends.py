@@ -174,7 +174,11 @@ def test_an_interruption_in_mid_run_leaves_reports_and_nothing_else(
     assert status == 2, said
     assert "Traceback" not in said
     stages = {s["stage"]: s["outcome"] for s in report(repository)["applications"][0]["stages"]}
-    assert stages == {"source": "passed", "render": "passed", "policy": "passed", "converge": "error"}
+    # What was open is an error; whether `admit` was through by then is nobody's promise.
+    assert stages.pop("admit") in {"passed", "error"}
+    assert stages == {
+        "source": "passed", "render": "passed", "policy": "passed", "converge": "error", "idempotent": "error",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

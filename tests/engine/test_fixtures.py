@@ -62,10 +62,10 @@ def test_what_is_broken_is_red_and_nothing_else(toolbox: dict[str, Path], tmp_pa
         assert breakage["old"] in text, breakage
         file.write_text(text.replace(breakage["old"], breakage["new"], 1), "utf-8")
     run = gitops(commit(folder))
-    red = {
-        (key, stage["stage"], stage["code"])
+    bad = {
+        key: [s for s in application["stages"] if s["outcome"] in {"failed", "error"}]
         for key, application in run.applications.items()
-        for stage in application["stages"]
-        if stage["outcome"] in {"failed", "error"}
     }
+    # What the API server would refuse fails once more where Argo CD tries it.
+    red = {(key, stages[0]["stage"], stages[0]["code"]) for key, stages in bad.items() if stages}
     assert red == {(b["application"], b["stage"], b["code"]) for b in breakages}

@@ -239,8 +239,8 @@ STAGES = {
     "credentials": ("render", "host-unreachable"),
     "lua": ("converge", "comparison-error"),
     "endless-lua": ("converge", "comparison-error"),
-    "bad-secret": ("converge", "sync-failed"),
-    "typed-secret": ("converge", "sync-failed"),
+    "bad-secret": ("admit", "invalid-object"),
+    "typed-secret": ("admit", "invalid-object"),
 }
 """What becomes of each: where it fails, and its code; None where it is as good as any."""
 
@@ -432,8 +432,9 @@ def test_a_policy_of_the_pull_request_asks_nobody(
         },
     )
     run = gitops(commit(folder), "--gitops-cluster=none", environ={"AWS_SECRET_ACCESS_KEY": CANARY})
-    assert run.status == 4, run.output
-    assert "evil.rego:6: the policy does not compile" in run.output
+    assert run.status == 1, run.output
+    assert "rules/evil.rego:6: the policy does not compile" in run.output
+    assert "rules/evil.rego::policy-not-compiling:6" in run.output
     assert "Traceback" not in run.output
     assert CANARY not in run.output
 

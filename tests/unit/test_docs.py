@@ -258,7 +258,15 @@ def codes() -> frozenset[str]:
     stages = all_stages()
     before = {need for stage in stages for need in with_needs(stage.name, stages)}
     found |= {f"needs-{need}" for need in before}
-    return frozenset(found | set(BLOCKING.values()) | {EXPIRED, UNUSED, "never-healthy"} | {*admission.CODES, *Trouble, UNKNOWN}) - INNER
+    return (
+        frozenset(
+            found
+            | set(BLOCKING.values())
+            | {EXPIRED, UNUSED, "never-healthy"}
+            | {*admission.CODES, *Trouble, UNKNOWN}
+        )
+        - INNER
+    )
 
 
 def told_codes() -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,10 @@ APPROVED = {"api-approved.kubernetes.io": "unapproved, a stub of pytest-gitops"}
 """Without such an annotation no definition of a group of *.k8s.io is taken."""
 
 REMOVED = "removed-api-version"
+
+STABLE = re.compile(r"(?:[^/]+/)?v\d+")
+"""A version that Kubernetes never takes kinds out of (Kubernetes deprecation policy, rule 4a): one that is not there
+never was."""
 
 Kind = tuple[str, str]
 
@@ -78,7 +83,16 @@ class Definitions:
         itself had it."""
         version, kind = _version_kind(item)
         elsewhere = self._kinds.elsewhere(version, kind)
-        if elsewhere or item.kind[0] in self._kinds.builtin:
+        builtin = item.kind[0] in self._kinds.builtin
+        if builtin and not elsewhere and STABLE.fullmatch(version):
+            yield item.hit(
+                "unknown-kind",
+                Severity.ERROR,
+                f"{version} has no kind {kind}",
+                help_="correct `kind`, or `apiVersion`; `kubectl api-resources` lists what there is",
+            )
+            return
+        if elsewhere or builtin:
             yield item.hit(
                 REMOVED,
                 Severity.ERROR,

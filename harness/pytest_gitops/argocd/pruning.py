@@ -54,7 +54,11 @@ def forgets_failure(application: Mapping[str, Any]) -> Mapping[str, Any]:
     status = application.get("status") or {}
     state = status.get("operationState") or {}
     tried = _revisions(state.get("syncResult") or {})
-    if state.get("phase") not in {"Failed", "Error"} or not any(tried) or tried == _revisions(status.get("sync") or {}):
+    if (
+        state.get("phase") not in {"Failed", "Error"}
+        or not any(tried)
+        or tried == _revisions(status.get("sync") or {})
+    ):
         return application
     return {**application, "status": {k: v for k, v in status.items() if k != "operationState"}}
 

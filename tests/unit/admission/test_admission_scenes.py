@@ -102,7 +102,9 @@ def test_what_another_application_of_the_cluster_brings_is_there() -> None:
     assert [hit.rule for _, hit in missing(items(*mine), scene.spaces).hits] == ["runtime-class-missing"]
     assert missing(items(*mine), scene.spaces).accounts == ()
     mine[1] = request(ACCOUNT, id="b", cluster="other")
-    assert [body["metadata"]["name"] for _, body in missing(items(*mine), scene.spaces).accounts] == ["builder"]
+    assert [body["metadata"]["name"] for _, body in missing(items(*mine), scene.spaces).accounts] == [
+        "builder"
+    ]
 
 
 @pytest.mark.parametrize("name", ["default", "''", "~"])

@@ -23,7 +23,9 @@ def test_warnings_are_read_from_their_headers(headers: list[str], texts: tuple[s
     assert warnings_of(headers) == texts
 
 
-@pytest.mark.parametrize(("status", "refused"), [(0, False), (400, True), (422, True), (500, False), (503, False)])
+@pytest.mark.parametrize(
+    ("status", "refused"), [(0, False), (400, True), (422, True), (500, False), (503, False)]
+)
 def test_only_the_servers_own_no_is_the_repositorys_fault(status: int, refused: bool) -> None:
     """A server that is out of reach or in trouble has said nothing about what it was given."""
     assert ApiError("no", status=status, reason="x").refused is refused
