@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +16,12 @@ from runs import ROOT, Outcome, commit, gitops, write
 from pytest_gitops.settings import default_cache, explicit_tools, tool_mirrors
 
 pytest_plugins = ["pytester"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts us in the background makes us deaf to Ctrl-C, and with us every child: what is tested
+    # is what becomes of it.
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)

@@ -225,7 +225,8 @@ class Engine:
         except Exception as error:
             log.exception("%s failed", stage.name)
             self._unanswered(stage, ready, EngineError(f"{stage.name}: an error of ours: {error!r}"))
-        self._ground.mark(stage.name)
+        if asked:
+            self._ground.mark(stage.name)
 
     def _unanswered(self, stage: Stage, cases: Sequence[Case], error: GitOpsError) -> None:
         code = "tool-died" if error is self._failure else "engine-error"
