@@ -20,6 +20,7 @@ LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "warden": set(),
     "confine": set(),
+    "keeping": set(),
     "ports": set(),
     "redaction": set(),
     "waiting": {"errors"},
@@ -33,7 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "world": {"errors", "process", "waiting"},
     "clusters": {"errors", "ports", "process", "waiting", "warden"},
     "report": {"errors", "model"},
-    "repository": {"errors", "model", "process", "settings", "world"},
+    "repository": {"errors", "keeping", "model", "process", "settings", "world"},
     "rego": {"errors", "model", "process", "repository"},
     "configuration": {"errors", "expectations", "repository", "settings", "waivers"},
     "listing": {"model", "repository", "settings"},
@@ -42,7 +43,7 @@ LAYERS: dict[str, set[str]] = {
     "planner": {"model", "plan", "repository"},
     "argocd": {"clusters", "confine", "errors", "expectations", "model", "plan", "ports", "process", "repository", "waiting"},
     "admission": {"clusters", "errors", "model", "process", "repository", "settings", "tools", "waiting"},
-    "renders": {"argocd", "model", "repository"},
+    "renders": {"argocd", "keeping", "model", "repository"},
     # what they answer together
     "stages": {
         "admission",         "argocd", "changes", "clusters", "errors", "expectations", "model", "plan", "rego", "repository", "settings", "waiting", "waivers", "world",

@@ -290,11 +290,19 @@ class Comparison:
     images: tuple[ImageChange, ...]
     radius: Radius
     notes: tuple[Note, ...] = ()
+    _by_id: Mapping[str, ApplicationChange] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_id: dict[str, ApplicationChange] = {}
+        for each in self.applications:
+            for case in (each.new, each.old):
+                if case is not None:
+                    by_id.setdefault(case.id, each)
+        object.__setattr__(self, "_by_id", by_id)
 
     def of(self, case: Case) -> ApplicationChange | None:
         """What becomes of `case`, a case of either side."""
-        sides = ((a, c) for a in self.applications for c in (a.new, a.old) if c is not None)
-        return next((a for a, c in sides if c.id == case.id), None)
+        return self._by_id.get(case.id)
 
     def to_dict(self, redact: Redact = as_it_is) -> dict[str, Any]:
         """The top-level `changes` of report.json; each Application's own part is `ApplicationChange.to_dict`."""

@@ -13,8 +13,6 @@ import gzip
 import hashlib
 import json
 import os
-import stat
-import tempfile
 import threading
 import zlib
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.keeping import is_private, write_whole
 
 FOLDER = "renders"
 
@@ -52,7 +51,7 @@ class Store:
         """The render of that key, if it is there and whole."""
         path = self._path(key)
         try:
-            if not _private(self.root):
+            if not is_private(self.root):
                 return None
             with path.open("rb") as file:
                 digest, packed = file.read(32), file.read()
@@ -78,19 +77,10 @@ class Store:
         path = self._path(key)
         with contextlib.suppress(OSError):
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _private(self.root):
+            if not is_private(self.root):
                 return
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            handle, name = tempfile.mkstemp(
-                dir=path.parent, prefix="."
-            )  # for its owner alone, as mkstemp has it
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(hashlib.sha256(key.encode() + packed).digest() + packed)
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_whole(path, hashlib.sha256(key.encode() + packed).digest() + packed)
             with self._lock:
                 self._written += len(packed)
 
@@ -113,16 +103,6 @@ class Store:
 
     def _path(self, key: str) -> Path:
         return self.root / key[:2] / f"{key}{ENDING}"
-
-
-def _private(folder: Path) -> bool:
-    """Whether nobody but us may write or read there: what another could put there would be judged as rendered."""
-    about = folder.lstat()
-    return (
-        stat.S_ISDIR(about.st_mode)
-        and about.st_uid == os.getuid()
-        and not stat.S_IMODE(about.st_mode) & 0o077
-    )
 
 
 def _files(root: Path) -> Iterator[tuple[float, int, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,19 @@ class Checkout:
             target.write_bytes(content)
 
     def manifests(self, paths: Iterable[str], *, where: str) -> list[dict[str, Any]]:
-        """The manifests in files and folders of the snapshot. Raises ConfigError for a path without any, bad YAML."""
-        found: list[dict[str, Any]] = []
-        for path in paths:
-            clean = _clean(path)
+        """The manifests in files and folders of the snapshot. Raises ConfigError for a path without any, bad YAML.
+
+        Each path is read once: definitions are large, and every cluster of a run is furnished with the same ones.
+        """
+        return [manifest for path in paths for manifest in self._manifests_in(path, where)]
+
+    @cached_property
+    def _manifests(self) -> dict[str, tuple[dict[str, Any], ...]]:
+        return {}
+
+    def _manifests_in(self, path: str, where: str) -> tuple[dict[str, Any], ...]:
+        clean = _clean(path)
+        if clean not in self._manifests:
             wanted = [
                 e.path
                 for e in self.files()
@@ -115,13 +125,15 @@ class Checkout:
             ]
             if not wanted:
                 raise ConfigError(f"expected manifests in {path!r}, saw none in the repository", where=where)
+            found: list[dict[str, Any]] = []
             for name, content in sorted(self.snapshot.read_many(wanted).items()):
                 try:
                     documents = parse(content)
                 except ManifestError as error:
                     raise ConfigError(error.problem, where=f"{name}:{error.line}") from error
                 found += [i.value for d in documents for i in d.items() if isinstance(i.value, dict)]
-        return found
+            self._manifests[clean] = tuple(found)
+        return self._manifests[clean]
 
     def source_hosts(self) -> tuple[str, ...]:
         """The hosts that the repository itself names as sources: in Applications, ApplicationSets, and charts."""

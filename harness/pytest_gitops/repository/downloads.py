@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_gitops.keeping import is_private, write_whole
 
 FOLDER = "downloads"
 
@@ -29,7 +28,7 @@ class Downloads:
     def get(self, url: str) -> bytes | None:
         """The file of that URL, if it is there and whole."""
         with contextlib.suppress(OSError):
-            if _private(self.root):
+            if is_private(self.root):
                 kept = self._path(url).read_bytes()
                 if kept[:32] == _digest(url, kept[32:]):
                     return kept[32:]
@@ -39,17 +38,9 @@ class Downloads:
         """Keep a file."""
         with contextlib.suppress(OSError):
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _private(self.root):
+            if not is_private(self.root):
                 return
-            # For its owner alone, as mkstemp has it.
-            handle, name = tempfile.mkstemp(dir=self.root, prefix=".")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(_digest(url, content) + content)
-                Path(name).replace(self._path(url))
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_whole(self._path(url), _digest(url, content) + content)
 
     def _path(self, url: str) -> Path:
         return self.root / hashlib.sha256(url.encode()).hexdigest()
@@ -57,13 +48,3 @@ class Downloads:
 
 def _digest(url: str, content: bytes) -> bytes:
     return hashlib.sha256(hashlib.sha256(url.encode()).digest() + content).digest()
-
-
-def _private(folder: Path) -> bool:
-    """Whether nobody but us may write or read there: what another could put there would be taken for the web's."""
-    about = folder.lstat()
-    return (
-        stat.S_ISDIR(about.st_mode)
-        and about.st_uid == os.getuid()
-        and not stat.S_IMODE(about.st_mode) & 0o077
-    )

@@ -118,15 +118,17 @@ def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
     """Ask OPA about every Application, every object and every change, in one request."""
     assert context.opa is not None, "policy is not run without OPA"
     began = now()
+    lost = {case.id: why for case in cases if (why := _lost(context, case))}
     for case in cases:
-        if why := _lost(context, case):
-            message = f"not asked: {why}"
+        if case.id in lost:
+            message = f"not asked: {lost[case.id]}"
             publish(
                 case, StageResult(stage=name, outcome=Outcome.SKIPPED, code="not-compared", message=message)
             )
-    cases = [case for case in cases if not _lost(context, case)]
+    cases = [case for case in cases if case.id not in lost]
     around = _surroundings(context) if context.opa.reviews else None
-    asked = [each for case in cases for each in _subjects(context, case, around)]
+    known = _Known.of(context)
+    asked = [each for case in cases for each in _subjects(context, case, known, around)]
     answers = context.opa.judge(
         [each.subject for each in asked], inventories=around.inventories if around else None
     )
@@ -158,15 +160,33 @@ class _Asked:
     gone: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What every case is asked about with: the AppProjects by name, the "namespace/name" of every Application of
+    either side, and base's Applications by it."""
+
+    projects: Mapping[str, Mapping[str, Any]]
+    keys: frozenset[str]
+    before: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, context: Context) -> _Known:
+        changes = context.comparison.applications if context.comparison else ()
+        return cls(
+            projects={str((p.get("metadata") or {}).get("name")): p for p in context.plan.projects},
+            keys=frozenset(c.case.key for c in changes),
+            before={c.old.key: c.old.manifest for c in changes if c.old},
+        )
+
+
 def _lost(context: Context, case: Case) -> str:
     """Why nothing can be asked about a case of base, which head may or may not have still; empty for all others."""
     change = context.comparison.of(case) if context.comparison else None
     return change.unknown if change is not None and change.new is None and change.kind is None else ""
 
 
-def _subjects(context: Context, case: Case, around: Surroundings | None) -> Iterator[_Asked]:
-    projects = {str((p.get("metadata") or {}).get("name")): p for p in context.plan.projects}
-    project = projects.get(case.project)
+def _subjects(context: Context, case: Case, known: _Known, around: Surroundings | None) -> Iterator[_Asked]:
+    project = known.projects.get(case.project)
     change = context.comparison.of(case) if context.comparison else None
     before = {_identity(o.new_object): o for o in change.objects if o.new_object} if change else {}
     if change is None or change.kind is not ChangeKind.REMOVED:
@@ -177,19 +197,15 @@ def _subjects(context: Context, case: Case, around: Surroundings | None) -> Iter
             subject = object_subject(manifest, application=case.manifest, review=review)
             yield _Asked(case=case, subject=subject, manifest=manifest)
     if change is not None:
-        yield from _changes(context, case, change, project, around)
+        yield from _changes(case, change, known, around)
 
 
 def _changes(
-    context: Context,
-    case: Case,
-    change: ApplicationChange,
-    project: Mapping[str, Any] | None,
-    around: Surroundings | None,
+    case: Case, change: ApplicationChange, known: _Known, around: Surroundings | None
 ) -> Iterator[_Asked]:
     """What differs between base and head, the Application's own manifest first. What differs by noise alone is not
     asked about."""
-    assert context.comparison is not None, "changes are asked about with a base only"
+    project = known.projects.get(case.project)
     old = change.old.manifest if change.old else None
     new = change.new.manifest if change.new else None
     if change.fields or change.old is None or change.new is None:
@@ -203,11 +219,9 @@ def _changes(
         )
         subject = change_subject(changed, application=case.manifest, old_application=old, project=project)
         yield _Asked(case=case, subject=subject, gone=new is None)
-    children = {c.case.key for c in context.comparison.applications}
-    applications = {c.old.key: c.old.manifest for c in context.comparison.applications if c.old}
     for each in change.objects:
         # A child is asked about where it is a case of its own.
-        child = each.resource.kind == "Application" and _child(each, case) in children
+        child = each.resource.kind == "Application" and _child(each, case) in known.keys
         if child or each.kind is ChangeKind.UNCHANGED:
             continue
         changed = Changed(
@@ -224,7 +238,7 @@ def _changes(
         subject = change_subject(
             changed,
             application=case.manifest,
-            old_application=applications.get(each.old_application, old),
+            old_application=known.before.get(each.old_application, old),
             project=project,
             review=review,
         )
