@@ -25,7 +25,7 @@ from pytest_gitops.rendering import Rendering
 from pytest_gitops.repository.discovery import Declared, case_of
 from pytest_gitops.settings import Provider, Settings
 from pytest_gitops.side import Side
-from pytest_gitops.stages import OF_REMOVED, all_stages, change, with_needs
+from pytest_gitops.stages import OF_REMOVED, all_stages, before, change, with_needs
 from pytest_gitops.stages.base import Family, Stage
 from pytest_gitops.stages.context import Context
 from pytest_gitops.surveys import survey
@@ -178,18 +178,18 @@ class Engine:
         return self.verdicts.wait(case_id, stage, limit=limit)
 
     def _run(self) -> None:
-        """Each stage in a thread of its own, as soon as the stages that it needs are through."""
+        """Each stage in a thread of its own, as soon as those before it are through."""
         threads: dict[str, threading.Thread] = {}
 
-        def after_needs(stage: Stage) -> None:
-            for need in with_needs(stage.name, self._stages):
-                threads[need].join()
+        def in_turn(stage: Stage) -> None:
+            for each in before(stage.name, self._stages):
+                threads[each].join()
             self._run_stage(stage)
 
         try:
             for stage in self._stages:
                 threads[stage.name] = threading.Thread(
-                    target=after_needs, args=(stage,), name=stage.name, daemon=True
+                    target=in_turn, args=(stage,), name=stage.name, daemon=True
                 )
                 threads[stage.name].start()
             for thread in threads.values():
@@ -242,12 +242,12 @@ class Engine:
             return StageResult(stage=stage.name, outcome=outcome, code=code, message=f"not asked: {why}")
 
         for need in with_needs(stage.name, self._stages):
-            before = self.verdicts.get(case.id, need)
-            if before is not None and before.code == "no-cluster":
+            said = self.verdicts.get(case.id, need)
+            if said is not None and said.code == "no-cluster":
                 break  # which is so of this one too
-            if before is not None and before.outcome is not Outcome.PASSED:
-                outcome = Outcome.ERROR if before.outcome is Outcome.ERROR else Outcome.SKIPPED
-                return result(outcome, f"needs-{need}", f"{need} {before.outcome.value} ({before.code})")
+            if said is not None and said.outcome is not Outcome.PASSED:
+                outcome = Outcome.ERROR if said.outcome is Outcome.ERROR else Outcome.SKIPPED
+                return result(outcome, f"needs-{need}", f"{need} {said.outcome.value} ({said.code})")
         if stage.family is Family.REVIEW:
             return None
         if self.settings.provider is Provider.NONE:
@@ -256,9 +256,9 @@ class Engine:
         for parent in self._context.plan.ancestors(case):
             # One that did not converge may have done all that this one needs of it: to have created it.
             for need in with_needs("converge", self._stages):
-                before = self.verdicts.get(parent.id, need)
-                if before is not None and before.outcome is not Outcome.PASSED:
-                    why = f"{parent.key}, which creates it, failed in {need} ({before.code})"
+                said = self.verdicts.get(parent.id, need)
+                if said is not None and said.outcome is not Outcome.PASSED:
+                    why = f"{parent.key}, which creates it, failed in {need} ({said.code})"
                     return result(Outcome.SKIPPED, "parent-failed", why)
         return None
 

@@ -37,6 +37,9 @@ FAMILIES = {
     "upgrade": Family.VERIFY,
 }
 
+IN_TURN = ("converge", "idempotent", "self-heal", "prune")
+"""Stages that act on one cluster: each begins when those before it are through for all, whatever they said."""
+
 OF_BASE = ("change", "upgrade")
 """Stages that compare: without a base they are asked by name only."""
 
@@ -73,3 +76,11 @@ def with_needs(name: str, stages: Sequence[Stage]) -> tuple[str, ...]:
     for need in by_name[name].needs:
         found += [n for n in (*with_needs(need, stages), need) if n not in found]
     return tuple(found)
+
+
+def before(name: str, stages: Sequence[Stage]) -> tuple[str, ...]:
+    """The stages that must be through, whatever they said, before `name` begins: what it needs, and whose turn on the
+    cluster comes first."""
+    needed = with_needs(name, stages)
+    turn = IN_TURN[: IN_TURN.index(name)] if name in IN_TURN else ()
+    return tuple(s.name for s in stages if s.name in {*needed, *turn})

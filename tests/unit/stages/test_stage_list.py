@@ -9,7 +9,7 @@ import pytest
 
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import REVIEW_STAGES, VERIFY_STAGES, Finding, Outcome, Severity, Waiver
-from pytest_gitops.stages import FAMILIES, NAMES, OF_BASE, all_stages, chosen, with_needs
+from pytest_gitops.stages import FAMILIES, IN_TURN, NAMES, OF_BASE, all_stages, before, chosen, with_needs
 from pytest_gitops.stages.base import Family, judged, told
 
 
@@ -35,6 +35,18 @@ def test_needs_of_needs_are_named_once() -> None:
     graph = {"a": (), "b": ("a",), "c": ("b", "a"), "d": ("c", "b")}
     stages = cast(Any, [SimpleNamespace(name=n, needs=needs) for n, needs in graph.items()])
     assert with_needs("d", stages) == ("a", "b", "c")
+
+
+def test_stages_that_share_a_cluster_take_turns_whatever_was_said() -> None:
+    names = ("render", *IN_TURN, "upgrade")
+    needs = {"converge": ("render",), "upgrade": ("converge",)}
+    stages = cast(
+        Any,
+        [SimpleNamespace(name=n, needs=needs.get(n, ("converge",) if n in IN_TURN else ())) for n in names],
+    )
+    assert before("idempotent", stages) == ("render", "converge")
+    assert before("prune", stages) == ("render", "converge", "idempotent", "self-heal")
+    assert before("upgrade", stages) == ("render", "converge")
 
 
 @pytest.mark.parametrize(
