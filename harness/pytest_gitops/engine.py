@@ -26,7 +26,7 @@ from pytest_gitops.repository.discovery import Declared, case_of
 from pytest_gitops.settings import Provider, Settings
 from pytest_gitops.side import Side
 from pytest_gitops.stages import OF_REMOVED, all_stages, before, change, with_needs
-from pytest_gitops.stages.base import Family, Stage
+from pytest_gitops.stages.base import Answer, Eager, Family, Publish, Stage
 from pytest_gitops.stages.context import Context
 from pytest_gitops.surveys import survey
 from pytest_gitops.upgrading import upgrade_ground
@@ -181,10 +181,17 @@ class Engine:
         """Each stage in a thread of its own, as soon as those before it are through."""
         threads: dict[str, threading.Thread] = {}
 
-        def in_turn(stage: Stage) -> None:
-            for each in before(stage.name, self._stages):
+        def wait_for(names: Sequence[str]) -> None:
+            for each in names:
                 threads[each].join()
-            self._run_stage(stage)
+
+        def in_turn(stage: Stage) -> None:
+            answer = None
+            if isinstance(stage, Eager):
+                wait_for([n for need in stage.ahead_needs for n in (*with_needs(need, self._stages), need)])
+                answer = self._ahead(stage, stage)
+            wait_for(before(stage.name, self._stages))
+            self._run_stage(stage, answer)
 
         try:
             for stage in self._stages:
@@ -197,18 +204,39 @@ class Engine:
         finally:
             self.verdicts.fail_rest(code="not-answered", message="the engine ended without an answer")
 
-    def _run_stage(self, stage: Stage) -> None:
-        context = self._context
-        assert context is not None, "prepare comes before begin"
-        plan = context.plan.by_id
-        gone = context.plan.removed if stage.name in OF_REMOVED else ()
+    def _ahead(self, stage: Stage, eager: Eager) -> Answer | None:
+        """What answers in the place of `stage.run`; None if there is nothing to answer."""
+        assert self._context is not None, "prepare comes before begin"
+        cases = [c for c in self._asked(stage) if self._skip(stage, c) is None]
+        if not cases or self._stopping.is_set():
+            return None
+        try:
+            return eager.ahead(self._context, cases)
+        except Exception as error:
+            failure = error
+
+            def failed(cases: Sequence[Case], publish: Publish) -> None:
+                raise failure
+
+            return failed
+
+    def _asked(self, stage: Stage) -> list[Case]:
+        """The cases of which a verdict of the stage is wanted, or needed."""
+        assert self._context is not None, "prepare comes before begin"
+        plan = self._context.plan.by_id
+        gone = self._context.plan.removed if stage.name in OF_REMOVED else ()
         known = {**plan, **{c.id: c for c in gone}}
         later = [s.name for s in self._stages if stage.name in with_needs(s.name, self._stages)]
         # What a review stage says is needed of every case: an Application that is not selected may have to be created
         # for one that is.
         everyone = later and stage.family is Family.REVIEW
         selected = self._selection.cases(stage.name, *later)
-        asked = list(plan.values()) if everyone else [known[c] for c in selected if c in known]
+        return list(plan.values()) if everyone else [known[c] for c in selected if c in known]
+
+    def _run_stage(self, stage: Stage, answer: Answer | None) -> None:
+        context = self._context
+        assert context is not None, "prepare comes before begin"
+        asked = self._asked(stage)
         ready: list[Case] = []
         for case in asked:
             skipped = self._skip(stage, case)
@@ -216,10 +244,17 @@ class Engine:
                 ready.append(case)
             else:
                 self.verdicts.give(case.id, skipped)
+
+        def publish(case: Case, result: StageResult) -> None:
+            self.verdicts.give(case.id, result)
+
         try:
             if ready and not self._stopping.is_set():
                 self._say(f"{stage.name}: {len(ready)} Applications")
-                stage.run(context, ready, lambda case, result: self.verdicts.give(case.id, result))
+            if answer is not None:
+                answer(ready, publish)
+            elif ready and not self._stopping.is_set():
+                stage.run(context, ready, publish)
         except GitOpsError as error:
             self._unanswered(stage, ready, self._failure or error)
         except Exception as error:

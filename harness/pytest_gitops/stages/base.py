@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.waivers import counts
@@ -43,6 +43,24 @@ class Stage(Protocol):
     def needs(self) -> tuple[str, ...]: ...
 
     def run(self, context: Context, cases: Sequence[Case], publish: Publish) -> None: ...
+
+
+Answer = Callable[[Sequence[Case], Publish], None]
+"""What answers for all the cases that it is given, as `run` of a stage does."""
+
+
+@runtime_checkable
+class Eager(Protocol):
+    """What a stage has as well that can do part of its work beside the stages that it needs.
+
+    `ahead` does it as soon as the stages of `ahead_needs` are through, for all cases that may be asked, and gives no
+    verdict; what it returns is called in place of `run`, always, be it with no case at all.
+    """
+
+    @property
+    def ahead_needs(self) -> tuple[str, ...]: ...
+
+    def ahead(self, context: Context, cases: Sequence[Case]) -> Answer: ...
 
 
 def judged(

@@ -21,7 +21,7 @@ from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import WaitTimeout
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.stages.aftermath import Aftermath, Judge
-from pytest_gitops.stages.base import Family, Publish
+from pytest_gitops.stages.base import Answer, Family, Publish
 from pytest_gitops.stages.crossing import Crossing, Phase
 from pytest_gitops.stages.drive import Drive
 from pytest_gitops.stages.inventory import Claim, Clusters, Key
@@ -34,6 +34,7 @@ name = "upgrade"
 family = Family.VERIFY
 question = "Does base upgrade to head, and go back?"
 needs = ("converge",)
+ahead_needs = ("render",)
 
 GOING = 12.0
 """Seconds that deletions may go on after everything has settled: finalizers, and what the garbage collector does."""
@@ -43,29 +44,48 @@ PARALLEL = 8
 
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
     """Answer for all `cases` together: they settle, move and go back at once."""
+    ahead(context, cases)(cases, publish)
+
+
+def ahead(context: Context, cases: Sequence[Case]) -> Answer:
+    """Let the base of `cases` settle, which says nothing of head yet. Raises EngineError."""
     if context.base is None or context.upgrade_ground is None:
-        message = "not asked: there is no base to upgrade from (--gitops-base)"
-        for case in cases:
-            publish(case, StageResult(stage=name, outcome=Outcome.SKIPPED, code="no-base", message=message))
-        return
+        return _without_a_base
     ground = context.upgrade_ground()
     try:
-        _Upgrade(context, context.base, ground, cases).run(publish)
-    finally:
+        upgrade = _Upgrade(context, context.base, ground, cases)
+        base = upgrade.settled()
+    except BaseException:
         ground.close()
+        raise
+
+    def answer(cases: Sequence[Case], publish: Publish) -> None:
+        try:
+            upgrade.run(cases, base, publish)
+        finally:
+            ground.close()
+
+    return answer
+
+
+def _without_a_base(cases: Sequence[Case], publish: Publish) -> None:
+    message = "not asked: there is no base to upgrade from (--gitops-base)"
+    for case in cases:
+        publish(case, StageResult(stage=name, outcome=Outcome.SKIPPED, code="no-base", message=message))
 
 
 class _Upgrade:
+    """`cases` are all that may be asked; `run` is told which are."""
+
     def __init__(self, context: Context, base: Context, ground: UpgradeGround, cases: Sequence[Case]) -> None:
-        self.context, self.ground, self.cases = context, ground, cases
+        self.context, self.ground = context, ground
         self.applications = Applications(ground.api)
         self.clusters = Clusters(ground.api, ground.destinations)
         self.head, self.base = self._on_ground(context), self._on_ground(base)
-        self.crossing = Crossing(self.base, self.head, waited=GOING)
         self.changes = {c.id: self._change(c) for c in cases}
-        removed = {c.id for c in context.plan.removed}
-        self.stays = [c for c in cases if c.id not in removed]
-        self.removed = [c for c in cases if c.id in removed]
+        gone = {c.id for c in context.plan.removed}
+        self.stays = [c for c in cases if c.id not in gone]
+        self.removed = [c for c in cases if c.id in gone]
         involved = [c.key for c in context.plan.with_ancestors(self.stays)]
         earlier = [
             change.old for change in self.changes.values() if change is not None and change.old is not None
@@ -87,17 +107,26 @@ class _Upgrade:
 
     # ------------------------------------------------------------------ phases
 
-    def run(self, publish: Publish) -> None:
-        base = self._phase(self.base, self.before, self._settle, again=False)
-        if self.context.stopping.is_set():
+    def settled(self) -> Phase:
+        """Base, brought up from nothing."""
+        return self._phase(self.base, self.before, self._settle, again=False)
+
+    def run(self, cases: Sequence[Case], base: Phase, publish: Publish) -> None:
+        """Move what is there at `base` to head and back, and answer for `cases`. What is not asked moves along, as
+        the merge would have it, and is not waited for."""
+        if self.context.stopping.is_set() or not cases:
             return  # whoever stopped the run answers what is open
+        ids = {c.id for c in cases}
+        crossing = self.crossing = Crossing(self.base, self.head, waited=GOING)
         broken = {k for k, r in base.results.items() if r.outcome is not Outcome.PASSED}
-        going = [c for c in self.stays if (old := self._old(c)) is None or old.key not in broken]
-        leaving = [c for c in self.removed if c.key not in broken]
+        going = [
+            c for c in self.stays if c.id in ids and ((old := self._old(c)) is None or old.key not in broken)
+        ]
+        leaving = [c for c in self.removed if c.id in ids and c.key not in broken]
         answered = {c.id for c in (*going, *leaving)}
-        for case in self.cases:
+        for case in cases:
             if case.id not in answered and (old := self._old(case)) is not None:
-                publish(case, self.crossing.broken(old, base))
+                publish(case, crossing.broken(old, base))
         manifests = [m for side in (self.base, self.head) for _, objects in _rendered(side) for m in objects]
         live = self.clusters.live(manifests)
         head = self._phase(self.head, going, lambda refused: self._move(to_head=True, refused=refused))
@@ -114,14 +143,14 @@ class _Upgrade:
             # Argo CD warns of it when it gets to it; that both were there at once is certain before.
             if was is not None and was.case.key in alone:
                 told = after.setdefault(claim.case.key, Aftermath())
-                told.findings.append(self.crossing.double_owner(key.title, claim, was.case))
+                told.findings.append(crossing.double_owner(key.title, claim, was.case))
         olds = [o for c in (*going, *leaving) if (o := self._old(c)) is not None]
         rollback = self._phase(self.base, olds, lambda refused: self._move(to_head=False, refused=refused))
         if self.context.stopping.is_set():
             return
         for case in (*going, *leaving):
             became = after.get(case.key, Aftermath())
-            result = self.crossing.result(
+            result = crossing.result(
                 case, self._old(case), (base, head, rollback), became, held=stuck.get(case.key)
             )
             publish(case, result)

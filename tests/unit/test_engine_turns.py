@@ -1,0 +1,144 @@
+"""Which stage the engine asks when, and of whom: with stages that only write down that they were asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from pytest_gitops.engine import Engine, Selection
+from pytest_gitops.errors import EngineError
+from pytest_gitops.model import Case, Outcome, StageResult
+from pytest_gitops.plan import Plan
+from pytest_gitops.repository.discovery import case_of
+from pytest_gitops.settings import Settings
+from pytest_gitops.stages.base import Answer, Family, Publish
+
+
+def case(name: str) -> Case:
+    return case_of({"metadata": {"name": name}, "spec": {}}, control="argocd", file=f"{name}.yaml", line=1)
+
+
+@dataclass
+class Fake:
+    """A stage; `says` maps an Application's name to an outcome, all others pass."""
+
+    name: str
+    log: list[str]
+    needs: tuple[str, ...] = ()
+    says: dict[str, Outcome] = field(default_factory=dict)
+    family: Family = Family.VERIFY
+    question: str = "?"
+    go_on: threading.Event | None = None
+
+    def run(self, context: Any, cases: Sequence[Case], publish: Publish) -> None:
+        self.log.append(f"{self.name} {','.join(c.name for c in cases)}")
+        if self.go_on is not None:
+            assert self.go_on.wait(10)
+        for each in cases:
+            outcome = self.says.get(each.name, Outcome.PASSED)
+            publish(each, StageResult(stage=self.name, outcome=outcome, code="as-told"))
+
+
+@dataclass
+class Ahead(Fake):
+    """One that begins before its needs are through."""
+
+    ahead_needs: tuple[str, ...] = ()
+    begins: Callable[[], object] = lambda: None
+
+    def ahead(self, context: Any, cases: Sequence[Case]) -> Answer:
+        self.log.append(f"{self.name} begins {','.join(c.name for c in cases)}")
+        self.begins()
+
+        def answer(cases: Sequence[Case], publish: Publish) -> None:
+            self.run(context, cases, publish)
+
+        return answer
+
+
+def run(stages: Sequence[Any], *names: str) -> Engine:
+    engine = Engine(Settings(root=Path(), report=Path(), cache=Path(), environ={}))
+    cases = tuple(case(n) for n in names)
+    plan = Plan(cases=cases, duplicates={}, cycles=frozenset(), projects=(), problems=())
+    engine._context = cast(Any, type("Context", (), {"plan": plan})())
+    engine._stages = tuple(stages)
+    engine.begin(Selection(tuple((c.id, s.name) for c in cases for s in stages)))
+    for each in cases:
+        for stage in stages:
+            assert engine.wait(each.id, stage.name, limit=10) is not None
+    assert engine._worker is not None
+    engine._worker.join(10)
+    return engine
+
+
+def outcome(engine: Engine, name: str, stage: str) -> tuple[Outcome, str]:
+    found = engine.verdicts.get(case(name).id, stage)
+    assert found is not None
+    return found.outcome, found.code
+
+
+def test_a_stage_is_asked_after_what_it_needs_of_those_that_passed() -> None:
+    log: list[str] = []
+    first = Fake("render", log, says={"db": Outcome.FAILED}, family=Family.REVIEW)
+    engine = run([first, Fake("converge", log, needs=("render",))], "web", "db")
+    assert log == ["render web,db", "converge web"]
+    assert outcome(engine, "db", "converge") == (Outcome.SKIPPED, "needs-render")
+
+
+def test_a_turn_on_the_cluster_comes_after_a_stage_that_failed_too() -> None:
+    log: list[str] = []
+    stages = [
+        Fake("converge", log),
+        Fake("idempotent", log, needs=("converge",), says={"web": Outcome.FAILED}),
+        Fake("prune", log, needs=("converge",)),
+    ]
+    engine = run(stages, "web")
+    assert log == ["converge web", "idempotent web", "prune web"]
+    assert outcome(engine, "web", "prune")[0] is Outcome.PASSED
+
+
+def test_what_can_begins_beside_what_it_needs_and_answers_for_those_that_passed() -> None:
+    log: list[str] = []
+    began = threading.Event()
+    stages = [
+        Fake("render", log, says={"bad": Outcome.FAILED}, family=Family.REVIEW),
+        Fake("converge", log, needs=("render",), says={"db": Outcome.FAILED}, go_on=began),
+        Ahead("upgrade", log, needs=("converge",), ahead_needs=("render",), begins=began.set),
+    ]
+    engine = run(stages, "web", "db", "bad")
+    assert log[0] == "render web,db,bad"
+    assert sorted(log[1:3]) == ["converge web,db", "upgrade begins web,db"]
+    assert log[3:] == ["upgrade web"]
+    assert outcome(engine, "db", "upgrade") == (Outcome.SKIPPED, "needs-converge")
+
+
+def test_what_began_is_called_to_its_end_though_nobody_is_left_to_be_asked() -> None:
+    log: list[str] = []
+    began = threading.Event()
+    stages = [
+        Fake("converge", log, says={"web": Outcome.FAILED}, go_on=began),
+        Ahead("upgrade", log, needs=("converge",), begins=began.set),
+    ]
+    run(stages, "web")
+    assert log[-1] == "upgrade "
+
+
+@pytest.mark.parametrize("error", [EngineError("no memory"), RuntimeError("ours")])
+def test_what_cannot_begin_is_an_error_of_those_that_are_asked(error: Exception) -> None:
+    began = threading.Event()
+
+    def fails() -> None:
+        began.set()
+        raise error
+
+    log: list[str] = []
+    engine = run(
+        [Fake("converge", log, go_on=began), Ahead("upgrade", log, needs=("converge",), begins=fails)], "web"
+    )
+    assert outcome(engine, "web", "upgrade") == (Outcome.ERROR, "engine-error")
+    assert outcome(engine, "web", "converge")[0] is Outcome.PASSED
