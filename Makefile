@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # Hundreds of interpreters start: what they import is compiled once.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test unit bench check tools clean
+.PHONY: demo test unit bench soak tools clean
 
 demo: $(VENV)/ready tools
 	cd fixtures/omega-grid && "$(abspath $(BIN))/pytest" --gitops
@@ -23,6 +23,10 @@ unit: $(VENV)/ready
 
 bench: $(VENV)/ready tools
 	cd tests && "$(abspath $(BIN))/python" -m bench
+
+# The fixtures' whole verification, again and again; counts verdicts that differ. RUNS=50 takes more than an hour.
+soak: $(VENV)/ready tools
+	cd tests && "$(abspath $(BIN))/python" -m bench.soak $(RUNS)
 
 tools: $(VENV)/ready
 	$(BIN)/pytest-gitops tools install
