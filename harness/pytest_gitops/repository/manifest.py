@@ -176,7 +176,10 @@ def parse(text: str | bytes) -> tuple[Document, ...]:
         mark = error.problem_mark or error.context_mark
         # What is missing at the end is missed after the last line.
         line = min(mark.line, len(content.splitlines()) - 1) + 1 if mark else 1
-        raise ManifestError(error.problem or "not YAML", line) from error
+        # libyaml has a limit of its own, from 0.2.6 on, which only what is beyond ours comes to.
+        deep = "nesting depth" in (error.problem or "")
+        said = f"nested deeper than {MAX_DEPTH} levels" if deep else error.problem or "not YAML"
+        raise ManifestError(said, line) from error
     except yaml.reader.ReaderError as error:
         at = content[: error.position].count(b"\n") + 1
         raise ManifestError(f"a character YAML does not allow: {error.reason}", at) from error
