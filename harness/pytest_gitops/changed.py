@@ -52,6 +52,12 @@ def survey(context: Context) -> None:
         context.plan = replace(context.plan, changed=choice.reasons)
 
 
+def laws(context: Context) -> tuple[str, ...]:
+    """What differs by which the API server judges other objects, as "Kind namespace/name"."""
+    assert context.base is not None and context.comparison is not None, "there is a base to compare with"
+    return tuple(map(_title, _Survey(context, context.base).laws))
+
+
 class _Survey:
     def __init__(self, context: Context, base: Context) -> None:
         self.head, self.base = context, base
@@ -145,7 +151,7 @@ class _Survey:
                 found.append(f"the configuration's {key} differ: {_some(files)}")
         found += [
             f"{_title(m)}, by which everything is judged, differs"
-            for m in self._laws
+            for m in self.laws
             if m.get("kind") in OF_ALL
         ]
         return tuple(dict.fromkeys(found))
@@ -158,7 +164,7 @@ class _Survey:
         objects = result.objects if isinstance(result, Rendered) else ()
         kinds = {(str(o.get("apiVersion")).rpartition("/")[0], o.get("kind")) for o in objects}
         names = {(o.get("metadata") or {}).get("namespace") for o in objects} | {case.destination.namespace}
-        for law in self._laws:
+        for law in self.laws:
             spec, metadata = law.get("spec") or {}, law.get("metadata") or {}
             if law.get("kind") == DEFINITION:
                 if (spec.get("group"), (spec.get("names") or {}).get("kind")) in kinds:
@@ -169,7 +175,7 @@ class _Survey:
                     yield f"{_title(law)}, by which its objects are judged, differs"
 
     @cached_property
-    def _laws(self) -> tuple[Mapping[str, Any], ...]:
+    def laws(self) -> tuple[Mapping[str, Any], ...]:
         """The objects among all that differs by which the API server judges others: rendered ones, and those in files
         that differ."""
         found: list[Mapping[str, Any]] = []

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_gitops import changed
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import expand, remove_all
 from pytest_gitops.boot import CRD_SECONDS, Ground
@@ -25,7 +24,8 @@ from pytest_gitops.rendering import Rendering
 from pytest_gitops.repository.discovery import Declared, case_of
 from pytest_gitops.settings import Provider, Settings
 from pytest_gitops.side import Side
-from pytest_gitops.stages import OF_REMOVED, all_stages, before, change, with_needs
+from pytest_gitops.sparing import Sparing
+from pytest_gitops.stages import OF_REMOVED, all_stages, before, with_needs
 from pytest_gitops.stages.base import Answer, Eager, Family, Publish, Stage
 from pytest_gitops.stages.context import Context
 from pytest_gitops.surveys import survey
@@ -77,24 +77,27 @@ class Engine:
         try:
             ground.up()
             controllers = _Controllers(ground)
-            base = None
+            context = self._context = self._new_context(ground.head)
+            context.start_controller = controllers.start_applications
+            sparing = None
             if ground.base is not None:
-                base = self._new_context(ground.base)
-                base.plan = self._planner(base, ground.base, controllers).build()
+                base = context.base = self._new_context(ground.base)
+                context.upgrade_ground = lambda: upgrade_ground(ground, context)
+                of_base = self._rendering(base, ground.base)
+                only = self.settings.changed and not self.settings.strict
+                sparing = Sparing(of_base, self._rendering(context, ground.head), on=only)
+                base.plan = self._planner(of_base, ground.base, controllers).build()
                 controllers.forget()
                 ground.mark("base")
-            context = self._context = self._new_context(ground.head)
-            context.base = base
-            context.start_controller = controllers.start_applications
-            if base is not None:
-                context.upgrade_ground = lambda: upgrade_ground(ground, context)
-            context.plan = self._planner(context, ground.head, controllers).build()
-            if base is not None:
-                change.survey(context)
+            else:
+                self._rendering(context, ground.head)
+            context.plan = self._planner(self._renderings[-1], ground.head, controllers).build()
+            if sparing is not None:
+                sparing.compare()
             self.verdicts.hidden = secrets_of(context)
             context.plan = survey(context, ground, hidden=self.verdicts.hidden)
-            if base is not None:
-                changed.survey(context)
+            if sparing is not None:
+                sparing.select()
             plan = context.plan
             ground.connect(plan.cases)
         except GitOpsError as error:
@@ -129,10 +132,14 @@ class Engine:
             context.documents.setdefault(case.id, declared.document)
         return context
 
-    def _planner(self, context: Context, side: Side, controllers: _Controllers) -> Planner:
-        ground, control = self._ground, context.control
-        rendering = Rendering(context, side, ground, earlier=self._renderings, say=self._say)
+    def _rendering(self, context: Context, side: Side) -> Rendering:
+        rendering = Rendering(context, side, self._ground, earlier=self._renderings, say=self._say)
         self._renderings = [*self._renderings, rendering]
+        return rendering
+
+    def _planner(self, rendering: Rendering, side: Side, controllers: _Controllers) -> Planner:
+        ground, context = self._ground, rendering.context
+        control = context.control
 
         def generate(sets: Sequence[Declared]) -> Mapping[str, Generated]:
             if ground.api is None:
@@ -231,7 +238,9 @@ class Engine:
         # for one that is.
         everyone = later and stage.family is Family.REVIEW
         selected = self._selection.cases(stage.name, *later)
-        return list(plan.values()) if everyone else [known[c] for c in selected if c in known]
+        if everyone:
+            return [case for key, case in plan.items() if key not in context.spared]
+        return [known[c] for c in selected if c in known]
 
     def _run_stage(self, stage: Stage, answer: Answer | None) -> None:
         context = self._context

@@ -159,9 +159,9 @@ class _Walk:
             step = self._pending.popleft()
             folders: Sequence[str] | None = None
             for each in self.rendered.get(_version(step.case), ()):
-                kind, metadata = str(each.get("kind", "")), each.get("metadata") or {}
-                if not str(each.get("apiVersion", "")).startswith("argoproj.io/") or kind not in OURS:
+                if not creates(each):
                     continue
+                kind, metadata = str(each["kind"]), each.get("metadata") or {}
                 if wrong := wrong_name(kind, metadata):
                     message = f"rendered by Application {step.case.key}: {wrong.message}"
                     self._problem(step.case, wrong.rule, message, wrong.help)
@@ -281,6 +281,11 @@ class _Walk:
             rule=rule, severity=Severity.ERROR, message=message, file=at.file, line=at.line, help=help_
         )
         self._problems.append(Problem(file=at.file, finding=finding))
+
+
+def creates(manifest: Mapping[str, Any]) -> bool:
+    """Whether a rendered object is one of Argo CD's own, of which a plan is made."""
+    return str(manifest.get("apiVersion", "")).startswith("argoproj.io/") and manifest.get("kind") in OURS
 
 
 def _version(case: Case) -> Version:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,7 +24,10 @@ DECISIVE = ("argocd", "helm", "kustomize")
 
 
 class Rendering:
-    """One side's. `earlier` are those of other sides, whose renders are taken over; `say` is told what is done."""
+    """One side's. `earlier` are those of other sides, whose renders are taken over; `say` is told what is done.
+    `spare` says of each of some cases whether it need not be rendered now; those are in the context's `spared`."""
+
+    spare: Callable[[Sequence[Case]], Sequence[bool]] | None = None
 
     def __init__(
         self,
@@ -34,7 +38,7 @@ class Rendering:
         earlier: Sequence[Rendering] = (),
         say: Callable[[str], None],
     ) -> None:
-        self._context, self._say, settings = context, say, context.settings
+        self.context, self._say, settings = context, say, context.settings
         options = from_config_map(context.argocd_cm, credentials=side.credentials)
         self._repo_server = RepoServer(side.argocd.repo_server, control=context.control, options=options)
         self._versions = api_versions(ground.api) if ground.api else ()
@@ -51,19 +55,38 @@ class Rendering:
                 charts=[(c.url, c.path) for c in settings.charts],
             ),
             ask=lambda case: self._ask(case, fresh=False),
-            earlier={key: r for each in earlier for key, r in each._renderer.rendered.items()},
+            earlier=ChainMap(*(each._renderer.rendered for each in earlier)),
             store=Store(settings.cache / FOLDER) if settings.keep_renders else None,
         )
         context.render_again = self._ask
 
     def __call__(self, cases: Sequence[Case]) -> list[Objects | None]:
-        """What each of `cases` renders to, None where it does not. Raises EngineError if nobody answers."""
+        """What each of `cases` renders to, None where it does not, or is spared. Raises EngineError if nobody
+        answers."""
+        spared = self.spare(cases) if self.spare is not None else [False] * len(cases)
+        for case in (c for c, is_spared in zip(cases, spared, strict=True) if is_spared):
+            self.context.spared.add(case.id)
+            self.context.renders.pop(case.id, None)
+        rest = [c for c, is_spared in zip(cases, spared, strict=True) if not is_spared]
+        rendered = iter(self.render(rest))
+        return [None if is_spared else next(rendered) for is_spared in spared]
+
+    def render(self, cases: Sequence[Case]) -> list[Objects | None]:
+        """The same without sparing any."""
+        if not cases:
+            return []
         self._say(f"rendering {len(cases)} Applications")
+        self.context.spared.difference_update(c.id for c in cases)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="render") as pool:
             return list(pool.map(self._one, cases))
 
+    def key(self, case: Case) -> str | None:
+        """A word for all that the render of `case` depends on, None where that is not known."""
+        inputs = self.context.reader.of(case)
+        return None if inputs.unknown else self._renderer.key(case, inputs)
+
     def _one(self, case: Case) -> Objects | None:
-        context = self._context
+        context = self.context
         findings = context.source_findings[case.id] = source.check(context, case)
         if any(f.counts for f in findings):
             return None

@@ -65,9 +65,12 @@ LAYERS: dict[str, set[str]] = {
     },
     "rendering": {"argocd", "boot", "model", "planner", "renders", "side", "stages", "waiting"},
     "changed": {"argocd", "changes", "model", "repository", "stages", "waivers"},
+    "sparing": {
+        "admission", "argocd", "changed", "changes", "errors", "model", "planner", "rego", "rendering", "repository", "stages",
+    },
     "engine": {
-        "argocd", "boot", "changed", "errors", "model", "outcome", "plan", "planner", "process", "rendering", "repository",
-        "settings", "side", "stages", "surveys", "upgrading", "verdicts", "waiting",
+        "argocd", "boot", "errors", "model", "outcome", "plan", "planner", "process", "rendering", "repository", "settings",
+        "side", "sparing", "stages", "surveys", "upgrading", "verdicts", "waiting",
     },
     # the two ways in; pytest is an adapter
     "plugin": {

@@ -42,12 +42,13 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*)|(\$))")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """What a case reads. `paths` are files and folders with everything below, "" being all; `pinned` says what else
-    decides, such as the commits of other revisions; `unknown` why more may be read, empty where nothing is; `floating`
-    what comes from elsewhere and may be another thing tomorrow."""
+    decides, such as the commits of other revisions; `unknown` why more may be read, empty where nothing is; `elsewhere`
+    what comes from other places, and `floating` what of it may be another thing tomorrow."""
 
     paths: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     unknown: str = ""
+    elsewhere: tuple[str, ...] = ()
     floating: tuple[str, ...] = ()
 
 
@@ -102,12 +103,13 @@ class Reader:
             if commit == self._ours.commit and (leading := self.tree.escaping):
                 # One such link keeps Argo CD from rendering anything.
                 pinned["links that lead out: " + ", ".join(leading)] = None
-        floating = self._elsewhere(found)
+        elsewhere = self._elsewhere(found)
         return Inputs(
             paths=self.tree.reached(found.paths),
             pinned=tuple(pinned),
             unknown="; ".join(found.unknown),
-            floating=floating,
+            elsewhere=tuple(sorted({r.url for r in elsewhere})),
+            floating=tuple(sorted({r.url for r in elsewhere if not r.fixed})),
         )
 
     def digest(self, inputs: Inputs) -> str:
@@ -288,18 +290,18 @@ class Reader:
 
     # ------------------------------------------------------------------ other places
 
-    def _elsewhere(self, found: Reading) -> tuple[str, ...]:
+    def _elsewhere(self, found: Reading) -> list[Remote]:
         """Take the remotes apart: what a folder of ours stands in for is an input, what may be ourselves is unknown,
-        and what can change by itself is returned."""
-        floating = set()
+        and all others are returned."""
+        others = []
         for remote in sorted(found.remotes, key=lambda r: r.url):
             if self._ours.is_meant(remote.url):
                 found.cannot_know(f"it reads this repository by way of {remote.url}")
             near = [c for c in self._charts if serves(c.url, remote.url)]
             found.paths.update(within("", c.path.strip("/")) or "" for c in near)
-            if not remote.fixed and not any(canonical(c.url) == canonical(remote.url) for c in near):
-                floating.add(remote.url)
-        return tuple(sorted(floating))
+            if not any(canonical(c.url) == canonical(remote.url) for c in near):
+                others.append(remote)
+        return others
 
 
 def _sources(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -94,6 +94,10 @@ class Tree:
                 self._contents.update(self._read_many([path]))
         return self._contents.get(path)
 
+    def contents(self, paths: Iterable[str]) -> Mapping[str, bytes]:
+        """The contents of many files at once, as they are wanted only now."""
+        return self._read_many(paths)
+
     def in_module(self, path: str) -> bool:
         """Whether `path` is, or lies in, a submodule."""
         return self._module_of(path) is not None

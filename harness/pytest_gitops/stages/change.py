@@ -71,6 +71,8 @@ def _clusters(context: Context) -> dict[str, str]:
 
 def _rendition(context: Context, case: Case) -> Rendition:
     result = context.renders.get(case.id)
+    if case.id in context.spared:  # whatever it is, it is the same on the other side
+        return Rendition(case=case, objects=())
     if isinstance(result, Rendered):
         return Rendition(case=case, objects=result.objects)
     if result is not None:

@@ -80,6 +80,7 @@ class Context:
     source_findings: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
     renders: dict[str, Rendered | NotRendered] = field(default_factory=dict)
     render_seconds: dict[str, float] = field(default_factory=dict)
+    spared: set[str] = field(default_factory=set)  # cases that need not be rendered: see `sparing`
     applications: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     timelines: dict[str, list[Moment]] = field(default_factory=dict)
     surveyed: dict[str, list[Finding]] = field(default_factory=dict)
