@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_gitops.errors import ConfigError
-from pytest_gitops.model import Finding
+from pytest_gitops.model import Finding, Outcome
 
 RESOURCES = (
     "accounts",
@@ -63,6 +63,19 @@ class Answered:
 
     expectation: Expectation
     finding: Finding | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """An entry of `expectations` in report.json."""
+        asked, found = self.expectation, self.finding
+        return {
+            "title": asked.title,
+            "expect": "allow" if asked.allowed else "deny",
+            "outcome": (Outcome.FAILED if found is not None and found.counts else Outcome.PASSED).value,
+            "code": found.rule if found is not None else None,
+            "waived": found is not None and found.waiver is not None,
+            "file": asked.file or None,
+            "line": asked.line,
+        }
 
 
 def parse(

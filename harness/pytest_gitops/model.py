@@ -336,6 +336,7 @@ class Run:
     """One whole run, as it is reported. `repository` is a title (a URL or a folder's name, never a path of the
     machine); `head` and `base` are {"name": …, "commit": …} or None; `simulated` is what the cluster only pretends;
     `hosts` were refused or out of reach; `changes` is what the pull request does as a whole, None without a base;
+    `expectations` are those of `rbac:`, met or not;
     `hide` takes the values of Secrets out of a text."""
 
     version: str
@@ -354,6 +355,7 @@ class Run:
     hosts: tuple[Mapping[str, Any], ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     changes: Mapping[str, Any] | None = None
+    expectations: tuple[Mapping[str, Any], ...] = ()
     error: str = ""  # why the engine could not judge, when it could not
     hide: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
@@ -395,5 +397,6 @@ class Run:
             },
             "changes": dict(self.changes) if self.changes is not None else None,
             "findings": [f.to_dict() for f in self.findings],
+            "expectations": [dict(e) for e in self.expectations],
             "applications": [v.to_dict() for v in self.verdicts],
         }

@@ -72,6 +72,9 @@ def build_run(
         hosts=tuple(r.to_dict() for r in world.refusals) if world else (),
         timings=dict(ground.timings),
         changes=_changes(context, hidden),
+        expectations=tuple(a.to_dict() for a in context.plan.answered)
+        if context is not None and context.has_plan
+        else (),
         error=error,
         hide=hidden,
     )
@@ -101,7 +104,11 @@ def _changes(context: Context | None, hidden: Hidden) -> dict[str, Any] | None:
     found = comparison.to_dict(lambda value, _: hidden.value(value))
     if not context.has_plan or context.plan.changed is None:
         return found
-    judged = {"changed": len(context.plan.changed), "of": len(context.plan.cases)}
+    judged = {
+        "changed": len(context.plan.changed),
+        "of": len(context.plan.cases),
+        "notRendered": sum(c.id in context.spared for c in context.plan.cases),
+    }
     return {**found, "selection": judged}
 
 

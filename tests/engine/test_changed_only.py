@@ -81,19 +81,46 @@ def first(clone: Path) -> Outcome:
     return gitops(clone, *ARGS, "--gitops-fresh")
 
 
-def test_one_is_judged_and_says_why(first: Outcome) -> None:
+def test_one_is_judged_and_says_why(clone: Path, first: Outcome) -> None:
     assert first.status == 0, first.output
     assert set(first.applications) == {"argocd/one"}
     one = first.applications["argocd/one"]
     assert one["selectedBecause"] == ["it reads values/one.yaml, which differs"]
     assert one["change"] == "changed"
     assert first.report is not None
-    assert first.report["changes"]["selection"] == {"changed": 1, "of": 5}
-    assert "1 of 5 Applications changed since main; the others were left alone" in first.output
+    # The root makes an Application, so it concerns others.
+    assert first.report["changes"]["selection"] == {"changed": 1, "of": 5, "notRendered": 3}
+    told = "1 of 5 Applications changed since main; the others were left alone, 3 of them not rendered"
+    assert told in first.output
+    review = (clone / "gitops-report" / "review.md").read_text("utf-8")
+    assert f"{told}." in review
+    assert "- `argocd/one`: it reads values/one.yaml, which differs" in review
 
 
 def test_what_the_annotation_misses_is_said(first: Outcome) -> None:
     assert ("argocd/one", "generate-paths-miss", "warning", "apps/one.yaml", 3) in first.findings
+
+
+def test_what_is_left_alone_is_rendered_where_it_may_be_concerned(clone: Path) -> None:
+    """The object that the pull request adds is another Application's already."""
+    shared = f"---\n{CONFIG_MAP.replace('name: c', 'name: c, namespace: plain')}"
+    with git.Repo(clone) as repository:
+        repository.git.switch("main", create="sharing")
+        try:
+            write(clone, {"chart/templates/shared.yaml": "{{ if .Values.shared }}" + shared + "{{ end }}"})
+            write(clone, {"values/one.yaml": "a: 1\nshared: true\n"})
+            repository.git.add(all=True)
+            repository.git.commit(quiet=True, message="sharing", env=IDENTITY)
+            outcome = gitops(clone, *ARGS[:-1], "source,render,policy,change")
+        finally:
+            repository.git.switch("change")
+    assert outcome.report is not None
+    assert outcome.report["changes"]["selection"]["notRendered"] == 0
+    found = {f for f in outcome.findings if f[1] == "shared-object"}
+    assert {f[0] for f in found} == {"argocd/plain"}
+    assert outcome.status == 1
+    because = outcome.applications["argocd/plain"]["selectedBecause"]
+    assert because == ["a rule on the repository as a whole finds something in it"]
 
 
 def test_renders_are_bases_where_nothing_differs(clone: Path) -> None:

@@ -118,6 +118,23 @@ def test_what_is_not_met_is_a_finding_of_the_repository(outcome: Outcome) -> Non
     assert "expected allow, saw deny, by settings/argocd-rbac-cm.yaml:1" in review
 
 
+def test_every_expectation_is_in_the_reports(outcome: Outcome) -> None:
+    assert outcome.report is not None
+    said = [(e["line"], e["expect"], e["outcome"], e["code"]) for e in outcome.report["expectations"]]
+    assert said == [
+        (3, "allow", "passed", None),
+        (4, "deny", "passed", None),
+        (5, "allow", "failed", "rbac-expectation"),
+        (6, "deny", "failed", "rbac-subject-unknown"),
+        (7, "deny", "failed", "rbac-not-judged"),
+        (8, "allow", "passed", None),
+    ]
+    assert outcome.report["expectations"][0]["title"] == "role:dev sync applications shop/web"
+    folder = outcome.folder / "gitops-report"
+    assert "**RBAC** 3 of 6 expectations met" in (folder / "review.md").read_text("utf-8")
+    assert "3 of 6 expectations met" in (folder / "index.html").read_text("utf-8")
+
+
 def test_a_policy_that_argo_cd_cannot_read_fails_what_is_expected_of_it(
     toolbox: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -156,6 +156,7 @@ class FakeEngine:
             command=self.settings.command,
             findings=tuple(self._told()),
             verdicts=tuple(self._judged()),
+            expectations=tuple(a.to_dict() for a in self._plan.answered) if self._plan else (),
             error=self._failure,
         )
 

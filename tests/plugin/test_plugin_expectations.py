@@ -50,6 +50,8 @@ def test_an_expectation_passes_or_fails_as_an_item(expecting: Repository, worker
         "pytest-gitops.yaml",
         3,
     )
+    said = {e["line"]: (e["outcome"], e["code"]) for e in expecting.report()["expectations"]}
+    assert said == {2: ("passed", None), 3: ("failed", "rbac-expectation")}
 
 
 def test_an_expectation_is_in_junit(expecting: Repository) -> None:

@@ -94,6 +94,7 @@ def _facts(application: Application) -> Html:
             ),
         ),
         ("Change", change_word(application)),
+        ("Selected because", [el("div", why) for why in application.get("selectedBecause", ())]),
     ]
     told = [[el("dt", name), el("dd", value)] for name, value in facts if value]
     return el("section", el("h3", "Application"), el("dl", told, class_="facts"), class_="part")

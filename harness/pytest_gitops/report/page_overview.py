@@ -16,10 +16,12 @@ from pytest_gitops.report.reading import (
     by_urgency,
     findings_of,
     host_title,
+    is_met,
     is_open,
     key_of,
     state_of,
     unchecked,
+    where,
     worst_first,
 )
 from pytest_gitops.report.text import clip_lines, counted, first_line, joined, one_line, seconds
@@ -39,6 +41,7 @@ def overview(document: Document, anchors: Mapping[int, str]) -> Html:
         pull_request(document, anchors),
         _repository(document),
         _unchecked(document),
+        _expectations(document),
         _hosts(document),
         _run(document),
         id="overview",
@@ -203,6 +206,44 @@ def _unchecked(document: Document) -> Html:
 def _names(keys: tuple[str, ...]) -> str:
     names = [k.partition("/")[2] for k in keys]
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _expectations(document: Document) -> Html | None:
+    said = document["expectations"]
+    if not said:
+        return None
+    met = sum(map(is_met, said))
+    listed = sorted(said, key=lambda e: e["outcome"])
+    rows = [
+        el(
+            "li",
+            mark(State(e["outcome"])),
+            el(
+                "div",
+                el("p", e["title"], ": ", el("b", e["expect"])),
+                el(
+                    "p",
+                    spaced(
+                        code(where(e), class_="place"),
+                        code(e["code"] or "", class_="rule"),
+                        "waived" if e["waived"] else None,
+                    ),
+                    class_="origin",
+                ),
+            ),
+        )
+        for e in listed[:_MOST_ROWS]
+    ]
+    left = len(listed) - _MOST_ROWS
+    return el(
+        "section",
+        el("h3", "RBAC ", el("span", f"{met:,} of {counted(len(said), 'expectation')} met", class_="number")),
+        el("ul", rows, class_="findings"),
+        el("p", f"… and {counted(left, 'more expectation')} in report.json.", class_="quiet")
+        if left > 0
+        else None,
+        class_="part",
+    )
 
 
 def _hosts(document: Document) -> Html | None:

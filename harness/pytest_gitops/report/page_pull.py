@@ -18,6 +18,7 @@ from pytest_gitops.report.reading_changes import (
     is_compared,
     noise,
     not_compared,
+    selection,
     signs,
 )
 from pytest_gitops.report.text import counted, joined, one_line
@@ -32,9 +33,11 @@ def pull_request(document: Document, anchors: Mapping[int, str]) -> Html | None:
         return None
     changes, touched = document["changes"], changed_applications(document)
     counts = changes["counts"]
+    # With --gitops-changed the others are not in the document.
+    total = (changes.get("selection") or {}).get("of", len(document["applications"]))
     told = joined(
         [
-            f"{len(touched)} of {counted(len(document['applications']), 'Application')}",
+            f"{len(touched)} of {counted(total, 'Application')}",
             f"objects {signs(counts)}" if signs(counts) else "",
             noise(counts),
         ],
@@ -44,6 +47,7 @@ def pull_request(document: Document, anchors: Mapping[int, str]) -> Html | None:
     return el(
         "section",
         el("h3", "The pull request changes ", el("span", told, class_="number")),
+        el("p", f"{chosen}.", class_="help") if (chosen := selection(document)) else None,
         _touched(changes["radius"]),
         _rows([_application(a, anchors[id(a)]) for a in touched]),
         _unknown(document, anchors),

@@ -88,6 +88,11 @@ def is_open(finding: FindingDict) -> bool:
     return finding["waiver"] is None
 
 
+def is_met(expectation: Mapping[str, Any]) -> bool:
+    """Whether Argo CD answers as an entry of `rbac:` expects."""
+    return expectation["code"] is None
+
+
 def findings_of(application: Application, family: Family | None = None) -> list[FindingDict]:
     """All findings of the Application's stages, the worst first."""
     return worst_first(f for s in stages_of(application, family) for f in s["findings"])

@@ -47,6 +47,16 @@ def real_changes(application: Application) -> list[Change]:
     return [c for c in application["changes"] if c["change"] != "unchanged"]
 
 
+def selection(document: Document) -> str:
+    """How many were judged, where those that do not differ from base were left alone; empty where all were."""
+    chosen, base = (document["changes"] or {}).get("selection"), document["run"]["base"]
+    if not chosen or not base:
+        return ""
+    told = f"{chosen['changed']} of {counted(chosen['of'], 'Application')} changed since {base['name']}; "
+    unseen = chosen["notRendered"]
+    return f"{told}the others were left alone" + (f", {unseen:,} of them not rendered" if unseen else "")
+
+
 def signs(counts: Mapping[str, int] | None) -> str:
     """How many objects there are of each sign, or empty."""
     return " ".join(f"{sign}{counts[kind]}" for kind, sign in SIGNS.items() if counts[kind]) if counts else ""

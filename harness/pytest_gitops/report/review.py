@@ -21,6 +21,7 @@ from pytest_gitops.report.reading import (
     by_urgency,
     findings_of,
     grouped_findings,
+    is_met,
     is_open,
     key_of,
     stages_of,
@@ -36,13 +37,13 @@ _SEVERITY_MARKS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.I
 
 # Shares of GitHub's limit, in characters; what one part leaves, the later ones have. Their sum is below the limit.
 _ALONE = {
-    "header": 3_500, "applications": 9_000, "causes": 11_000, "errors": 12_000, "warnings": 8_000, "unchecked": 8_000,
-    "hosts": 3_000, "waived": 4_000, "notes": 3_000, "again": 1_500,
+    "header": 3_500, "applications": 9_000, "causes": 10_000, "errors": 11_000, "warnings": 8_000, "unchecked": 8_000,
+    "expectations": 2_000, "hosts": 3_000, "waived": 4_000, "notes": 3_000, "again": 1_500,
 }  # fmt: skip
 _COMPARED = {
-    "header": 3_000, "summary": 3_000, "applications": 7_000, "images": 3_000, "sets": 2_500, "errors": 8_000,
-    "deleted": 6_000, "causes": 6_000, "warnings": 5_000, "unchecked": 3_500, "hosts": 1_500, "diffs": 10_000,
-    "waived": 2_000, "notes": 1_500, "again": 1_500,
+    "header": 3_000, "summary": 3_000, "applications": 7_000, "selected": 1_500, "images": 3_000, "sets": 2_500,
+    "errors": 7_000, "deleted": 5_500, "causes": 5_000, "warnings": 5_000, "unchecked": 3_500, "expectations": 1_500,
+    "hosts": 1_500, "diffs": 10_000, "waived": 2_000, "notes": 1_500, "again": 1_500,
 }  # fmt: skip
 
 
@@ -65,6 +66,7 @@ def render(document: Document) -> str:
     warnings = [s for s in live if s.finding["severity"] == Severity.WARNING]
     notes = [s for s in live if s.finding["severity"] == Severity.INFO]
     if compared:
+        changes.selected(page, document, share=share["selected"])
         changes.images(page, document, share=share["images"])
         changes.sets(page, document, share=share["sets"])
     else:
@@ -83,6 +85,7 @@ def render(document: Document) -> str:
         noun="warning",
     )
     not_checked(page, document, Family.REVIEW, share=share["unchecked"])
+    _expectations(page, document, share=share["expectations"])
     hosts(page, document, share=share["hosts"])
     if compared:
         changes.diffs(page, document, share=share["diffs"])
@@ -121,6 +124,30 @@ def _applications(page: md.Page, document: Document, *, share: int) -> None:
             ],
             by=" ",
         )
+    )
+
+
+def _expectations(page: md.Page, document: Document, *, share: int) -> None:
+    """How many of the expectations of Argo CD's RBAC are met; the finding of one that is not stands above."""
+    said = document["expectations"]
+    met = sum(is_met(e) for e in said)
+    page.items(
+        [
+            joined(
+                [
+                    f"- {MARKS[State(e['outcome'])]} {md.prose(e['title'], 200)}:",
+                    e["expect"],
+                    f"(waived, {md.code(e['code'], 60)})" if e["waived"] else md.code(e["code"] or "", 60),
+                ],
+                by=" ",
+            )
+            for e in sorted(said, key=lambda e: e["outcome"])
+        ],
+        share=share,
+        shown=0,
+        title=f"**RBAC** {met} of {counted(len(said), 'expectation')} met",
+        noun="expectation",
+        reserve=200,
     )
 
 

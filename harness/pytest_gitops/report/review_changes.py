@@ -21,6 +21,7 @@ from pytest_gitops.report.reading_changes import (
     object_facts,
     object_title,
     real_changes,
+    selection,
     shares,
     signs,
 )
@@ -57,6 +58,8 @@ def summary(page: md.Page, document: Document, *, share: int) -> None:
         told = joined(["**No Application changes**", noise(counts)], by=" · ")
     page.add(told)
     page.add(_radius(changes["radius"]))
+    if told := selection(document):
+        page.add(f"{md.prose(told, _NOTE)}.")
     if lost := not_compared(document):
         names = md.cells(lambda k: md.code(k, 80), [key_of(a) for a in lost[:3]])
         more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
@@ -87,6 +90,22 @@ def _radius(radius: dict[str, Any]) -> str:
 
     told = joined([some(radius["namespaces"], "namespace", 6), some(radius["clusters"], "cluster", 4)])
     return f"Touches {told}." if told else ""
+
+
+def selected(page: md.Page, document: Document, *, share: int) -> None:
+    """Why each Application was judged, where only those that change were (`--gitops-changed`)."""
+    page.items(
+        [
+            f"- {md.code(key_of(a), 120)}: {md.prose(joined(a['selectedBecause'], by='; '), 400)}"
+            for a in document["applications"]
+            if a.get("selectedBecause")
+        ],
+        share=share,
+        shown=0,
+        title="",
+        noun="selection reason",
+        reserve=200,
+    )
 
 
 def images(page: md.Page, document: Document, *, share: int) -> None:

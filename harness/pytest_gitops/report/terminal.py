@@ -24,6 +24,7 @@ from pytest_gitops.report.reading_changes import (
     going,
     is_compared,
     not_compared,
+    selection,
     signs,
 )
 from pytest_gitops.report.text import clip, counted, first_line, joined, one_line, seconds
@@ -125,12 +126,8 @@ def _changes(document: Document) -> list[Line]:
 
 
 def _selection(document: Document) -> list[Line]:
-    """How many were judged, where those that do not differ from base were left alone."""
-    chosen, base = (document.get("changes") or {}).get("selection"), document["run"]["base"]
-    if not chosen or not base:
-        return []
-    total = counted(chosen["of"], "Application")
-    return [(f"{chosen['changed']} of {total} changed since {base['name']}; the others were left alone", "")]
+    told = selection(document)
+    return [(told, "")] if told else []
 
 
 def _style(document: Document, broken: Sequence[FindingDict]) -> str:

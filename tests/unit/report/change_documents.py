@@ -246,3 +246,24 @@ def shop() -> Run:
         command="pytest --gitops --gitops-base origin/main --gitops-stages review",
         hide=hidden_of(o for s in (old, new) for r in s.renditions for o in r.objects or ()),
     )
+
+
+BECAUSE = {
+    "shop": ["its manifest differs: spec.syncPolicy", "it reads apps/shop/web.yaml, which differs"],
+    "broken": ["it cannot be told whether it changes: base does not render"],
+}
+
+
+def chosen() -> Run:
+    """The same with `--gitops-changed`: two are judged of forty, and each says why."""
+    run = shop()
+    assert run.changes is not None
+    return replace(
+        run,
+        changes={**run.changes, "selection": {"changed": 2, "of": 40, "notRendered": 27}},
+        verdicts=tuple(
+            replace(v, change={**v.change, "selectedBecause": BECAUSE[v.case.name]})
+            for v in run.verdicts
+            if v.case.name in BECAUSE
+        ),
+    )

@@ -89,6 +89,20 @@ def host(name: str, **other: object) -> dict[str, object]:
     return {"host": name, "port": 443, "reason": "refused", "count": 2, "path": None, "detail": None, **other}
 
 
+def expectation(
+    title: str, expect: str = "allow", *, code: str = "", failed: bool = False, waived: bool = False
+) -> dict[str, object]:
+    return {
+        "title": title,
+        "expect": expect,
+        "outcome": "failed" if failed else "passed",
+        "code": code or None,
+        "waived": waived,
+        "file": "pytest-gitops.yaml",
+        "line": 7,
+    }
+
+
 def settled(at: float) -> tuple[Moment, ...]:
     return (
         Moment(at=0, sync="OutOfSync", health="Missing"),
@@ -157,6 +171,13 @@ def grid() -> Run:
                 resource="Secret monitoring/grafana-admin",
                 help="Seal it, or let External Secrets fetch it",
             ),
+        ),
+        expectations=(
+            expectation("role:dev sync applications grid/*"),
+            expectation(
+                "somebody of acme:ops delete clusters *", "deny", code="rbac-expectation", failed=True
+            ),
+            expectation("alice get logs *", "deny", code="rbac-expectation", waived=True),
         ),
     )
 

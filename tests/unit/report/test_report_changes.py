@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from change_documents import OLD_SECRET, SECRET, app, shop, sides, thing, told
+from change_documents import BECAUSE, OLD_SECRET, SECRET, app, chosen, shop, sides, thing, told
 
 from pytest_gitops.changes.applications import Side
 from pytest_gitops.changes.compare import compare
@@ -165,6 +165,28 @@ def test_a_pull_request_that_changes_nothing_says_so() -> None:
 
 
 # ---------------------------------------------------------------------- bounds
+
+
+def test_who_was_judged_and_why_is_in_every_report_that_people_read() -> None:
+    built = document.build(chosen())
+    schema.validate(built)
+    words = "2 of 40 Applications changed since main; the others were left alone, 27 of them not rendered"
+    assert words in "\n".join(line for line, _ in summary(built))
+    comment, page = review.render(built), html.render(built)
+    assert f"{words}." in comment and f"{words}." in page
+    assert "**1 of 40 Applications changes**" in comment
+    assert "<summary>2 selection reasons</summary>" in comment
+    assert (
+        "- `argocd/shop`: its manifest differs: spec.syncPolicy; it reads apps/shop/web.yaml, which differs"
+        in comment
+    )
+    reasons = "".join(f"<div>{why}</div>" for why in BECAUSE["shop"])
+    assert f"<dt>Selected because</dt><dd>{reasons}</dd>" in page
+    all_rendered = {
+        **built,
+        "changes": {**built["changes"], "selection": {"changed": 2, "of": 40, "notRendered": 0}},
+    }
+    assert f"{words.partition(', 27')[0]}." in review.render(all_rendered)
 
 
 def test_room_is_shared_fairly() -> None:

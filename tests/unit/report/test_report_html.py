@@ -190,3 +190,15 @@ def test_the_bands_fill_the_time_and_the_axis_stays_readable(at: float) -> None:
     assert places[0][0] == 0
     assert sum(places[-1]) == pytest.approx(100, abs=0.6)
     assert 1 <= axis.count("<line") <= 8
+
+
+def test_the_page_lists_what_is_expected_of_rbac() -> None:
+    text = html.render(document.build(grid()))
+    assert '<h3>RBAC <span class="number">1 of 3 expectations met</span></h3>' in text
+    for title in (
+        "somebody of acme:ops delete clusters *",
+        "role:dev sync applications grid/*",
+        "alice get logs *",
+    ):
+        assert f"<p>{title}: <b>" in text
+    assert "<h3>RBAC" not in html.render(document.build(small()))

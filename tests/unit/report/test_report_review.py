@@ -189,6 +189,18 @@ def test_what_could_not_be_checked_is_named_with_code_and_reason() -> None:
     assert "Could not check: nothing." in review.render(document.build(small()))
 
 
+def test_expectations_are_counted_and_listed_those_that_are_not_met_first() -> None:
+    text = review.render(document.build(grid()))
+    assert "**RBAC** 1 of 3 expectations met" in text
+    _, _, listed = text.partition("<summary>3 expectations</summary>")
+    assert listed.split("</details>")[0].strip().splitlines() == [
+        "- ❌ somebody of acme:ops delete clusters \\*: deny `rbac-expectation`",
+        "- ✅ role:dev sync applications grid/\\*: allow",
+        "- ✅ alice get logs \\*: deny (waived, `rbac-expectation`)",
+    ]
+    assert "RBAC" not in review.render(document.build(small()))
+
+
 def test_a_finding_said_of_many_applications_is_one_line() -> None:
     finding = Finding(
         rule="r", severity=Severity.WARNING, message="shared values", file="values.yaml", line=2
