@@ -108,7 +108,8 @@ class Ground:
         settings, with_cluster = self.settings, self.settings.provider is not Provider.NONE
         self.head = Side(settings, "head")
         if settings.base is not None:
-            self.base = Side(settings, "base", revision=settings.base.commit)
+            clone = self.head.checkout.repository
+            self.base = Side(settings, "base", revision=settings.base.commit, repository=clone)
         wanted = ENGINE_PARTS if with_cluster else REVIEW_PARTS
         self.tools = ensure(
             (*wanted, *(p for p in self._admission_parts if p not in wanted)),

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_gitops.argocd import install
-from pytest_gitops.argocd.applicationsets import expand, remove_all
-from pytest_gitops.boot import CRD_SECONDS, Ground
+from pytest_gitops.argocd.applicationsets import expand
+from pytest_gitops.boot import Ground
+from pytest_gitops.controllers import Controllers
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Case, Finding, Outcome, Run, Severity, StageResult, Tools
 from pytest_gitops.outcome import build_run, secrets_of
@@ -76,7 +77,7 @@ class Engine:
         ground = self._ground
         try:
             ground.up()
-            controllers = _Controllers(ground)
+            controllers = Controllers(ground)
             context = self._context = self._new_context(ground.head)
             context.start_controller = controllers.start_applications
             sparing = None
@@ -137,7 +138,7 @@ class Engine:
         self._renderings = [*self._renderings, rendering]
         return rendering
 
-    def _planner(self, rendering: Rendering, side: Side, controllers: _Controllers) -> Planner:
+    def _planner(self, rendering: Rendering, side: Side, controllers: Controllers) -> Planner:
         ground, context = self._ground, rendering.context
         control = context.control
 
@@ -239,7 +240,7 @@ class Engine:
         everyone = later and stage.family is Family.REVIEW
         selected = self._selection.cases(stage.name, *later)
         if everyone:
-            return [case for key, case in plan.items() if key not in context.spared]
+            return [case for key, case in plan.items() if key not in self._context.spared]
         return [known[c] for c in selected if c in known]
 
     def _run_stage(self, stage: Stage, answer: Answer | None) -> None:
@@ -366,43 +367,3 @@ class Engine:
             return tools[name].version if name in tools else ""
 
         return Tools(argocd=version("argocd"), kubernetes=version("kube-apiserver"), opa=version("opa"))
-
-
-class _Controllers:
-    """Starts Argo CD's controllers when they are first needed."""
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground, self._lock = ground, threading.Lock()
-        self._sets: Daemon | None = None
-
-    def _namespaces(self, side: Side) -> str:
-        declared = (*side.declarations.applications, *side.declarations.application_sets)
-        return install.other_namespaces([d.namespace for d in declared], control=side.declarations.control)
-
-    def start_sets(self, side: Side) -> None:
-        """The applicationset-controller of a side alone: nothing is synced yet."""
-        with self._lock:
-            if self._sets is None:
-                assert self._ground.cluster is not None and self._ground.api is not None
-                self._ground.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
-                self._sets = side.argocd.start_applicationset_controller(
-                    self._ground.cluster.kubeconfig, namespaces=self._namespaces(side)
-                )
-
-    def forget(self) -> None:
-        """Stop the applicationset-controller, and remove the sets and what they made: the other side's are to
-        come."""
-        with self._lock:
-            if self._sets is not None:
-                self._ground.supervisor.stop(self._sets)
-                self._sets = None
-                assert self._ground.api is not None
-                remove_all(self._ground.api)
-
-    def start_applications(self) -> None:
-        """The application-controller: from here on Argo CD acts. ApplicationSets, if any, have theirs already."""
-        assert self._ground.cluster is not None
-        head = self._ground.head
-        head.argocd.start_application_controller(
-            self._ground.cluster.kubeconfig, namespaces=self._namespaces(head)
-        )

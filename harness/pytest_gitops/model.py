@@ -333,11 +333,10 @@ class Tools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One whole run, as it is reported. `repository` is a title (a URL or a folder's name, never a path of the
-    machine); `head` and `base` are {"name": …, "commit": …} or None; `simulated` is what the cluster only pretends;
-    `hosts` were refused or out of reach; `changes` is what the pull request does as a whole, None without a base;
-    `expectations` are those of `rbac:`, met or not;
-    `hide` takes the values of Secrets out of a text."""
+    """One whole run. `repository` is a title (a URL or a folder's name, never a path of the machine); `head` and `base`
+    are {"name": …, "commit": …} or None; `simulated` is what the cluster only pretends; `hosts` were refused or out of
+    reach; `changes` is what the pull request does, None without a base; `expectations` are those of `rbac:`, met or
+    not; `hide` takes the values of Secrets out of a text."""
 
     version: str
     tools: Tools
@@ -363,7 +362,8 @@ class Run:
         """The `report.json` document (schema: report/report.schema.json)."""
         results = [s for v in self.verdicts for s in v.stages]
         findings = [*self.findings, *(f for v in self.verdicts for f in v.findings)]
-        open_findings = [f for f in findings if f.waiver is None]
+        live = [f for f in findings if f.waiver is None]
+        severities = {s.value: sum(f.severity is s for f in live) for s in Severity}
         return {
             "schemaVersion": "1",
             "tool": {
@@ -390,10 +390,7 @@ class Run:
                 "applications": len(self.verdicts),
                 "outcomes": {o.value: sum(v.outcome is o for v in self.verdicts) for o in Outcome},
                 "stages": {o.value: sum(r.outcome is o for r in results) for o in Outcome},
-                "findings": {
-                    **{s.value: sum(f.severity is s for f in open_findings) for s in Severity},
-                    "waived": len(findings) - len(open_findings),
-                },
+                "findings": {**severities, "waived": len(findings) - len(live)},
             },
             "changes": dict(self.changes) if self.changes is not None else None,
             "findings": [f.to_dict() for f in self.findings],

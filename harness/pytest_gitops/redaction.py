@@ -149,26 +149,33 @@ def _alternatives(stems: Sequence[str]) -> str:
 
 def _values(node: Any) -> Iterator[str]:
     """Every value of every Secret in a JSON value, as it is written and decoded."""
+    for field, value in fields_of_secrets(node):
+        yield value
+        if field == "data":
+            yield from decoded(value)
+
+
+def fields_of_secrets(node: Any) -> Iterator[tuple[str, str]]:
+    """Every value of every Secret in a JSON value as it is written, with "data" or "stringData"."""
     if isinstance(node, Mapping):
         if node.get("kind") == "Secret" and node.get("apiVersion") == "v1":
             for field in ("data", "stringData"):
                 fields = node.get(field)
                 for value in fields.values() if isinstance(fields, Mapping) else ():
-                    yield from _decoded(str(value), encoded=field == "data")
+                    yield field, str(value)
         for child in node.values():
-            yield from _values(child)
+            yield from fields_of_secrets(child)
     elif isinstance(node, (list, tuple)):
         for child in node:
-            yield from _values(child)
+            yield from fields_of_secrets(child)
 
 
-def _decoded(value: str, *, encoded: bool) -> Iterator[str]:
-    yield value
-    if encoded:
-        try:
-            yield base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, ValueError):
-            return
+def decoded(value: str) -> Iterator[str]:
+    """What is behind base64, if it is text."""
+    try:
+        yield base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return
 
 
 def _pieces(value: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pytest_gitops.model import Finding
 from pytest_gitops.process import Supervisor
 from pytest_gitops.repository.checkout import Checkout
 from pytest_gitops.repository.discovery import Declarations
+from pytest_gitops.repository.git import Repository
 from pytest_gitops.settings import Settings
 from pytest_gitops.world.loopback import World
 
@@ -31,9 +32,11 @@ class Side:
     brought: Sequence[Mapping[str, Any]]
     findings: Sequence[Finding]
 
-    def __init__(self, settings: Settings, name: str, *, revision: str = "") -> None:
+    def __init__(
+        self, settings: Settings, name: str, *, revision: str = "", repository: Repository | None = None
+    ) -> None:
         self.settings, self.name = settings, name
-        self.checkout = Checkout(settings, revision=revision)
+        self.checkout = Checkout(settings, revision=revision, repository=repository)
 
     @property
     def declarations(self) -> Declarations:

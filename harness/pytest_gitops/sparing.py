@@ -16,7 +16,6 @@ from typing import Any
 
 from pytest_gitops import changed
 from pytest_gitops.admission.furniture import POLICIES, QUOTA
-from pytest_gitops.admission.values import mapping
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes.values import ApplicationChange, ChangeKind, ObjectChange
 from pytest_gitops.errors import EngineError
@@ -25,6 +24,7 @@ from pytest_gitops.planner import creates
 from pytest_gitops.rego.rules import SubjectKind
 from pytest_gitops.rendering import Rendering
 from pytest_gitops.repository.solitary import Solitary
+from pytest_gitops.shapes import mapping
 from pytest_gitops.stages import admit, change, policy
 from pytest_gitops.stages.context import Context
 

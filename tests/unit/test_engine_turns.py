@@ -61,11 +61,13 @@ class Ahead(Fake):
         return answer
 
 
-def run(stages: Sequence[Any], *names: str) -> Engine:
+def run(stages: Sequence[Any], *names: str, spared: Sequence[str] = ()) -> Engine:
+    """`spared` are in the plan, and nothing is asked about them."""
     engine = Engine(Settings(root=Path(), report=Path(), cache=Path(), environ={}))
-    cases = tuple(case(n) for n in names)
-    plan = Plan(cases=cases, duplicates={}, cycles=frozenset(), projects=(), problems=())
-    engine._context = cast(Any, type("Context", (), {"plan": plan})())
+    cases, others = tuple(case(n) for n in names), tuple(case(n) for n in spared)
+    plan = Plan(cases=cases + others, duplicates={}, cycles=frozenset(), projects=(), problems=())
+    context = {"plan": plan, "spared": {c.id for c in others}}
+    engine._context = cast(Any, type("Context", (), context)())
     engine._stages = tuple(stages)
     engine.begin(Selection(tuple((c.id, s.name) for c in cases for s in stages)))
     for each in cases:
@@ -142,3 +144,11 @@ def test_what_cannot_begin_is_an_error_of_those_that_are_asked(error: Exception)
     )
     assert outcome(engine, "web", "upgrade") == (Outcome.ERROR, "engine-error")
     assert outcome(engine, "web", "converge")[0] is Outcome.PASSED
+
+
+def test_nothing_is_asked_about_what_was_not_rendered() -> None:
+    log: list[str] = []
+    stages = [Fake("render", log, family=Family.REVIEW), Fake("converge", log, needs=("render",))]
+    engine = run(stages, "a", spared=("b",))
+    assert log == ["render a", "converge a"]
+    assert engine.verdicts.get(case("b").id, "render") is None

@@ -12,10 +12,11 @@ from pytest_gitops.admission import answers
 from pytest_gitops.admission.definitions import Definitions
 from pytest_gitops.admission.furniture import BINDINGS, CRD, NAMESPACE, POLICIES
 from pytest_gitops.admission.items import by_identity, is_hook
-from pytest_gitops.admission.values import Hit, Item, Manifest, mapping
+from pytest_gitops.admission.values import Hit, Item, Manifest
 from pytest_gitops.clusters.api import APPLY, MANAGER, Api
 from pytest_gitops.clusters.apierror import ApiError, Reply
 from pytest_gitops.model import Severity
+from pytest_gitops.shapes import mapping
 from pytest_gitops.waiting import wait_until
 
 SPACE = "pytest-gitops-base-"

@@ -9,11 +9,12 @@ from typing import Any
 
 from pytest_gitops.admission.furniture import CRD, defines
 from pytest_gitops.admission.kinds import Kinds
-from pytest_gitops.admission.values import Hit, Item, Manifest, kind_of, mapping, metadata_of
+from pytest_gitops.admission.values import Hit, Item, Manifest, kind_of, metadata_of
 from pytest_gitops.clusters.api import APPLY, MANAGER, Api
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import WaitTimeout
 from pytest_gitops.model import Severity
+from pytest_gitops.shapes import mapping
 from pytest_gitops.waiting import wait_until
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

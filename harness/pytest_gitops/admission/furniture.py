@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_gitops.admission.values import Item, Manifest, Request, mapping, metadata_of
+from pytest_gitops.admission.values import Item, Manifest, Request, metadata_of
+from pytest_gitops.shapes import mapping
 
 CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
 NAMESPACE = ("", "Namespace")

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pytest_gitops.admission.values import Hit, Item, Manifest, Request, mapping, metadata_of, title_of
+from pytest_gitops.admission.values import Hit, Item, Manifest, Request, metadata_of, title_of
 from pytest_gitops.model import Severity
+from pytest_gitops.shapes import mapping
 
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 HOOKS = ("argocd.argoproj.io/hook", "helm.sh/hook")

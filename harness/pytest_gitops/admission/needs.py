@@ -8,8 +8,9 @@ from typing import Any
 
 from pytest_gitops.admission import pods
 from pytest_gitops.admission.furniture import ACCOUNT, PRIORITY, RUNTIME, Space
-from pytest_gitops.admission.values import Hit, Item, Manifest, mapping
+from pytest_gitops.admission.values import Hit, Item, Manifest
 from pytest_gitops.model import Severity
+from pytest_gitops.shapes import mapping
 
 SYSTEM = "system-"
 """What the names of the PriorityClasses begin with that every cluster has."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_gitops.admission.values import Manifest, kind_of, mapping, metadata_of
+from pytest_gitops.admission.values import Manifest, kind_of, metadata_of
+from pytest_gitops.shapes import mapping
 
 TEMPLATES = {
     ("apps", "Deployment"): ("spec", "template"),

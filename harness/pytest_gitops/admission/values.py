@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_gitops.model import Severity
+from pytest_gitops.shapes import title
 
 Manifest = Mapping[str, Any]
 
@@ -142,15 +143,8 @@ def kind_of(manifest: Manifest) -> tuple[str, str]:
     return str(manifest.get("apiVersion") or "").rpartition("/")[0], str(manifest.get("kind") or "")
 
 
-def mapping(value: Any, *path: str) -> Mapping[str, Any]:
-    """The mapping that `path` leads to in `value`; an empty one where there is none."""
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
-
-
 def title_of(manifest: Manifest, namespace: str = "") -> str:
     metadata = metadata_of(manifest)
     name = metadata.get("name") or metadata.get("generateName") or ""
     kind = manifest.get("kind") or "object"
-    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}".rstrip()
+    return title(kind, name, namespace).rstrip()

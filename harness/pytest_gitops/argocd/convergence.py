@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from pytest_gitops.model import Resource
+from pytest_gitops.shapes import title
 
 
 class State(StrEnum):
@@ -205,7 +206,7 @@ def bare(value: Any) -> Any:
 
 def _title(resource: Mapping[str, Any]) -> str:
     kind, name, namespace = resource.get("kind", "?"), resource.get("name", "?"), resource.get("namespace")
-    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+    return title(kind, name, namespace)
 
 
 def _failed(status: Mapping[str, Any]) -> list[str]:

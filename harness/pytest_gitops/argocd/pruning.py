@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_gitops.argocd.convergence import bare, is_automated
+from pytest_gitops.shapes import title
 
 SKIPPED = "PruneSkipped"
 """What a sync says of an object that it would have had to delete and may not (ResultCodePruneSkipped)."""
@@ -81,9 +82,4 @@ def _identity(resource: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _title(resource: Mapping[str, Any]) -> str:
-    name, namespace = resource.get("name", "?"), resource.get("namespace")
-    return (
-        f"{resource.get('kind', '?')} {namespace}/{name}"
-        if namespace
-        else f"{resource.get('kind', '?')} {name}"
-    )
+    return title(resource.get("kind", "?"), resource.get("name", "?"), resource.get("namespace"))

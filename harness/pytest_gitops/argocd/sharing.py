@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import Case
+from pytest_gitops.shapes import title
 
 HOOKS = ("argocd.argoproj.io/hook", "helm.sh/hook")
 """Annotations of what a sync makes anew and no comparison looks at."""
@@ -29,7 +30,7 @@ class Shared:
     @property
     def title(self) -> str:
         """ "Kind namespace/name", or "Kind name"."""
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        return title(self.kind, self.name, self.namespace)
 
     def is_meant(self, warning: str) -> bool:
         """Whether Argo CD's SharedResourceWarning is of this object; it names kind and name only

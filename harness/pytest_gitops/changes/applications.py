@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pytest_gitops.changes.identity import cluster, group_kind, mapping, metadata, text
+from pytest_gitops.changes.identity import cluster, group_kind, metadata, text
 from pytest_gitops.changes.matching import by_key
 from pytest_gitops.model import Case, Origin
+from pytest_gitops.shapes import mapping
 
 MAX_OWNERS = 20
 """Generations of owners that are followed; the plan allows ten, and a circle has no end."""

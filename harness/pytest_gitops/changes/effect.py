@@ -14,13 +14,13 @@ from pytest_gitops.changes.identity import (
     csv,
     group_kind,
     hook_of,
-    mapping,
     metadata,
     notes_of,
     text,
 )
 from pytest_gitops.changes.values import Data, Effect, Fate
 from pytest_gitops.model import Case
+from pytest_gitops.shapes import mapping
 
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 FINALIZERS = {FINALIZER, f"{FINALIZER}/foreground", f"{FINALIZER}/background"}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pytest_gitops.model import IN_CLUSTER, Destination, Resource
+from pytest_gitops.shapes import mapping
 
 TRACKING = "argocd.argoproj.io/tracking-id"
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
@@ -124,11 +125,6 @@ class Identity(NamedTuple):
     kind: str
     namespace: str
     name: str
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """The value if it is a mapping, else an empty one: objects may be anything that renders."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def text(value: Any) -> str:

@@ -16,12 +16,13 @@ from typing import Any
 
 from pytest_gitops.changes import jq
 from pytest_gitops.changes.fields import same
-from pytest_gitops.changes.identity import group_kind, mapping, text
+from pytest_gitops.changes.identity import group_kind, text
 from pytest_gitops.changes.jqfunctions import Failed, Unknown
 from pytest_gitops.changes.lists import MISSING
 from pytest_gitops.changes.values import Note
 from pytest_gitops.model import Resource
 from pytest_gitops.repository.manifest import ManifestError, parse
+from pytest_gitops.shapes import mapping
 
 STEPS = 3_000_000
 """Steps of all jq expressions of one comparison, some five seconds."""

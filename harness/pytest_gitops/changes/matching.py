@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from pytest_gitops.changes.identity import Identity, mapping
+from pytest_gitops.changes.identity import Identity
 from pytest_gitops.model import Case, Resource
+from pytest_gitops.shapes import mapping
 
 T = TypeVar("T")
 

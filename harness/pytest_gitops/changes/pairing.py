@@ -8,13 +8,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pytest_gitops.changes.fields import Differences, differences
-from pytest_gitops.changes.identity import BUILTIN_GROUPS, group_kind, mapping, notes_of
+from pytest_gitops.changes.identity import BUILTIN_GROUPS, group_kind, notes_of
 from pytest_gitops.changes.ignore import Ignoring, Rule, common, of_application
 from pytest_gitops.changes.lines import diff
 from pytest_gitops.changes.matching import Entry, Why
 from pytest_gitops.changes.noise import LAST_APPLIED, Scene
 from pytest_gitops.changes.values import HIDDEN, ChangeKind, Fate, FieldChange, Note, ObjectChange
 from pytest_gitops.model import Case
+from pytest_gitops.shapes import mapping
 
 CHANGED = f"{HIDDEN[:-1]}, changed)"
 TOO_DEEP = "(nested too deep to be compared)"

@@ -16,6 +16,7 @@ from pytest_gitops.rego.constraint import Constraint, mistakes
 from pytest_gitops.rego.problems import invalid, not_checked
 from pytest_gitops.rego.rules import Rule, SubjectKind, code_of
 from pytest_gitops.repository.manifest import Document
+from pytest_gitops.shapes import mapping
 
 ROOT = "gitops_gatekeeper"
 """The first word of the packages that templates get here."""
@@ -63,7 +64,7 @@ class Written:
 
     @property
     def name(self) -> str:
-        return str(_mapping(self.value.get("metadata")).get("name") or "")
+        return str(mapping(self.value.get("metadata")).get("name") or "")
 
     def line(self, *path: str | int) -> int:
         return self.document.line_of(*path)
@@ -152,14 +153,12 @@ class _Unusable(Exception):
 
 
 def _kind(written: Written) -> str:
-    names = _mapping(
-        _mapping(_mapping(_mapping(written.value.get("spec")).get("crd")).get("spec")).get("names")
-    )
+    names = mapping(mapping(mapping(mapping(written.value.get("spec")).get("crd")).get("spec")).get("names"))
     return str(names.get("kind") or "")
 
 
 def _template(written: Written) -> Template:
-    kind, spec = _kind(written), _mapping(written.value.get("spec"))
+    kind, spec = _kind(written), mapping(written.value.get("spec"))
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", kind):
         raise _Unusable(written.invalid(f"spec.crd.spec.names.kind: expected a kind, saw {kind!r}", "spec"))
     targets = spec.get("targets")
@@ -174,14 +173,14 @@ def _template(written: Written) -> Template:
         raise _Unusable(written.invalid("expected a rule violation in its Rego, saw none", *texts[0][2]))
     slug = kind.lower()
     sources = tuple(_source(written, slug, n, *text) for n, text in enumerate(texts))
-    validation = _mapping(_mapping(_mapping(spec.get("crd")).get("spec")).get("validation"))
+    validation = mapping(mapping(mapping(spec.get("crd")).get("spec")).get("validation"))
     operations = target.get("operations")
     return Template(
         kind=kind,
         written=written,
         sources=sources,
         package=(ROOT, slug, "template"),
-        schema=_mapping(validation.get("openAPIV3Schema")),
+        schema=mapping(validation.get("openAPIV3Schema")),
         operations=frozenset(operations if isinstance(operations, list) else ()),
         inventory=any("inventory" in text for text, _, _ in texts),
     )
@@ -206,7 +205,7 @@ def _rego(written: Written, target: Mapping[str, Any]) -> Iterator[tuple[str, bo
                 )
             )
         number = engines.index("Rego")
-        held, at = _mapping(code[number].get("source")), (*at, "code", number, "source")
+        held, at = mapping(code[number].get("source")), (*at, "code", number, "source")
         old = held.get("version") != "v1"
     if not isinstance(held.get("rego"), str):
         raise _Unusable(written.invalid("expected Rego, saw none", *at))
@@ -235,15 +234,15 @@ def _source(
 
 
 def _rule(written: Written, template: Template) -> Rule | None:
-    spec = _mapping(written.value.get("spec"))
+    spec = mapping(written.value.get("spec"))
     match = spec.get("match") or {}
     if wrong := mistakes(match):
         raise _Unusable(written.invalid(wrong[0], "spec", "match"))
     severity = _severity(written, spec)
     if severity is None:
         return None
-    about = _mapping(_mapping(template.written.value.get("metadata")).get("annotations"))
-    parameters = _defaulted(_mapping(spec.get("parameters")), template.schema)
+    about = mapping(mapping(template.written.value.get("metadata")).get("annotations"))
+    parameters = _defaulted(mapping(spec.get("parameters")), template.schema)
     return Rule(
         code=code_of(written.kind, written.name),
         title=str(about.get("metadata.gatekeeper.sh/title") or f"{written.kind} {written.name}"),
@@ -301,16 +300,12 @@ def _defaulted(value: Any, schema: Mapping[str, Any]) -> Any:
     """A value with the defaults of its structural schema, as the API server gives them to a constraint."""
     if isinstance(value, Mapping):
         filled = dict(value)
-        for name, about in _mapping(schema.get("properties")).items():
-            if name not in filled and "default" in _mapping(about):
+        for name, about in mapping(schema.get("properties")).items():
+            if name not in filled and "default" in mapping(about):
                 filled[name] = about["default"]
             if name in filled:
-                filled[name] = _defaulted(filled[name], _mapping(about))
+                filled[name] = _defaulted(filled[name], mapping(about))
         return filled
     if isinstance(value, list):
-        return [_defaulted(each, _mapping(schema.get("items"))) for each in value]
+        return [_defaulted(each, mapping(schema.get("items"))) for each in value]
     return value
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

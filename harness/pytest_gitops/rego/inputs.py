@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_gitops.rego.constraint import Review
 from pytest_gitops.rego.rules import SubjectKind
+from pytest_gitops.shapes import mapping, title
 
 INPUT_VERSION = "1"
 """Grows when a field changes its meaning or goes; a new field does not change it."""
@@ -66,7 +67,7 @@ def object_subject(
     manifest: Mapping[str, Any], *, application: Mapping[str, Any], review: Review | None = None
 ) -> Subject:
     """An object that an Application renders to."""
-    destination = _mapping(_mapping(application.get("spec")).get("destination"))
+    destination = mapping(mapping(application.get("spec")).get("destination"))
     return Subject(
         kind=SubjectKind.OBJECT,
         input={"version": INPUT_VERSION, "object": manifest, "application": application},
@@ -102,7 +103,7 @@ def change_subject(
     `application` is the one at head, or at base where head has none any more; `old_application` is base's.
     """
     side = old_application if changed.new is None and old_application is not None else application
-    destination = _mapping(_mapping(side.get("spec")).get("destination"))
+    destination = mapping(mapping(side.get("spec")).get("destination"))
     return Subject(
         kind=SubjectKind.CHANGE,
         input={
@@ -189,14 +190,10 @@ CLUSTER_KINDS = frozenset(
 
 
 def _title(manifest: Mapping[str, Any], namespace: str) -> str:
-    metadata = _mapping(manifest.get("metadata"))
+    metadata = mapping(manifest.get("metadata"))
     kind, name = (
         str(manifest.get("kind") or "Object"),
         str(metadata.get("name") or metadata.get("generateName") or ""),
     )
     place = "" if kind in CLUSTER_KINDS else str(metadata.get("namespace") or namespace)
-    return f"{kind} {place}/{name}" if place else f"{kind} {name}".rstrip()
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return title(kind, name, place).rstrip()

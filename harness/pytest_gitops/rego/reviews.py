@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_gitops.rego.constraint import Review, is_namespace, namespace_of
 from pytest_gitops.rego.inputs import CLUSTER_KINDS
+from pytest_gitops.shapes import mapping
 
 Manifest = Mapping[str, Any]
 
@@ -98,14 +99,10 @@ def settled(manifest: Manifest, namespace: str) -> dict[str, Any]:
 
 def _created(application: Manifest, namespace: str) -> Manifest | None:
     """The namespace that Argo CD itself makes, if it is told to."""
-    policy = _mapping(_mapping(application.get("spec")).get("syncPolicy"))
+    policy = mapping(mapping(application.get("spec")).get("syncPolicy"))
     options = policy.get("syncOptions")
     if "CreateNamespace=true" not in (options if isinstance(options, list) else ()):
         return None
-    managed = _mapping(policy.get("managedNamespaceMetadata"))
+    managed = mapping(policy.get("managedNamespaceMetadata"))
     given = {k: managed[k] for k in ("labels", "annotations") if isinstance(managed.get(k), Mapping)}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, **given}}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

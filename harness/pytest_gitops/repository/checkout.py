@@ -22,14 +22,16 @@ USUAL_BRANCHES = ("main", "master")
 
 class Checkout:
     """One clone under test, its working tree or the commit `revision`; raises ConfigError if there is none.
-    `snapshot` and `declarations` come with `take`."""
+    `repository` is that clone if it was looked at already. `snapshot` and `declarations` come with `take`."""
 
     snapshot: Snapshot
     declarations: Declarations
 
-    def __init__(self, settings: Settings, *, revision: str = "") -> None:
+    def __init__(
+        self, settings: Settings, *, revision: str = "", repository: Repository | None = None
+    ) -> None:
         self._settings, self._revision = settings, revision
-        self.repository: Repository = open_repository(settings.root, environ=settings.environ)
+        self.repository = repository or open_repository(settings.root, environ=settings.environ)
         if self.repository.prefix and not settings.urls:
             raise ConfigError(
                 f"it lies in {self.repository.prefix}/, expected at the top of the clone; only a folder that is a "

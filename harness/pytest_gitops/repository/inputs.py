@@ -24,6 +24,7 @@ from pytest_gitops.repository.ours import Ours, serves
 from pytest_gitops.repository.readings import REVISION, Reading, Remote, listed, mappings, within
 from pytest_gitops.repository.tree import Tree
 from pytest_gitops.settings import ChartRepository
+from pytest_gitops.shapes import mapping
 from pytest_gitops.world.urls import canonical
 
 PARAMETERS, ENDING = ".argocd-source", ".yaml"
@@ -167,7 +168,7 @@ class Reader:
         """Every kind of source that the folder may be taken for; Argo CD decides by the same files."""
         tree = files.tree
         right_here = [e.path for e in tree.children(folder)]
-        helm, kustomize, directory = (_mapping(source.get(k)) for k in ("helm", "kustomize", "directory"))
+        helm, kustomize, directory = (mapping(source.get(k)) for k in ("helm", "kustomize", "directory"))
         if helm or any(p.endswith("Chart.yaml") for p in right_here):
             found.add(files.helm.chart(folder))
         kustomized = kustomize or files.kustomize.is_kustomized(folder)
@@ -193,11 +194,11 @@ class Reader:
     def _jsonnet(
         self, files: _Files, folder: str, entries: list[str], directory: Mapping[str, Any], found: Reading
     ) -> None:
-        options = _mapping(directory.get("jsonnet"))
+        options = mapping(directory.get("jsonnet"))
         named = [within("", str(lib).lstrip("/")) for lib in listed(options.get("libs"))]
         libraries = [folder, *(lib for lib in named if lib is not None)]
         variables = [*listed(options.get("extVars")), *listed(options.get("tlas"))]
-        code = [str(v.get("value")) for v in map(_mapping, variables) if v.get("code")]
+        code = [str(v.get("value")) for v in map(mapping, variables) if v.get("code")]
         for name in (n for text in code for n in imports(text)):
             places = [p for lib in libraries if (p := within(lib, name)) is not None and files.tree.has(p)]
             found.paths.update(places)
@@ -235,7 +236,7 @@ class Reader:
     ) -> None:
         """The files that `helm:` names: of the source itself, read at `commit`, and of sources that it refers to."""
         folder = within("", str(source.get("path") or "").lstrip("/")) or ""
-        for written in value_files(_mapping(source.get("helm"))):
+        for written in value_files(mapping(source.get("helm"))):
             name, _, rest = written.partition("/")
             reference = references.get(name)
             if reference is not None:
@@ -306,10 +307,10 @@ class Reader:
 
 def _sources(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The sources as they are written, that of a hydrator among them."""
-    spec = _mapping(manifest.get("spec"))
+    spec = mapping(manifest.get("spec"))
     many = spec.get("sources")
     raw: Iterable[Any] = many if isinstance(many, list) and many else [spec.get("source")]
-    dry = _mapping(_mapping(spec.get("sourceHydrator")).get("drySource"))
+    dry = mapping(mapping(spec.get("sourceHydrator")).get("drySource"))
     return [s for s in (*raw, dry) if isinstance(s, Mapping) and s]
 
 
@@ -325,14 +326,10 @@ def _merge(value: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]
         if new is None:
             merged.pop(key, None)
         elif isinstance(new, Mapping):
-            merged[key] = _merge(_mapping(merged.get(key)), new)
+            merged[key] = _merge(mapping(merged.get(key)), new)
         else:
             merged[key] = new
     return merged
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def early(name: str) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.admission.values import Hit, Judgement, Request, mapping
+from pytest_gitops.admission.values import Hit, Judgement, Request
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.model import Case, Finding
 from pytest_gitops.rego.redact import redact, secret_values
+from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.waiting import now, utc
 from pytest_gitops.waivers import apply

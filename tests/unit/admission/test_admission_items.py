@@ -8,7 +8,8 @@ import pytest
 from admission_support import item, items, request
 
 from pytest_gitops.admission.items import by_identity, is_hook, items_of
-from pytest_gitops.admission.values import Hit, Item, Request, mapping
+from pytest_gitops.admission.values import Hit, Item, Request
+from pytest_gitops.shapes import mapping
 
 OPTIONS = "argocd.argoproj.io/sync-options"
 

@@ -1,0 +1,51 @@
+"""Argo CD's own controllers of a run, started when they are first needed."""
+
+from __future__ import annotations
+
+import threading
+
+from pytest_gitops.argocd import install
+from pytest_gitops.argocd.applicationsets import remove_all
+from pytest_gitops.boot import CRD_SECONDS, Ground
+from pytest_gitops.process import Daemon
+from pytest_gitops.side import Side
+
+
+class Controllers:
+    """Starts Argo CD's controllers when they are first needed."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground, self._lock = ground, threading.Lock()
+        self._sets: Daemon | None = None
+
+    def _namespaces(self, side: Side) -> str:
+        declared = (*side.declarations.applications, *side.declarations.application_sets)
+        return install.other_namespaces([d.namespace for d in declared], control=side.declarations.control)
+
+    def start_sets(self, side: Side) -> None:
+        """The applicationset-controller of a side alone: nothing is synced yet."""
+        with self._lock:
+            if self._sets is None:
+                assert self._ground.cluster is not None and self._ground.api is not None
+                self._ground.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
+                self._sets = side.argocd.start_applicationset_controller(
+                    self._ground.cluster.kubeconfig, namespaces=self._namespaces(side)
+                )
+
+    def forget(self) -> None:
+        """Stop the applicationset-controller, and remove the sets and what they made: the other side's are to
+        come."""
+        with self._lock:
+            if self._sets is not None:
+                self._ground.supervisor.stop(self._sets)
+                self._sets = None
+                assert self._ground.api is not None
+                remove_all(self._ground.api)
+
+    def start_applications(self) -> None:
+        """The application-controller: from here on Argo CD acts. ApplicationSets, if any, have theirs already."""
+        assert self._ground.cluster is not None
+        head = self._ground.head
+        head.argocd.start_application_controller(
+            self._ground.cluster.kubeconfig, namespaces=self._namespaces(head)
+        )

@@ -1,0 +1,18 @@
+"""What renders may be of any shape: how a value is read that should be a mapping, and what an object is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def mapping(value: Any, *path: str) -> Mapping[str, Any]:
+    """The mapping that `path` leads to in `value`; an empty one where there is none."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def title(kind: Any, name: Any, namespace: Any = "") -> str:
+    """ "Kind namespace/name", or "Kind name" for an object in no namespace."""
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
