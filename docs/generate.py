@@ -13,6 +13,7 @@ from typing import Any
 from pytest_gitops.configuration import FILE_NAME, schema
 from pytest_gitops.plugin import MARKERS, OPTIONS
 from pytest_gitops.settings import TARGET_BRANCH_VARIABLES
+from pytest_gitops.shards import NODES
 
 TARGET = Path(__file__).with_name("configuration.md")
 
@@ -40,6 +41,10 @@ ENVIRONMENT = {
     "`~/.cache/pytest-gitops`",
     "PYTEST_GITOPS_TOOL_<NAME>": "the path of a tool, taken whatever its version: "
     "`PYTEST_GITOPS_TOOL_KUBE_APISERVER=/opt/kube-apiserver`",
+    "PYTEST_GITOPS_SHARD": "what stands for `--gitops-shard` where nothing else says it",
+    ", ".join(
+        name for index, total, _ in NODES for name in (index, total) if name
+    ): "set by CI systems and by Indexed Jobs: what `--gitops-shard auto` goes by, and nothing else",
     "PYTEST_GITOPS_MIRRORS": "other places for release files: `dl.k8s.io=https://mirror.example/k8s …`",
     ", ".join(
         TARGET_BRANCH_VARIABLES

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _tools_parser(commands)
     _policy_parser(commands)
+    _report_parser(commands)
     return parser
 
 
@@ -92,6 +93,41 @@ def _policy_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     test.add_argument("--threshold", type=float, metavar="PERCENT", help="fail below this coverage")
     test.add_argument("-v", "--verbose", action="store_true", help="name the tests that pass, too")
     test.set_defaults(command=policy_test)
+
+
+def _report_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("report", help="make one report of the reports of all shards")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+
+    merge = actions.add_parser(
+        "merge", help="one report of many; fails if a shard is missing, or if the run it tells of failed"
+    )
+    merge.add_argument(
+        "folders", nargs="+", type=Path, metavar="DIR", help="the report folders of all shards"
+    )
+    merge.add_argument(
+        "--output", type=Path, metavar="DIR", required=True, help="where the report is written"
+    )
+    merge.set_defaults(command=report_merge)
+
+    render = actions.add_parser("render", help="write the other reports of a report.json again")
+    render.add_argument("folder", type=Path, metavar="DIR", help="the folder with the report.json")
+    render.add_argument("--output", type=Path, metavar="DIR", help="where to; else beside it")
+    render.set_defaults(command=report_render)
+
+
+def report_merge(options: argparse.Namespace) -> int:
+    """Make one report of the reports of all shards."""
+    from pytest_gitops import report_commands
+
+    return report_commands.report_merge(options)
+
+
+def report_render(options: argparse.Namespace) -> int:
+    """Write the reports of a report.json again."""
+    from pytest_gitops import report_commands
+
+    return report_commands.report_render(options)
 
 
 def policy_list(options: argparse.Namespace) -> int:

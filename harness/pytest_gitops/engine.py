@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_gitops import sharding
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import expand
 from pytest_gitops.boot import Ground
@@ -99,6 +100,7 @@ class Engine:
             context.plan = survey(context, ground, hidden=self.verdicts.hidden)
             if sparing is not None:
                 sparing.select()
+            sharding.survey(context)
             plan = context.plan
             ground.connect(plan.cases)
         except GitOpsError as error:

@@ -356,14 +356,14 @@ class Run:
     changes: Mapping[str, Any] | None = None
     expectations: tuple[Mapping[str, Any], ...] = ()
     error: str = ""  # why the engine could not judge, when it could not
+    shard: Mapping[str, Any] | None = None  # which part of the run this is, where it is one
+    idle_waivers: tuple[Finding, ...] = ()  # of waivers that covered nothing of what was asked
     hide: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The `report.json` document (schema: report/report.schema.json)."""
-        results = [s for v in self.verdicts for s in v.stages]
-        findings = [*self.findings, *(f for v in self.verdicts for f in v.findings)]
-        live = [f for f in findings if f.waiver is None]
-        severities = {s.value: sum(f.severity is s for f in live) for s in Severity}
+        """The `report.json` document (schema: report/report.schema.json), without the summary that is counted from
+        it."""
+        idle = [f.to_dict() for f in self.idle_waivers]
         return {
             "schemaVersion": "1",
             "tool": {
@@ -385,12 +385,8 @@ class Run:
                 "hosts": [dict(h) for h in self.hosts],
                 "timings": {k: round(v, 3) for k, v in self.timings.items()},
                 "error": self.error or None,
-            },
-            "summary": {
-                "applications": len(self.verdicts),
-                "outcomes": {o.value: sum(v.outcome is o for v in self.verdicts) for o in Outcome},
-                "stages": {o.value: sum(r.outcome is o for r in results) for o in Outcome},
-                "findings": {**severities, "waived": len(findings) - len(live)},
+                "shard": {**self.shard, "idleWaivers": idle} if self.shard else None,
+                "shards": [],
             },
             "changes": dict(self.changes) if self.changes is not None else None,
             "findings": [f.to_dict() for f in self.findings],

@@ -39,6 +39,7 @@ def build_run(
     wanted = set(pairs)
     judged: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = tuple(ground.findings)
+    idle: tuple[Finding, ...] = ()
     if context is not None and context.has_plan:
         plan = context.plan
         said = _Said(context=context, verdicts=verdicts, wanted=wanted, stages=stages, hidden=hidden)
@@ -46,8 +47,10 @@ def build_run(
         judged += tuple(said.of(c, gone=True) for c in plan.removed if c.id in asked)
         findings = (*context.repository_findings, *(p.finding for p in plan.problems))
         told = [(v.case.key, f) for v in judged for f in v.findings] + [("", f) for f in findings]
-        if {c.id for c in plan.cases} <= asked and "policy" in settings.stages:
-            findings += unused(settings.waivers, told, today=utc().date())
+        if "policy" in settings.stages:
+            idle = unused(settings.waivers, told, today=utc().date())
+        if {c.id for c in plan.cases} <= asked and settings.shard is None:
+            findings += idle
     checkout = getattr(ground, "checkout", None)
     snapshot = getattr(checkout, "snapshot", None)
     world = getattr(ground, "world", None)
@@ -76,6 +79,7 @@ def build_run(
         if context is not None and context.has_plan
         else (),
         error=error,
+        idle_waivers=idle,
         hide=hidden,
     )
 

@@ -28,6 +28,8 @@ class Plan:
     `duplicates` has the cases of one name, by key; `cycles` the ids of cases that are their own ancestors, or whose
     descendants have no end; `projects` the AppProjects of files and of renders; `removed`
     are the cases of base that head has no more, or of which that cannot be told; `answered` is what came of `rbac:`.
+    `needs` has, by key, the keys of the cases that must be there for one, beside its ancestors; `lots` the name of the
+    lot that each key is judged in, empty where the run is not split (see `companions`).
     """
 
     cases: tuple[Case, ...]
@@ -38,6 +40,8 @@ class Plan:
     removed: tuple[Case, ...] = ()
     changed: Mapping[str, tuple[str, ...]] | None = None
     answered: tuple[Answered, ...] = ()
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lots: Mapping[str, str] = field(default_factory=dict)
     _by_key: Mapping[str, Case] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +65,14 @@ class Plan:
         return tuple(found.values())
 
     def with_ancestors(self, cases: Iterable[Case]) -> tuple[Case, ...]:
-        """`cases` and every Application that must exist for them to be created, in the plan's order."""
-        wanted = {each.id for case in cases for each in (case, *self.ancestors(case))}
+        """`cases` and every Application that must be there for them, because it creates them or because they need what
+        it brings, in the plan's order."""
+        wanted: dict[str, Case] = {}
+        pending = list(cases)
+        while pending:
+            case = pending.pop()
+            if case.id not in wanted:
+                wanted[case.id] = case
+                pending += self.ancestors(case)
+                pending += (self._by_key[k] for k in self.needs.get(case.key, ()) if k in self._by_key)
         return tuple(c for c in self.cases if c.id in wanted)

@@ -4,7 +4,8 @@ Precedence, first one that says something:
 1. the command line            --gitops-timeout 60
 2. pytest's ini file           gitops_timeout = 60
 3. pytest-gitops.yaml          timeout: 60
-4. the environment             PYTEST_GITOPS_CACHE, PYTEST_GITOPS_TOOL_<NAME>; branch names that CI systems announce
+4. the environment             PYTEST_GITOPS_CACHE, PYTEST_GITOPS_TOOL_<NAME>, PYTEST_GITOPS_SHARD; branch names that
+                               CI systems announce
 5. the default
 """
 
@@ -20,6 +21,7 @@ from typing import Any, Literal
 
 from pytest_gitops.expectations import Expectation
 from pytest_gitops.model import Severity
+from pytest_gitops.shards import Shard
 from pytest_gitops.waivers import WaiverEntry
 
 DEFAULT_TIMEOUT = 300.0
@@ -99,6 +101,10 @@ class Settings:
     strict: bool = False
     keep: bool = False
     changed: bool = False
+    shard: Shard | None = None
+    durations: Mapping[str, float] = field(
+        default_factory=dict
+    )  # seconds by "namespace/name", of a run before
     keep_renders: bool = True
     urls: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
@@ -145,6 +151,10 @@ def explicit_tools(environ: Mapping[str, str]) -> dict[str, Path]:
         for name, value in environ.items()
         if name.startswith(prefix) and value
     }
+
+
+SHARD_VARIABLE = "PYTEST_GITOPS_SHARD"
+"""What stands for `--gitops-shard` where neither the command line nor an ini file says anything."""
 
 
 def tool_mirrors(environ: Mapping[str, str]) -> dict[str, str]:

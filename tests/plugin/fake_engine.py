@@ -9,6 +9,7 @@ A pytest plugin: `-p fake_engine` puts it in the real one's place. The file, at 
     abort           {"after": answers given, "message": text}: a tool that dies in mid-run
     ends_after      answers after which the engine's own thread ends without a word
     changed         keys of the only Applications that differ from base
+    lots            {key: name of the lot that it is judged in}; all others are alone
     finish          text of the EngineError that `finish` raises
     rbac            {line: a finding}: what is wrong with the expectation of that line; all others are met
 
@@ -80,6 +81,7 @@ class FakeEngine:
             problems=problems,
             answered=tuple(self._answered()),
             changed={c.id: ("it is said so",) for c in cases if c.key in only} if only is not None else None,
+            lots=self._script.get("lots", {}),
         )
         return self._plan
 

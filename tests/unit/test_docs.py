@@ -15,7 +15,7 @@ import pytest
 from runs import ROOT
 from sources import FILES, HARNESS, nodes
 
-from pytest_gitops import __version__, configuration, settings
+from pytest_gitops import __version__, cli, configuration, settings
 from pytest_gitops.admission import values as admission
 from pytest_gitops.argocd import causes
 from pytest_gitops.argocd.convergence import BLOCKING
@@ -139,7 +139,7 @@ def test_the_variables_that_are_named_are_read() -> None:
     source = (HARNESS / "settings.py").read_text("utf-8")
     names = {n.partition("<")[0] for names in generator().ENVIRONMENT for n in names.split(", ")}
     ours = {n for n in names if n.startswith("PYTEST_GITOPS_")}
-    assert len(ours) == 3 and all(f'"{name}"' in source for name in ours)
+    assert len(ours) == 4 and all(f'"{name}"' in source for name in ours)
 
 
 def test_the_readme_has_every_option_and_its_default() -> None:
@@ -336,6 +336,33 @@ def test_the_workflows_are_yaml_and_cache_the_folder_that_is_used() -> None:
     for text in (snippet, text_of(".github/workflows/ci.yml")):
         (job,) = parse(text.encode())[0].value["jobs"].values()
         assert [s["with"]["path"] for s in job["steps"] if "cache@" in s.get("uses", "")] == [folder]
+
+
+def test_the_shards_of_the_matrix_are_as_many_as_are_said() -> None:
+    workflow, _ = fenced(text_of("docs/sharding.md"), "yaml")
+    jobs = parse(workflow.encode())[0].value["jobs"]
+    (run,) = (s["run"] for s in jobs["shard"]["steps"] if "--gitops-shard" in s.get("run", ""))
+    count = len(jobs["shard"]["strategy"]["matrix"]["shard"])
+    assert jobs["shard"]["strategy"]["matrix"]["shard"] == list(range(1, count + 1))
+    assert f'--gitops-shard "${{{{ matrix.shard }}}}/{count}"' in run
+    assert jobs["merge"]["needs"] == "shard" and jobs["merge"]["if"] == "always()"
+    assert f"pytest-gitops=={__version__}" in workflow
+
+
+def test_the_indexed_job_has_as_many_pods_as_shards() -> None:
+    _, manifests = fenced(text_of("docs/sharding.md"), "yaml")
+    job = parse(manifests.encode())[0].value
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert f"--gitops-shard auto/{job['spec']['completions']} " in container["command"][-1]
+
+
+def test_the_commands_of_the_sharding_page_are_commands() -> None:
+    page = text_of("docs/sharding.md")
+    lines = [*re.findall(r"^    (pytest-gitops .+)$", page, re.MULTILINE)]
+    lines += re.findall(r"(pytest-gitops report [^\n\"]+)", "".join(fenced(page, "yaml")))
+    assert len(lines) == 3
+    for line in lines:
+        assert cli._parser().parse_args(line.split()[1:]).command is cli.report_merge
 
 
 def test_ci_runs_every_python_that_is_promised_and_keys_its_cache_by_the_lock() -> None:

@@ -158,23 +158,6 @@ def run(**more: Any) -> Run:
     )
 
 
-def test_the_summary_counts_what_is_there() -> None:
-    warning = Finding(rule="w", severity=Severity.WARNING, message="m")
-    error = Finding(rule="e", severity=Severity.ERROR, message="m")
-    verdicts = (
-        Verdict(case=CASE, stages=(result(Outcome.PASSED, warning, FINDING), result(Outcome.SKIPPED))),
-        Verdict(case=CASE, stages=(result(Outcome.FAILED, error),)),
-        Verdict(case=CASE),
-    )
-    summary = run(verdicts=verdicts, findings=(warning,)).to_dict()["summary"]
-    assert summary == {
-        "applications": 3,
-        "outcomes": {"passed": 1, "failed": 1, "error": 0, "skipped": 1},
-        "stages": {"passed": 1, "failed": 1, "error": 0, "skipped": 1},
-        "findings": {"error": 1, "warning": 2, "info": 0, "waived": 1},
-    }
-
-
 def test_a_run_is_json_with_nothing_for_nothing() -> None:
     verdict = Verdict(
         case=dataclasses.replace(CASE, sources=(Source(repo_url="https://x"),)),

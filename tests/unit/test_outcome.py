@@ -85,7 +85,7 @@ def _run(stages: tuple[str, ...] = ("render", "change")) -> Run:
     for case_id, stage in pairs:
         verdicts.give(case_id, StageResult(stage=stage, outcome=Outcome.PASSED))
     settings = SimpleNamespace(
-        root=SimpleNamespace(name="grid"), base=Base(name="main", commit="a" * 40), stages=stages, waivers=(),
+        root=SimpleNamespace(name="grid"), base=Base(name="main", commit="a" * 40), stages=stages, waivers=(), shard=None,
         provider=SimpleNamespace(value="embedded"), command="pytest --gitops",
     )  # fmt: skip
     return build_run(

@@ -68,3 +68,22 @@ def test_a_case_is_found_by_its_id() -> None:
     one = case("one")
     assert plan(one).by_id == {"one.yaml::argocd/one": one}
     assert dataclasses.replace(one, parent="argocd/x").id in plan(one).by_id
+
+
+def test_what_one_needs_is_there_with_its_ancestors_and_what_they_need() -> None:
+    platform, crds, app, other = case("platform"), case("crds", "platform"), case("app"), case("other")
+    deeper = case("deeper")
+    made = dataclasses.replace(
+        plan(platform, crds, app, other, deeper),
+        needs={"argocd/app": ("argocd/crds",), "argocd/platform": ("argocd/deeper", "argocd/gone")},
+    )
+    assert made.with_ancestors([app]) == (platform, crds, app, deeper)
+    assert made.with_ancestors([other]) == (other,)
+
+
+def test_two_that_need_each_other_are_both_there() -> None:
+    one, two = case("one"), case("two")
+    made = dataclasses.replace(
+        plan(one, two), needs={"argocd/one": ("argocd/two",), "argocd/two": ("argocd/one",)}
+    )
+    assert made.with_ancestors([two]) == (one, two)

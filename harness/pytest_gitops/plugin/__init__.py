@@ -42,6 +42,18 @@ OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
         "deny (default): talk to hosts that the repository names as sources; allow: to any",
     ),
     ("changed", "flag", None, "judge only the Applications that differ from the base (needs --gitops-base)"),
+    (
+        "shard",
+        "string",
+        "K/N",
+        "judge part K of N only, the same in every part's run: 1/4 to 4/4; auto: as CI's variables say, auto/N: of N",
+    ),
+    (
+        "durations",
+        "string",
+        "FILE",
+        "a report.json of before: --gitops-shard splits by the seconds in it (without it: evenly)",
+    ),
     ("fresh", "flag", None, "render everything anew, and keep no render for later runs"),
     ("strict", "flag", None, "what could not be checked fails"),
     ("keep", "flag", None, "leave the cluster and Argo CD running, and print how to reach them"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Outcome, StageResult
+from pytest_gitops.shards import Share
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -23,11 +24,15 @@ PAUSE_SECONDS = 0.1
 class Server:
     """Answers workers, each in a thread of its own; `address` and `key` are what they need.
 
-    `ask` gives one result, `select` is told what is selected and how many items were collected.
+    `ask` gives one result, `select` is told what is selected, how many items were collected, and which share of them
+    is this shard's, None where the run is not split.
     """
 
     def __init__(
-        self, *, ask: Callable[[str, str], StageResult | None], select: Callable[[Pairs, int], None]
+        self,
+        *,
+        ask: Callable[[str, str], StageResult | None],
+        select: Callable[[Pairs, int, Share | None], None],
     ) -> None:
         self.key = secrets.token_hex(32)
         self._ask, self._select = ask, select
@@ -55,8 +60,9 @@ class Server:
         with contextlib.suppress(EOFError, OSError), connection:
             while True:
                 match json.loads(connection.recv_bytes()):
-                    case {"select": pairs, "collected": collected}:
-                        self._select([(case, stage) for case, stage in pairs], collected)
+                    case {"select": pairs, "collected": collected, "share": share}:
+                        told = Share.from_dict(share) if share else None
+                        self._select([(case, stage) for case, stage in pairs], collected, told)
                         answer: dict[str, Any] = {}
                     case {"ask": [case, stage]}:
                         found = self._ask(case, stage)
@@ -79,13 +85,14 @@ class Asker:
         except (OSError, EOFError, AuthenticationError) as error:
             raise EngineError(f"the engine in pytest's own process cannot be reached: {error!r}") from error
 
-    def select(self, pairs: Pairs, collected: int) -> None:
-        """Tell what is selected, of how many items `collected`.
+    def select(self, pairs: Pairs, collected: int, share: Share | None = None) -> None:
+        """Tell what is selected, of how many items `collected`, and of which `share`.
 
         An owner that is gone is noticed with the first question.
         """
         with contextlib.suppress(EOFError, OSError):
-            self._send({"select": list(pairs), "collected": collected})
+            told = share.to_dict() if share else None
+            self._send({"select": list(pairs), "collected": collected, "share": told})
 
     def result(self, case_id: str, stage: str) -> StageResult:
         """Ask and wait. The engine bounds the wait; if it is gone, that is an error and not a hang."""

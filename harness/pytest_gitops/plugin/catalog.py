@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_gitops.expectations import Answered
 from pytest_gitops.model import Case, Finding
 from pytest_gitops.report.text import one_line
+from pytest_gitops.shards import Shard, weights
 from pytest_gitops.stages import OF_REMOVED
 from pytest_gitops.stages.base import told
 
@@ -19,7 +20,8 @@ from pytest_gitops.stages.base import told
 class Entry:
     """One Application to collect: its case id, "namespace/name", file relative to the root, line, and its stages.
     `gone` says that head does not have it, and so maybe not its file; `left_alone` that it does not differ from base
-    and only those are judged that do."""
+    and only those are judged that do. `lot` is the name of what stays together where a run is split, `weight` what it
+    weighs there."""
 
     id: str
     key: str
@@ -28,6 +30,8 @@ class Entry:
     stages: tuple[str, ...]
     gone: bool = False
     left_alone: bool = False
+    lot: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class Catalog:
     """Everything that can be collected below `root`.
 
     `stages` are the chosen ones, in order; `start` is the folder that pytest was started in, and `again` the
-    command that shows one item again, without the item.
+    command that shows one item again, without the item. `shard` is the part that is judged here, None for all.
     """
 
     root: Path
@@ -69,6 +73,7 @@ class Catalog:
     entries: tuple[Entry, ...]
     faults: tuple[Fault, ...]
     checks: tuple[Check, ...] = ()
+    shard: Shard | None = None
 
     @cached_property
     def files(self) -> frozenset[str]:
@@ -120,6 +125,7 @@ class Catalog:
             entries=tuple(Entry(**{**e, "stages": tuple(e["stages"])}) for e in data["entries"]),
             faults=tuple(Fault(**f) for f in data["faults"]),
             checks=tuple(Check(**c) for c in data["checks"]),
+            shard=Shard(**data["shard"]) if data["shard"] else None,
         )
 
 
@@ -135,10 +141,30 @@ def catalog(
     removed: Iterable[Case] = (),
     answered: Iterable[Answered] = (),
     changed: Collection[str] | None = None,
+    shard: Shard | None = None,
+    lots: Mapping[str, str] | None = None,
+    durations: Mapping[str, float] | None = None,
 ) -> Catalog:
     """The catalog of `cases`, of those `removed` by head, of `faults` as (file, finding), and of expectations;
-    `changed` has the ids of the only cases that are judged, None where all are."""
+    `changed` has the ids of the only cases that are judged, None where all are. Of `shard`, `lots` say which keys stay
+    together, each alone where nothing is said, and `durations` what keys weigh."""
+    cases, removed = list(cases), list(removed)
     left = tuple(s for s in stages if s in OF_REMOVED)
+    weight = weights(durations or {}, dict.fromkeys(c.key for c in (*cases, *removed)))
+
+    def entry(case: Case, stages: tuple[str, ...], *, gone: bool = False) -> Entry:
+        return Entry(
+            id=case.id,
+            key=case.key,
+            file=case.file,
+            line=case.line,
+            stages=stages,
+            gone=gone,
+            left_alone=not gone and changed is not None and case.id not in changed,
+            lot=(lots or {}).get(case.key, case.key),
+            weight=weight[case.key],
+        )
+
     return Catalog(
         root=root,
         start=start,
@@ -146,26 +172,12 @@ def catalog(
         stages=tuple(stages),
         strict=strict,
         entries=(
-            *(
-                _entry(c, tuple(stages), left_alone=changed is not None and c.id not in changed)
-                for c in cases
-            ),
-            *(_entry(c, left, gone=True) for c in removed if left),
+            *(entry(c, tuple(stages)) for c in cases),
+            *(entry(c, left, gone=True) for c in removed if left),
         ),
         faults=tuple(_faults(faults)),
         checks=tuple(_checks(answered)),
-    )
-
-
-def _entry(case: Case, stages: tuple[str, ...], *, gone: bool = False, left_alone: bool = False) -> Entry:
-    return Entry(
-        id=case.id,
-        key=case.key,
-        file=case.file,
-        line=case.line,
-        stages=stages,
-        gone=gone,
-        left_alone=left_alone,
+        shard=shard,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from pytest_gitops.plugin.catalog import Catalog
 from pytest_gitops.plugin.items import Answers, CheckItem, FaultItem, GitOpsFile, StageItem
+from pytest_gitops.plugin.sharing import share_of
+from pytest_gitops.shards import Share
 
 
 class Collecting:
@@ -22,8 +25,12 @@ class Collecting:
         self._reopened: set[Path] = set()
         self.collected = 0
         """How many items of ours there are before any is deselected."""
+        self.share: Share | None = None
+        """What of it is this shard's, where the run is one."""
         self.failed: set[tuple[str, str, int]] = set()
         """Code, file and line of what failed, whoever ran it."""
+        self.failures: set[str] = set()
+        """The node ids of all items of ours that failed."""
         self.plain_junit = False
         """Whether pytest writes a JUnit file in the format (xunit2) whose schema has no properties of a test case."""
 
@@ -63,9 +70,16 @@ class Collecting:
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         items += self._of_files_that_are_gone(session)
         self.collected = sum(isinstance(i, StageItem | FaultItem | CheckItem) for i in items)
-        if left_alone := [i for i in items if isinstance(i, StageItem) and i.entry.left_alone]:
-            session.config.hook.pytest_deselected(items=left_alone)
-            items[:] = [i for i in items if not (isinstance(i, StageItem) and i.entry.left_alone)]
+        _leave_out(session, items, [i for i in items if isinstance(i, StageItem) and i.entry.left_alone])
+        if self.catalog is not None and self.catalog.shard is not None:
+            self.share, others = share_of(self.catalog.shard, items)
+            _leave_out(session, items, others)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What else the user selects is known now."""
+        if self.share is not None:
+            left = sum(isinstance(i, StageItem | FaultItem | CheckItem) for i in session.items)
+            self.share = replace(self.share, selected=left)
 
     def _of_files_that_are_gone(self, session: pytest.Session) -> list[pytest.Item]:
         """The items of files that pytest cannot find, because head does not have them, where it was given their
@@ -97,6 +111,7 @@ class Collecting:
         told = report.user_properties
         about = dict(told)
         if report.failed and "gitops_line" in about:
+            self.failures.add(report.nodeid)
             self.failed.add(
                 (str(about.get("gitops_code", "")), str(about["gitops_file"]), int(str(about["gitops_line"])))
             )
@@ -106,6 +121,13 @@ class Collecting:
             return (yield)
         finally:
             report.user_properties = told
+
+
+def _leave_out(session: pytest.Session, items: list[pytest.Item], others: Sequence[pytest.Item]) -> None:
+    if others:
+        session.config.hook.pytest_deselected(items=list(others))
+        gone = set(others)
+        items[:] = [i for i in items if i not in gone]
 
 
 class _AnyName:

@@ -44,6 +44,7 @@ class Display:
                 )
                 if version
             ),
+            *([f"shard {self._settings.shard}"] if self._settings.shard else []),
         ]
         self.header = f"gitops: {', '.join(parts)}; ready in {now() - self._began:.1f} s"
 
@@ -59,6 +60,8 @@ class Display:
     def listed(self, sets: Sequence[str]) -> None:
         """The header of a run that only lists. What the ApplicationSets `sets` generate is not known."""
         self.header = "gitops: what files declare; nothing is started"
+        if self._settings.shard:
+            self.header += ", and nothing split: what stays together only a render tells"
         self.not_listed = "not listed: what only a render tells, such as the children of a chart"
         if sets:
             self.not_listed = f"not listed: Applications that {', '.join(sets)} will generate"
@@ -87,6 +90,7 @@ class Display:
             or document["findings"]
             or document["run"]["error"]
             or document.get("changes")
+            or document["run"]["shard"]
         ):
             from pytest_gitops.report.terminal import summary
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from pytest_gitops import settings as place
+from pytest_gitops import shards
 from pytest_gitops.configuration import FILE_NAME, Configuration, load
 from pytest_gitops.configuration import read as parse
-from pytest_gitops.errors import ConfigError
+from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Severity
 from pytest_gitops.plugin import OPTIONS
 from pytest_gitops.repository.base import find_base, read_file
@@ -23,13 +24,17 @@ from pytest_gitops.settings import (
     DEFAULT_KUBERNETES,
     DEFAULT_POLICY_TIMEOUT,
     DEFAULT_TIMEOUT,
+    SHARD_VARIABLE,
     Base,
     Provider,
     Settings,
 )
 from pytest_gitops.stages import chosen
 
-NOT_AGAIN = frozenset({"stages", "report", "keep"})
+OF_SHARDS = frozenset({"shard", "durations"})
+"""Options that say which items are judged: one that is named is, whatever its shard."""
+
+NOT_AGAIN = frozenset({"stages", "report", "keep", *OF_SHARDS})
 """Options that do not change what is found out about one item."""
 
 
@@ -57,12 +62,35 @@ def again(config: pytest.Config) -> str:
             continue
         option = f"--gitops-{name}"
         words += [option] if kind == "flag" else [w for v in _listed(value) for w in (option, str(v))]
-    words += [w for o in config.option.override_ini or () if o.startswith("gitops_") for w in ("-o", o)]
+    words += [w for o in _overrides(config) for w in ("-o", o)]
+    if config.getini("gitops_shard"):
+        words += ["--gitops-shard", "1/1"]
     if config.option.inifilename:
         words += ["-c", str(config.option.inifilename)]
     if config.option.rootdir:
         words += ["--rootdir", str(config.option.rootdir)]
     return shlex.join(words)
+
+
+def _overrides(config: pytest.Config) -> Iterator[str]:
+    """What the command line says in an ini file's place, of ours."""
+    for each in config.option.override_ini or ():
+        name = each.partition("=")[0]
+        if name.startswith("gitops_") and name.removeprefix("gitops_") not in OF_SHARDS:
+            yield each
+
+
+def _without_shard(words: Sequence[str]) -> list[str]:
+    """A command line without what says which shard it is of: the same for all, and of use alone."""
+    options = {f"--gitops-{name}" for name in OF_SHARDS}
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip or word in options:
+            skip = not skip and word in options
+        elif word.partition("=")[0] not in options:
+            kept.append(word)
+    return kept
 
 
 def _listed(value: Any) -> list[Any]:
@@ -124,6 +152,8 @@ def read(config: pytest.Config) -> Settings:
         strict=bool(_value(config, "strict")[0]),
         keep=bool(_value(config, "keep")[0]),
         changed=_changed(config, has_base=base is not None),
+        shard=_shard(config, environ),
+        durations=_durations(config),
         keep_renders=not _value(config, "fresh")[0],
         urls=tuple(configuration.get("repository", "urls", default=())),
         branches=tuple(configuration.get("branches", default=())),
@@ -144,7 +174,7 @@ def read(config: pytest.Config) -> Settings:
         rbac=configuration.rbac,
         tools=place.explicit_tools(environ),
         mirrors=place.tool_mirrors(environ),
-        command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+        command=shlex.join(["pytest", *_without_shard([*map(str, config.invocation_params.args)])]),
     )
 
 
@@ -211,6 +241,30 @@ def _changed(config: pytest.Config, *, has_base: bool) -> bool:
             where=where,
         )
     return bool(given)
+
+
+def _shard(config: pytest.Config, environ: Mapping[str, str]) -> shards.Shard | None:
+    """Which part of the run this is, if it is said: nothing that CI sets by itself makes a run a part."""
+    given, where = _value(config, "shard")
+    if given is None:
+        given, where = environ.get(SHARD_VARIABLE) or None, SHARD_VARIABLE
+    return shards.parse(str(given), environ=environ, where=where) if given is not None else None
+
+
+def _durations(config: pytest.Config) -> dict[str, float]:
+    """The seconds of a run before, nothing where there is no such file: the first run of all has none."""
+    given, where = _value(config, "durations")
+    if given is None:
+        return {}
+    path = config.invocation_params.dir / given
+    if not path.exists():
+        return {}
+    from pytest_gitops.report.load import durations
+
+    try:
+        return durations(path)
+    except EngineError as error:
+        raise ConfigError(str(error), where=where) from error
 
 
 def _timeout(config: pytest.Config, configuration: Configuration) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from pytest_gitops.plugin.display import Display
 from pytest_gitops.plugin.items import StageItem
 from pytest_gitops.plugin.worker import HANDLE
 from pytest_gitops.report.text import for_log
+from pytest_gitops.shards import Shard, Share
 
 if TYPE_CHECKING:
     from pytest_gitops.engine import Engine
@@ -119,7 +121,13 @@ class Owner(Collecting):
         plan = self.engine.prepare()
         faults = ((p.file, p.finding) for p in plan.problems)
         self.catalog = self._catalog(
-            plan.cases, faults, removed=plan.removed, answered=plan.answered, changed=plan.changed
+            plan.cases,
+            faults,
+            removed=plan.removed,
+            answered=plan.answered,
+            changed=plan.changed,
+            shard=self.settings.shard,
+            lots=plan.lots,
         )
         self.display.ready(self.engine)
 
@@ -140,6 +148,8 @@ class Owner(Collecting):
         removed: Sequence[Case] = (),
         answered: Sequence[Answered] = (),
         changed: Collection[str] | None = None,
+        shard: Shard | None = None,
+        lots: Mapping[str, str] | None = None,
     ) -> Catalog:
         return catalog(
             self.settings.root,
@@ -152,6 +162,9 @@ class Owner(Collecting):
             removed=removed,
             answered=answered,
             changed=changed,
+            shard=shard,
+            lots=lots,
+            durations=self.settings.durations,
         )
 
     def _not_started(self, error: EngineError) -> str:
@@ -201,8 +214,9 @@ class Owner(Collecting):
             "catalog": str(handed), "host": host, "port": port, "key": self._bridge.key,
         }  # fmt: skip
 
-    def _select(self, pairs: Pairs, collected: int) -> None:
+    def _select(self, pairs: Pairs, collected: int, share: Share | None) -> None:
         self.collected = max(self.collected, collected)
+        self.share = share
         self._begin(pairs)
 
     def _begin(self, pairs: Pairs) -> None:
@@ -249,14 +263,19 @@ class Owner(Collecting):
         self._report()
         if self._trouble and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
             session.exitstatus = CANNOT_START
-        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._nothing_changed:
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._nothing_left:
             session.exitstatus = pytest.ExitCode.OK
 
     @property
-    def _nothing_changed(self) -> bool:
-        """Whether nothing was judged because nothing differs from base, and not because of what the user selects."""
+    def _nothing_left(self) -> bool:
+        """Whether nothing was judged because nothing differs from base, or because all of it is other shards', and not
+        because of what the user selects."""
         selects = self.config.option.keyword or self.config.option.markexpr
-        return self._ready and self.settings.changed and self.collected > 0 and not selects
+        divides = self._ready and (self.settings.changed or self.settings.shard is not None)
+        return divides and self.collected > 0 and not selects
+
+    def pytest_report_collectionfinish(self) -> str | None:
+        return f"gitops: {self.share.title}" if self.share else None
 
     def _report(self) -> None:
         """Write the reports, once, whatever happened before."""
@@ -269,7 +288,10 @@ class Owner(Collecting):
         self.display.live.say("stopping everything, writing the reports")
         try:
             with self.display.live.shown():
-                self._document, self._written = write_reports(self.engine.finish(), self.settings.report)
+                run = self.engine.finish()
+                if self.share is not None:
+                    run = replace(run, shard={**self.share.to_dict(), "failed": len(self.failures)})
+                self._document, self._written = write_reports(run, self.settings.report)
         except EngineError as error:
             self._trouble = str(error)
 

@@ -31,9 +31,10 @@ class Worker(Collecting):
         return cls(Catalog.loads(Path(handle["catalog"]).read_text("utf-8")), asker)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        super().pytest_collection_finish(session)
         # All workers collect and select the same; the owner begins with the first one that says so.
         pairs = [(i.entry.id, i.stage) for i in session.items if isinstance(i, StageItem)]
-        self._asker.select(pairs, self.collected)
+        self._asker.select(pairs, self.collected, self.share)
 
     def result(self, case_id: str, stage: str) -> StageResult:
         return self._asker.result(case_id, stage)

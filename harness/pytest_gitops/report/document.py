@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_gitops.model import REVIEW_STAGES, VERIFY_STAGES, Run, Severity
 from pytest_gitops.report.redact import redacted
+from pytest_gitops.report.summary import summary
 from pytest_gitops.report.text import clean
 
 Document = dict[str, Any]
@@ -22,7 +23,14 @@ _SEVERITY_ORDER = {severity.value: place for place, severity in enumerate(Severi
 def build(run: Run) -> Document:
     """The document of this run: plain JSON values, no secrets, an order that does not depend on timing."""
     document: Document = redacted(plain(run.to_dict()), hide=run.hide)
-    return arranged(document)
+    return summarized(arranged(document))
+
+
+def summarized(document: Document) -> Document:
+    """The same document with the summary of what is in it."""
+    counted = summary(document["applications"], document["findings"])
+    first = {name: document[name] for name in ("schemaVersion", "tool", "run")}
+    return {**first, "summary": counted, **{k: v for k, v in document.items() if k != "summary"}}
 
 
 def arranged(document: Document) -> Document:

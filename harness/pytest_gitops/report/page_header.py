@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from pytest_gitops.report.markup import Content, Html, code, el, mark, spaced
+from pytest_gitops.report.parts import is_empty_part, part
 from pytest_gitops.report.reading import Document, State, is_open, repository_title, state_of
 from pytest_gitops.report.text import counted, one_line, seconds, sentences
 
@@ -23,6 +24,8 @@ def verdict(document: Document) -> tuple[State, str]:
         return (State.FAILED if states[State.FAILED] else State.ERROR), f"{bad} of {total} {told}"
     if broken:
         return State.FAILED, f"{counted(len(broken), 'error')} in the repository"
+    if is_empty_part(document):
+        return State.SKIPPED, "No Application is in this shard"
     if not document["applications"]:
         return State.SKIPPED, "No Application was found"
     passed = states[State.PASSED] + states[State.WARNING]
@@ -53,6 +56,7 @@ def header(document: Document) -> Html:
                 f" · {seconds(run['durationSeconds'])}",
             ),
             el("li", " · ".join(versions)),
+            el("li", el("b", part(document))) if part(document) else None,
             class_="run",
         ),
         el(

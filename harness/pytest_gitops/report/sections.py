@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_gitops.model import VERIFY_STAGES, Outcome
 from pytest_gitops.report import markdown as md
+from pytest_gitops.report.parts import is_empty_part, part
 from pytest_gitops.report.reading import (
     Application,
     Document,
@@ -60,6 +61,8 @@ def header(page: md.Page, document: Document, family: Family) -> None:
             by=" · ",
         )
     )
+    if told := part(document):
+        page.add(f"> **{told[0].upper()}{told[1:]}.**")
     if run["error"]:
         page.add("⛔ **The engine could not judge:**\n\n" + md.block(run["error"], lines=12, width=160))
 
@@ -87,10 +90,12 @@ def _verdict(document: Document, family: Family) -> tuple[str, str]:
         return "⛔", f"the engine could not judge ({total})"
     if not asked_for(document, family):
         return "⏭️", "not asked for"
+    if not applications and broken:
+        return "❌", f"{counted(broken, 'error')} in the repository"
     if not applications:
         return (
-            ("❌", f"{counted(broken, 'error')} in the repository")
-            if broken
+            ("⏭️", "no Application in this shard")
+            if is_empty_part(document)
             else ("⚠️", "no Application found")
         )
     if bad or broken:

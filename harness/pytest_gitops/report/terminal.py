@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from pytest_gitops.model import Outcome, Severity
+from pytest_gitops.report.parts import is_empty_part, part
 from pytest_gitops.report.reading import (
     Document,
     FindingDict,
@@ -51,6 +52,7 @@ def summary(
     ours = [f for f in broken if failed is None or _place(f) in failed]
     lines = [
         *_verdict(document, ours),
+        *([(part(document), "")] if part(document) else []),
         *_selection(document),
         *_changes(document),
         *_failures(document, ours),
@@ -134,7 +136,8 @@ def _style(document: Document, broken: Sequence[FindingDict]) -> str:
     outcomes, findings = document["summary"]["outcomes"], document["summary"]["findings"]
     if outcomes[Outcome.FAILED] or outcomes[Outcome.ERROR] or broken or document["run"]["error"]:
         return "red"
-    doubtful = findings[Severity.WARNING] or outcomes[Outcome.SKIPPED] or not outcomes[Outcome.PASSED]
+    nothing = not outcomes[Outcome.PASSED] and not is_empty_part(document)
+    doubtful = findings[Severity.WARNING] or outcomes[Outcome.SKIPPED] or nothing
     return "yellow" if doubtful else "green"
 
 

@@ -15,3 +15,9 @@ RUNS = {"small": small, "grid": grid, "nasty": nasty, "shop": shop}
 if __name__ == "__main__":
     for name, run in RUNS.items():
         write.write(document.build(run()), GOLDENS / name)
+    from test_report_merge import merged, parts, shards
+
+    one = merged(parts(shards(grid())))
+    for name in ("review.md", "verification.md"):
+        (GOLDENS / "merged").mkdir(exist_ok=True)
+        (GOLDENS / "merged" / name).write_text(write.WRITERS[name](one), "utf-8")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_documents import grid, large, nasty, run, small
+from report_documents import case, grid, large, nasty, run, small, stage
 
 from pytest_gitops.errors import ConfigError
-from pytest_gitops.model import Run
+from pytest_gitops.model import Finding, Outcome, Run, Severity, Verdict, Waiver
 from pytest_gitops.report import document, schema
 
 
@@ -95,3 +95,28 @@ def test_evidence_of_any_type_becomes_json(value: object, expected: object) -> N
 def test_the_json_text_reads_back_as_the_document() -> None:
     built = document.build(nasty())
     assert json.loads(document.to_json(built)) == built
+
+
+def test_the_summary_counts_what_is_there() -> None:
+    def finding(severity: Severity, waiver: Waiver | None = None) -> Finding:
+        return Finding(rule="r", severity=severity, message="m", waiver=waiver)
+
+    warning, waived = finding(Severity.WARNING), finding(Severity.ERROR, Waiver(reason="known"))
+    made = run(
+        Verdict(
+            case=case("one"),
+            stages=(stage("source", findings=(warning, waived)), stage("render", Outcome.SKIPPED)),
+        ),
+        Verdict(
+            case=case("two"),
+            stages=(stage("source", Outcome.FAILED, findings=(finding(Severity.ERROR),)),),
+        ),
+        Verdict(case=case("three")),
+        findings=(warning,),
+    )
+    assert document.build(made)["summary"] == {
+        "applications": 3,
+        "outcomes": {"passed": 1, "failed": 1, "error": 0, "skipped": 1},
+        "stages": {"passed": 1, "failed": 1, "error": 0, "skipped": 1},
+        "findings": {"error": 1, "warning": 2, "info": 0, "waived": 1},
+    }
