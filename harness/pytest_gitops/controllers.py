@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 
 from pytest_gitops.argocd import install
-from pytest_gitops.argocd.applicationsets import remove_all
+from pytest_gitops.argocd.applicationsets import remove
 from pytest_gitops.boot import CRD_SECONDS, Ground
 from pytest_gitops.process import Daemon
 from pytest_gitops.side import Side
@@ -40,11 +41,14 @@ class Controllers:
                 self._ground.supervisor.stop(self._sets)
                 self._sets = None
                 assert self._ground.api is not None
-                remove_all(self._ground.api)
+                remove(self._ground.api)
 
-    def start_applications(self) -> None:
-        """The application-controller: from here on Argo CD acts. ApplicationSets, if any, have theirs already."""
+    def start_applications(self, *, without: Collection[str] = ()) -> None:
+        """The application-controller: from here on Argo CD acts. ApplicationSets, if any, have theirs already; those
+        `without` which the run does are taken away first."""
         assert self._ground.cluster is not None
+        if without and self._ground.api is not None:
+            remove(self._ground.api, without)
         head = self._ground.head
         head.argocd.start_application_controller(
             self._ground.cluster.kubeconfig, namespaces=self._namespaces(head)

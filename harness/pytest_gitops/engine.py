@@ -80,7 +80,7 @@ class Engine:
             ground.up()
             controllers = Controllers(ground)
             context = self._context = self._new_context(ground.head)
-            context.start_controller = controllers.start_applications
+            context.start_controller = lambda: controllers.start_applications(without=context.left_out)
             sparing = None
             if ground.base is not None:
                 base = context.base = self._new_context(ground.base)
@@ -177,6 +177,8 @@ class Engine:
     def begin(self, selection: Selection) -> None:
         """Start the stages for what is selected, in the background."""
         self._selection = selection
+        if self._context is not None and self.settings.shard is not None:
+            self._context.left_out = sharding.left_out(self._context, {c for c, _ in selection.pairs})
         self.verdicts.expect(selection.pairs)
         if self._failure is not None:
             self.verdicts.fail_rest(code="tool-died", message=str(self._failure))

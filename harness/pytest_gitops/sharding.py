@@ -1,8 +1,9 @@
-"""Puts into the plan who belongs together and who is needed by whom, once everything is rendered."""
+"""Puts into the plan who belongs together and who is needed by whom, once everything is rendered; and says what a shard
+can do without."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,24 @@ def survey(context: Context) -> None:
         same=[(c.old.key, c.new.key) for c in comparison if c.old and c.new],
     )
     context.plan = replace(context.plan, lots=found)
+
+
+def left_out(context: Context, asked: Collection[str]) -> frozenset[str]:
+    """The keys of the ApplicationSets of either side of which nothing is needed for the case ids `asked`: what they
+    make would only cost time."""
+    sides = [context.plan, *([context.base.plan] if context.base else [])]
+    comparison = context.comparison.applications if context.comparison else ()
+    asked_for = {c.key for c in (*context.plan.cases, *context.plan.removed) if c.id in asked}
+    asked_for |= {c.old.key for c in comparison if c.old and c.new and c.new.id in asked}
+    every, needed = set[str](), set[str]()
+    for plan in sides:
+        every |= _sets(plan.cases)
+        needed |= _sets(plan.with_ancestors(c for c in plan.cases if c.key in asked_for))
+    return frozenset(every - needed)
+
+
+def _sets(cases: Iterable[Case]) -> set[str]:
+    return {c.parent for c in cases if c.parent_kind == "ApplicationSet"}
 
 
 def _rendered(context: Context) -> list[tuple[Case, Sequence[Mapping[str, Any]]]]:

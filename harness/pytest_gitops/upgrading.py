@@ -6,7 +6,7 @@ are asked for. Of `converge`'s cluster nothing is used, so neither colours the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd import install
@@ -32,15 +32,18 @@ CRD_SECONDS = 60.0
 class UpgradeGround:
     """`up`, then `bring` and `start`; `api` and `destinations` (by server URL and by name) come with `up`.
 
-    `cases` are the Applications of both sides; `sets` says whether ApplicationSets have to be followed.
+    `cases` are the Applications of both sides; `sets` says whether ApplicationSets have to be followed, all but those
+    `without` which the run does.
     """
 
     api: Api
     destinations: Mapping[str, Api]
 
-    def __init__(self, ground: Ground, cases: Sequence[Case], *, sets: bool) -> None:
+    def __init__(
+        self, ground: Ground, cases: Sequence[Case], *, sets: bool, without: Collection[str] = ()
+    ) -> None:
         assert ground.base is not None, "an upgrade begins at a base"
-        self._ground, self._cases, self._sets = ground, cases, sets
+        self._ground, self._cases, self._sets, self._without = ground, cases, sets, without
         self._base, self._head = ground.base, ground.head
         self._plane: Embedded | None = None
         self._daemons: list[Daemon] = []
@@ -79,7 +82,7 @@ class UpgradeGround:
                     self._plane.kubeconfig, namespaces=namespaces
                 )
             )
-            bring(self.api, self._base.declarations.application_sets, control=self._control)
+            self._bring_sets(self._base)
         self._daemons.append(
             self._base.argocd.start_application_controller(self._plane.kubeconfig, namespaces=namespaces)
         )
@@ -94,8 +97,14 @@ class UpgradeGround:
         installer.settings(self.api)
         installer.projects(self.api)
         if self._sets:
-            bring(self.api, side.declarations.application_sets, control=self._control)
+            self._bring_sets(side)
             refresh(self.api)
+
+    def _bring_sets(self, side: Side) -> None:
+        control = self._control
+        sets = side.declarations.application_sets
+        wanted = [s for s in sets if f"{s.namespace or control}/{s.name}" not in self._without]
+        bring(self.api, wanted, control=control)
 
     @property
     def _control(self) -> str:
@@ -118,4 +127,4 @@ def upgrade_ground(ground: Ground, context: Context) -> UpgradeGround:
     assert context.base is not None, "an upgrade begins at a base"
     cases = [*context.base.plan.cases, *context.plan.cases]
     sets = any(c.parent_kind == "ApplicationSet" for c in cases)
-    return UpgradeGround(ground, cases, sets=sets).up()
+    return UpgradeGround(ground, cases, sets=sets, without=context.left_out).up()

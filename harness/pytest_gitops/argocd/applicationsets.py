@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import API
@@ -75,20 +75,30 @@ def _path(application_set: Mapping[str, Any]) -> str:
     return f"{API}/namespaces/{meta['namespace']}/applicationsets/{meta['name']}"
 
 
-def remove_all(api: Api) -> None:
-    """Remove every set and what it made, as if they had never been; no controller of Argo CD's may be running.
+def remove(api: Api, keys: Collection[str] | None = None) -> None:
+    """Remove sets and what they made, as if they had never been: those of `keys` ("namespace/name"), or all, and all
+    Applications with them. The application-controller may not be running.
 
     Finalizers are taken away, not honoured, for nothing was ever synced.
     """
     for kind in ("applicationsets", "applications"):
         for each in api.get(f"{API}/{kind}")["items"]:
             meta = each["metadata"]
+            if keys is not None and not _belongs(meta, keys, is_set=kind == "applicationsets"):
+                continue
             path = f"{API}/namespaces/{meta['namespace']}/{kind}/{meta['name']}"
             # The garbage collector may be faster with what belonged to a set.
             with contextlib.suppress(ApiError):
                 if meta.get("finalizers"):
                     api.patch(path, {"metadata": {"finalizers": None}})
                 api.delete(path)
+
+
+def _belongs(meta: Mapping[str, Any], keys: Collection[str], *, is_set: bool) -> bool:
+    """Whether an object is one of the sets, or was made by one."""
+    owners = [o for o in meta.get("ownerReferences") or () if o.get("kind") == "ApplicationSet"]
+    names = [meta["name"]] if is_set else [o.get("name") for o in owners]
+    return any(f"{meta['namespace']}/{name}" in keys for name in names)
 
 
 def _made(api: Api, path: str, uid: str) -> Generated:
