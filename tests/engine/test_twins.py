@@ -67,3 +67,71 @@ def test_the_timeline_goes_on_after_it_converged(run: Outcome) -> None:
     line = run.applications["argocd/random-secret"]["timeline"]
     assert line[-1]["sync"] == "OutOfSync"
     assert [m["at"] for m in line] == sorted(m["at"] for m in line)
+
+
+# ---------------------------------------------------------------------- prune
+
+
+def pruned(run: Outcome, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = run.stage(f"argocd/{name}", "prune")
+    return found
+
+
+def told(run: Outcome, name: str) -> list[tuple[str, str]]:
+    return [
+        (f["rule"], f["resource"] or "") for f in pruned(run, name)["findings"] if f["severity"] != "error"
+    ]
+
+
+def test_what_is_deleted_is_counted_and_timed(run: Outcome) -> None:
+    evidence = pruned(run, "released")["evidence"]
+    assert evidence["gone"] == 1 and evidence["left"] == [] and evidence["deletedSeconds"] > 0
+    assert evidence["kept"] == [
+        {
+            "object": "Namespace released",
+            "why": "Argo CD made it (CreateNamespace=true), and never deletes it",
+        }
+    ]
+
+
+def test_what_rightly_stays_is_told_with_its_reason(run: Outcome) -> None:
+    stage = pruned(run, "keeps")
+    assert stage["outcome"] == "passed"
+    assert {k["object"] for k in stage["evidence"]["kept"]} == {
+        "ConfigMap keeps/kept",
+        "ConfigMap keeps/kept-by-helm",
+        "CustomResourceDefinition rockets.prune.example.com",
+        "Namespace keeps",
+        "PersistentVolumeClaim keeps/data-store-0",
+    }
+    assert stage["evidence"]["gone"] == 3  # Prune=false keeps nothing from being deleted
+    (words,) = pruned(run, "set-leaves-porto")["findings"]
+    assert "preserveResourcesOnDeletion" in words["message"]
+    assert pruned(run, "set-clears-porto")["evidence"]["with"] == "ApplicationSet argocd/set-clears"
+
+
+def test_a_confirmation_is_given(run: Outcome) -> None:
+    assert pruned(run, "asks-first")["evidence"]["confirmed"] is True
+    assert pruned(run, "released")["evidence"]["confirmed"] is False
+
+
+def test_a_child_without_a_finalizer_is_warned_of_and_its_objects_are_deleted(run: Outcome) -> None:
+    assert told(run, "family-child") == [("cascade-stops", "")]
+    assert pruned(run, "family-child")["evidence"]["gone"] == 1
+
+
+def test_what_others_need_goes_after_them_and_is_told(run: Outcome) -> None:
+    assert told(run, "landlord") == [("deletes-others", "Namespace landlord")]
+    assert pruned(run, "tenant")["outcome"] == "passed"
+
+
+def test_what_a_sync_does_to_a_foreign_namespace_is_told(run: Outcome) -> None:
+    assert told(run, "marks-namespace") == [("foreign-object-changed", "Namespace marks-namespace")]
+
+
+def test_argocds_words_and_the_cause_are_in_the_text(run: Outcome) -> None:
+    message = pruned(run, "project-first-child")["message"]
+    assert 'appproject.argoproj.io "project-first" not found' in message
+    assert "the AppProject is gone" in message
+    assert "PostDelete hook(s) failed" in pruned(run, "farewell-fails")["message"]
+    assert "waiting for Application argocd/project-first-child" in pruned(run, "project-first")["message"]

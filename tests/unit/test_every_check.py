@@ -66,12 +66,13 @@ ELSEWHERE = {
     "out-of-sync-after-refresh": "tests/unit/stages/test_idempotent.py",
     "unhealthy-after-sync": "tests/unit/stages/test_idempotent.py",
     **dict.fromkeys(
-        ["claim-replaced", "kept-object", "orphaned-object", "rollback-failed"],
+        ["claim-replaced", "kept-object", "rollback-failed"],
         "tests/engine/test_upgrade.py",
     ),
     **dict.fromkeys(["lost-object", "not-pruned"], "tests/unit/stages/test_aftermath.py"),
-    "not-deleted": "tests/unit/stages/test_upgrade_stage.py",
-    "deletion-error": "tests/unit/argocd",
+    **dict.fromkeys(
+        ["cascade-stops", "deletes-others", "foreign-object-changed"], "tests/engine/test_twins.py"
+    ),
     "comparison-error": "tests/unit/argocd",
 }
 

@@ -63,6 +63,22 @@ _KNOWN: tuple[tuple[str, Cause], ...] = (
         ),
     ),
     (
+        r"appproject\S* \"[^\"]+\" not found",
+        Cause(
+            name="the AppProject is gone, and without it Argo CD deletes nothing",
+            next="put the AppProject into an earlier wave than its Applications, for deletion goes through the waves "
+            "backwards; or, in one wave, give it the finalizer resources-finalizer.argocd.argoproj.io: then it waits",
+        ),
+    ),
+    (
+        r"(?:Pre|Post)Delete hook\(s\) failed",
+        Cause(
+            name="a hook of the deletion failed, and Argo CD runs it again for ever",
+            next="correct the hook; whoever cannot wait takes the Application's pre-delete-finalizer or "
+            "post-delete-finalizer away by hand",
+        ),
+    ),
+    (
         r"is not permitted in project|not permitted in project",
         Cause(
             name="the AppProject forbids it",

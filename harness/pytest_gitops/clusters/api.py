@@ -34,6 +34,10 @@ APPLY = "application/apply-patch+yaml"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """How to ask for as little as can be of an object that is not looked at."""
 
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+"""Every kind of a cluster in one answer (Kubernetes 1.30: aggregated discovery v2)."""
+
 CONNECTIONS = 32
 """Connections kept open; more threads than these work too, on connections closed after use."""
 
@@ -75,6 +79,26 @@ class Api:
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Read an object or a list. Raises ApiError."""
         return self._call("GET", path, params)
+
+    def metadata(self, path: str) -> list[dict[str, Any]]:
+        """The metadata of each object at the collection `path`. Raises ApiError."""
+        items = self._call("GET", path, {}, accept=METADATA_LIST).get("items") or []
+        return [i["metadata"] for i in items]
+
+    def kinds(self) -> tuple[tuple[str, str], ...]:
+        """(apiVersion, kind) of everything that can be listed and deleted, each kind once, in the version that the
+        server prefers. Raises ApiError."""
+        found: dict[tuple[str, str], str] = {}
+        for path in ("/api", "/apis"):
+            for group in self._call("GET", path, {}, accept=DISCOVERY).get("items") or ():
+                name = str((group.get("metadata") or {}).get("name") or "")
+                for version in group.get("versions") or ():
+                    for each in version.get("resources") or ():
+                        kind = str((each.get("responseKind") or {}).get("kind") or "")
+                        if kind and {"list", "delete"} <= set(each.get("verbs") or ()):
+                            written = f"{name}/{version['version']}" if name else str(version["version"])
+                            found.setdefault((name, kind), written)
+        return tuple((version, kind) for (_, kind), version in found.items())
 
     def post(self, path: str, body: Any, **params: Any) -> dict[str, Any]:
         """Create an object. Raises ApiError."""
@@ -268,8 +292,9 @@ class Api:
         body: Any = None,
         *,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> dict[str, Any]:
-        response = self._send(method, path, params, body, content_type=content_type)
+        response = self._send(method, path, params, body, content_type=content_type, accept=accept)
         data = self._loaded(response, f"{method} {path}")
         if response.status >= 400:
             raise refusal(response.status, data, f"{method} {path}")

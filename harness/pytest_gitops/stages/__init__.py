@@ -10,7 +10,17 @@ from pytest_gitops.stages.base import Family, Stage
 
 def all_stages() -> tuple[Stage, ...]:
     """Every stage there is."""
-    from pytest_gitops.stages import admit, change, converge, idempotent, policy, render, source, upgrade
+    from pytest_gitops.stages import (
+        admit,
+        change,
+        converge,
+        idempotent,
+        policy,
+        prune,
+        render,
+        source,
+        upgrade,
+    )
 
     return (
         source,  # parses, fits Argo CD's CRD, and what it names exists
@@ -21,11 +31,12 @@ def all_stages() -> tuple[Stage, ...]:
         converge,  # the real Argo CD makes it Synced and Healthy
         idempotent,  # and nothing changes when it is asked again
         upgrade,  # what base settled at survives the change, and its revert
+        prune,  # deleting it leaves nothing behind, and touches nothing else
     )
 
 
 # Names alone, for collection: a worker never imports what a stage needs to run.
-NAMES = ("source", "render", "admit", "policy", "change", "converge", "idempotent", "upgrade")
+NAMES = ("source", "render", "admit", "policy", "change", "converge", "idempotent", "upgrade", "prune")
 FAMILIES = {
     "source": Family.REVIEW,
     "render": Family.REVIEW,
@@ -35,6 +46,7 @@ FAMILIES = {
     "converge": Family.VERIFY,
     "idempotent": Family.VERIFY,
     "upgrade": Family.VERIFY,
+    "prune": Family.VERIFY,
 }
 
 IN_TURN = ("converge", "idempotent", "self-heal", "prune")

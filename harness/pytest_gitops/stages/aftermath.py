@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_gitops.changes.values import Effect, Fate
 from pytest_gitops.model import Case, Finding, Severity
-from pytest_gitops.stages.inventory import Claim, Key, Live
+from pytest_gitops.stages.inventory import Claim, Key, Live, maker
 
 CLAIM = ("", "PersistentVolumeClaim")
 
@@ -85,24 +85,11 @@ class Judge:
         """Who is told of an object: who renders it at head, else who did at base, as it is called at head."""
         if (claim := self.head.get(key)) is not None:
             return claim
-        claim = self.base.get(key) or self._maker(key)
+        claim = self.base.get(key) or maker(key, self.head) or maker(key, self.base)
         if claim is None:
             return None
         now = self.heads.get(claim.case.key)
         return Claim(case=now, manifest=claim.manifest) if now is not None else claim
-
-    def _maker(self, key: Key) -> Claim | None:
-        """The StatefulSet that made a claim: "TEMPLATE-NAME-NUMBER" (Kubernetes' getPersistentVolumeClaimName)."""
-        if (key.group, key.kind) != CLAIM:
-            return None
-        for made, claim in (*self.head.items(), *self.base.items()):
-            if made.kind != "StatefulSet" or (made.cluster, made.namespace) != (key.cluster, key.namespace):
-                continue
-            templates = (claim.manifest.get("spec") or {}).get("volumeClaimTemplates") or ()
-            stems = (f"{(t.get('metadata') or {}).get('name')}-{made.name}-" for t in templates)
-            if any(key.name.startswith(s) and key.name.removeprefix(s).isdigit() for s in stems):
-                return claim
-        return None
 
     def _one(self, key: Key, owner: Claim, told: Aftermath) -> None:
         title, was, now = key.title, self.before.get(key), self.after.get(key)

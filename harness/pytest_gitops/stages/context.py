@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_gitops.repository.checkout import Checkout
     from pytest_gitops.repository.manifest import Document
     from pytest_gitops.repository.snapshot import Snapshot
+    from pytest_gitops.stages.inventory import Stock
     from pytest_gitops.world import Refusal
 
 
@@ -55,7 +56,7 @@ def _nothing() -> None:
 @dataclass(kw_only=True)
 class Context:
     """The run, as stages see it, `base` being the same for what head is compared with, None without one. The
-    engine fills it; of it, stages write `applications`, `timelines` and `surveyed` only."""
+    engine fills it; of it, stages write `applications`, `timelines`, `surveyed` and `stock` only."""
 
     settings: Settings
     checkout: Checkout
@@ -85,6 +86,7 @@ class Context:
     applications: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     timelines: dict[str, list[Moment]] = field(default_factory=dict)
     surveyed: dict[str, list[Finding]] = field(default_factory=dict)
+    stock: Stock | None = None  # what was there before anything of the repository was applied
     repository_findings: list[Finding] = field(default_factory=list)
     _plan: Plan | None = None
     _resolved: dict[str, str | None] = field(default_factory=dict)
@@ -118,6 +120,13 @@ class Context:
     @plan.setter
     def plan(self, plan: Plan) -> None:
         self._plan = plan
+
+    def rendered(self) -> list[tuple[Case, Sequence[Mapping[str, Any]]]]:
+        """The Applications that could be rendered, with their objects."""
+        from pytest_gitops.argocd.render import Rendered
+
+        found = ((c, self.renders.get(c.id)) for c in self.plan.cases)
+        return [(c, r.objects) for c, r in found if isinstance(r, Rendered)]
 
     def line(self, case: Case, *path: str | int) -> int:
         """The line in `case.file` of what `path` leads to; where the Application begins if it is not written there."""

@@ -1,13 +1,14 @@
-"""What is live on the clusters of an upgrade, object by object, of the kinds that either side renders."""
+"""What is live on the clusters that Applications deploy to, object by object, and who renders it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_gitops.argocd.sharing import HOOKS
+from pytest_gitops.changes.identity import TRACKING, mapping
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import IN_CLUSTER, Case
 
@@ -18,6 +19,12 @@ ALWAYS = (("v1", "PersistentVolumeClaim"), ("v1", "Namespace"))
 """Kinds that are looked at whoever renders them: a StatefulSet makes claims, and Argo CD namespaces."""
 
 PARALLEL = 8
+
+ALWAYS_THERE = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
+"""What Kubernetes puts into each namespace (kube-controller-manager)."""
+
+NOT_LOOKED_AT = {"Event", "Lease", "Endpoints", "EndpointSlice", "Node"}
+"""Kinds that controllers write all the time and that nobody brings."""
 
 
 class Key(NamedTuple):
@@ -47,8 +54,26 @@ Live = Mapping[Key, str]
 """The uid of each object."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """What metadata says of one object: `owners` are uids; `application` is whose it is to Argo CD (its tracking id,
+    "APPLICATION:GROUP/KIND:NAMESPACE/NAME", begins with it), or empty; `writes` has, by field manager, what that one
+    wrote last, status left out."""
+
+    uid: str
+    owners: tuple[str, ...] = ()
+    finalizers: tuple[str, ...] = ()
+    deleting: bool = False
+    application: str = ""
+    writes: Mapping[str, Any] = field(default_factory=dict)
+
+
+Stock = Mapping[Key, Thing]
+"""Everything on all clusters."""
+
+
 class Clusters:
-    """The clusters of an upgrade: `api` is where Argo CD runs, `destinations` are others by server and by name."""
+    """`api` is where Argo CD runs, `destinations` are others by server and by name."""
 
     def __init__(self, api: Api, destinations: Mapping[str, Api]) -> None:
         names: dict[int, str] = {id(api): IN_CLUSTER}
@@ -62,14 +87,17 @@ class Clusters:
         api = self._destinations.get(to.server.rstrip("/")) or self._destinations.get(to.name) or self._api
         return self._names[id(api)], api
 
-    def claims(self, rendered: Iterable[tuple[Case, Iterable[Mapping[str, Any]]]]) -> dict[Key, Claim]:
-        """Who renders what, hooks left out; of several that claim one object, the first."""
+    def claims(
+        self, rendered: Iterable[tuple[Case, Iterable[Mapping[str, Any]]]], *, hooks: bool = False
+    ) -> dict[Key, Claim]:
+        """Who renders what, with or without `hooks`; of several that claim one object, the first."""
         found: dict[Key, Claim] = {}
         for case, objects in rendered:
             cluster, api = self.of(case)
             for each in objects:
                 metadata = each.get("metadata") or {}
-                if not metadata.get("name") or any(h in (metadata.get("annotations") or {}) for h in HOOKS):
+                hook = any(h in (metadata.get("annotations") or {}) for h in HOOKS)
+                if not metadata.get("name") or (hook and not hooks):
                     continue
                 version, kind = str(each.get("apiVersion", "")), str(each.get("kind", ""))
                 namespace = str(metadata.get("namespace") or case.destination.namespace)
@@ -88,6 +116,24 @@ class Clusters:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="inventory") as pool:
             parts = pool.map(lambda w: self._of_kind(*w), wanted)
             return {key: uid for part in parts for key, uid in part.items()}
+
+    def everything(self) -> dict[Key, Thing]:
+        """All there is, of every kind, by metadata alone. Raises ApiError."""
+        by_id = {id(a): a for a in (self._api, *self._destinations.values())}
+        wanted = [(a, *k) for a in by_id.values() for k in a.kinds() if k[1] not in NOT_LOOKED_AT]
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="inventory") as pool:
+            parts = pool.map(lambda w: self._things(*w), wanted)
+            return {key: thing for part in parts for key, thing in part.items()}
+
+    def _things(self, api: Api, version: str, kind: str) -> dict[Key, Thing]:
+        cluster, group = self._names[id(api)], version.rpartition("/")[0]
+        try:
+            found = api.metadata(api.collection(version, kind))
+        except ApiError as error:
+            if error.status not in {404, 405, 503}:  # gone meanwhile, or served by nobody
+                raise
+            return {}
+        return {Key(cluster, group, kind, m.get("namespace", ""), m["name"]): thing(m) for m in found}
 
     def _of_kind(self, api: Api, version: str, kind: str) -> dict[Key, str]:
         try:
@@ -109,6 +155,38 @@ class Clusters:
                 )
                 found[key] = str(meta["uid"])
         return found
+
+
+def thing(metadata: Mapping[str, Any]) -> Thing:
+    """What the metadata of an object says."""
+    annotations = mapping(metadata.get("annotations"))
+    return Thing(
+        uid=str(metadata["uid"]),
+        owners=tuple(str(o.get("uid")) for o in metadata.get("ownerReferences") or ()),
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        application=str(annotations.get(TRACKING) or "").partition(":")[0],
+        writes={
+            str(e.get("manager")): (e.get("time"), e.get("fieldsV1"))
+            for e in metadata.get("managedFields") or ()
+            if not e.get("subresource")
+        },
+    )
+
+
+def maker(key: Key, claims: Mapping[Key, Claim]) -> Claim | None:
+    """The StatefulSet that made a claim for a volume: "TEMPLATE-NAME-NUMBER" (Kubernetes'
+    getPersistentVolumeClaimName)."""
+    if (key.group, key.kind) != ("", "PersistentVolumeClaim"):
+        return None
+    for made, claim in claims.items():
+        if made.kind != "StatefulSet" or (made.cluster, made.namespace) != (key.cluster, key.namespace):
+            continue
+        templates = (claim.manifest.get("spec") or {}).get("volumeClaimTemplates") or ()
+        stems = (f"{(t.get('metadata') or {}).get('name')}-{made.name}-" for t in templates)
+        if any(key.name.startswith(s) and key.name.removeprefix(s).isdigit() for s in stems):
+            return claim
+    return None
 
 
 def _is_namespaced(api: Api, version: str, kind: str) -> bool:

@@ -18,6 +18,12 @@ SHOWN = 8
 Told = tuple[Finding, str]
 
 
+def names(titles: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
+    return ", ".join(titles[:SHOWN]) + more
+
+
 def refused(case: Case, error: Exception) -> Told:
     """The API server does not take the Application itself."""
     message = f"the API server does not accept Application {case.key}: {error}"

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import API, Applications
-from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes import effect
 from pytest_gitops.changes.values import ApplicationChange, Effect, Fate
 from pytest_gitops.clusters.apierror import ApiError
@@ -127,7 +126,7 @@ class _Upgrade:
         for case in cases:
             if case.id not in answered and (old := self._old(case)) is not None:
                 publish(case, crossing.broken(old, base))
-        manifests = [m for side in (self.base, self.head) for _, objects in _rendered(side) for m in objects]
+        manifests = [m for side in (self.base, self.head) for _, objects in side.rendered() for m in objects]
         live = self.clusters.live(manifests)
         head = self._phase(self.head, going, lambda refused: self._move(to_head=True, refused=refused))
         if self.context.stopping.is_set():
@@ -235,8 +234,8 @@ class _Upgrade:
         judge = Judge(
             before=before,
             after={},
-            base=self.clusters.claims(_rendered(self.base)),
-            head=self.clusters.claims(_rendered(self.head)),
+            base=self.clusters.claims(self.base.rendered()),
+            head=self.clusters.claims(self.head.rendered()),
             heads=heads,
             fate_of=self._fate,
             place=self.crossing.place,
@@ -282,11 +281,6 @@ class _Upgrade:
 def _roots(side: Context, cases: Sequence[Case]) -> list[Case]:
     """What nobody creates but whoever runs Argo CD."""
     return [c for c in side.plan.with_ancestors(cases) if not c.parent]
-
-
-def _rendered(side: Context) -> list[tuple[Case, Sequence[Mapping[str, Any]]]]:
-    found = ((c, side.renders.get(c.id)) for c in side.plan.cases)
-    return [(c, r.objects) for c, r in found if isinstance(r, Rendered)]
 
 
 def _path(case: Case) -> str:

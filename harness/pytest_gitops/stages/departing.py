@@ -1,0 +1,249 @@
+"""Deleting trees of Applications, as `argocd app delete` does, and waiting until nothing of them moves any more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from pytest_gitops.argocd.applications import API, Applications
+from pytest_gitops.changes.effect import FINALIZER, FINALIZERS
+from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.errors import EngineError
+from pytest_gitops.model import Case
+from pytest_gitops.stages.tracks import QUIET, STILL
+from pytest_gitops.waiting import now, utc, wait_until
+
+if TYPE_CHECKING:
+    from pytest_gitops.clusters.api import Api
+    from pytest_gitops.stages.context import Context
+
+TICK = 0.1
+"""Seconds between two looks at the clock; states come by watch, not by looking."""
+
+LOOK = 2.0
+"""Seconds between two looks at all objects while Applications wait for them."""
+
+SOON = 0.5
+"""Seconds between two looks while trees end one after the other."""
+
+SEEN = 30.0
+"""Seconds within which the Applications must have been listed."""
+
+APPROVED = "argocd.argoproj.io/deletion-approved"
+"""The annotation by which a person confirms the deletion of what has Delete=confirm or Prune=confirm."""
+
+Application = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at a tree: whether all its Applications had ended before it, how many objects have yet to go, and
+    whether what holds them is in plain sight, so that there is nothing to wait for."""
+
+    ended: bool
+    remaining: int
+    stuck: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Tree:
+    """One root, what an ApplicationSet makes included, that is deleted as a whole: its path on the API server, and
+    its Applications. `staying` are the keys of those that the deletion rightly leaves."""
+
+    title: str
+    path: str
+    is_set: bool
+    cases: tuple[Case, ...]
+    staying: frozenset[str] = frozenset()
+    began: float = 0.0
+    moved: float = 0.0
+    best: int | None = None  # the fewest things that have yet to go
+    look: Look | None = None
+    done: bool = False
+
+
+class Departing:
+    """Deletes trees and follows their Applications. Use it in a `with`, which raises WaitTimeout if they cannot be
+    seen; `confirmed` has the keys of those of which somebody's confirmation was asked, and given."""
+
+    def __init__(self, context: Context, api: Api, cases: Sequence[Case]) -> None:
+        self.confirmed: set[str] = set()
+        self._context, self._api = context, api
+        self._applications = Applications(api)
+        self._keys = {c.key for c in cases}
+        self._states: dict[str, Application] = {}
+        self._ended: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._blind: Exception | None = None
+
+    def __enter__(self) -> Self:
+        there = {
+            f"{m['namespace']}/{m['name']}" for m in self._api.metadata(f"{API}/applications")
+        } & self._keys
+        threading.Thread(target=self._watch, daemon=True, name="follow-departing").start()
+        # What goes before it was ever seen would never be seen to go.
+        wait_until(
+            lambda: self._blind or there <= self._states.keys(), limit=SEEN, what="the Applications' states"
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+
+    def _watch(self) -> None:
+        def note(key: str, application: Application) -> None:
+            if key in self._keys:
+                with self._lock:
+                    self._states[key] = application
+                    if application:
+                        self._ended.pop(key, None)
+                    else:
+                        self._ended[key] = now()
+
+        try:
+            self._applications.watch(note, stop=self._stop)
+        except Exception as error:  # whatever it is: without it nothing would ever be judged
+            self._blind = error
+
+    def state(self, case: Case) -> Application | None:
+        """The Application as it was seen last; None if it is not there."""
+        with self._lock:
+            return self._states.get(case.key) or None
+
+    def seconds(self, tree: Tree, case: Case) -> float | None:
+        """How long after its tree's deletion began the Application ended; None if it is there."""
+        with self._lock:
+            ended = self._ended.get(case.key)
+        return max(0.0, ended - tree.began) if ended is not None else None
+
+    # ------------------------------------------------------------------ deleting
+
+    def delete(self, trees: Sequence[Tree]) -> None:
+        """Ask for the end of each tree. Raises ApiError."""
+        for tree in trees:
+            tree.began = tree.moved = now()
+            for case in tree.cases:
+                if case.key not in tree.staying and case.parent_kind != "ApplicationSet":
+                    self._prepare(case)
+            with suppress_gone():
+                self._api.delete(tree.path)
+
+    def _prepare(self, case: Case) -> None:
+        """What `argocd app delete` does first: the finalizer that deletes the objects; and the end of a sync that
+        fails again and again, for Argo CD deletes nothing while it goes on."""
+        path = f"{API}/namespaces/{case.namespace}/applications/{case.name}"
+        with suppress_gone():
+            application = self._api.get(path)
+            finalizers = application["metadata"].get("finalizers") or []
+            if not FINALIZERS & set(finalizers):
+                self._api.patch(path, {"metadata": {"finalizers": [*finalizers, FINALIZER]}})
+            self._applications.terminate(application)
+
+    # ------------------------------------------------------------------ waiting
+
+    def wait(
+        self, trees: Sequence[Tree], look: Callable[[], Mapping[str, Look]], through: Callable[[Tree], None]
+    ) -> None:
+        """Until each tree is gone, or nothing of it moves any more, or its time is over; `look` says, by the trees'
+        titles, what is left of their objects, and `through` is told of each tree after the look that ended it. Raises
+        EngineError, and what those two raise."""
+        looked = now()
+        while not self._context.stopping.is_set() and (waiting := [t for t in trees if not t.done]):
+            if self._blind is not None:
+                raise EngineError(f"the Applications cannot be watched: {self._blind}") from self._blind
+            at = now()
+            for tree in waiting:
+                self._follow(tree, at)
+            # Where no Application is left to wait for, only a look tells whether all is gone.
+            ended = any(not self._left(t) and not (t.look and t.look.ended) for t in waiting)
+            if at - looked >= (SOON if ended else LOOK):
+                seen, looked = look(), now()
+                for tree in waiting:
+                    self._judge(tree, seen[tree.title])
+                    if tree.done:
+                        through(tree)
+            self._context.stopping.wait(TICK)
+
+    def _left(self, tree: Tree) -> list[Application]:
+        """The Applications of a tree that have yet to end."""
+        found = (self.state(c) for c in tree.cases if c.key not in tree.staying)
+        return [s for s in found if s is not None]
+
+    def _follow(self, tree: Tree, at: float) -> None:
+        for case in tree.cases:
+            state = self.state(case)
+            if state is not None and _asks(state) and case.key not in self.confirmed:
+                self.confirmed.add(case.key)
+                approved = {APPROVED: utc().isoformat(timespec="seconds")}
+                with suppress_gone():
+                    self._api.patch(_path(state), {"metadata": {"annotations": approved}})
+        if tree.is_set:
+            self._release(tree)
+        self._note(tree, at)
+
+    def _release(self, tree: Tree) -> None:
+        """An Application that nobody owns any more though its ApplicationSet is being deleted stays: the set's policy
+        says so (applicationsSync)."""
+        free = {
+            case.key
+            for case in tree.cases
+            if (state := self.state(case)) is not None
+            and case.parent_kind == "ApplicationSet"
+            and not state["metadata"].get("deletionTimestamp")
+            and not state["metadata"].get("ownerReferences")
+        }
+        tree.staying |= free
+
+    def _note(self, tree: Tree, at: float) -> None:
+        """Count what has yet to go: only less of it is movement, for a hook that fails is tried again for ever."""
+        left = self._left(tree)
+        count = len(left) + sum(len(s["metadata"].get("finalizers") or ()) for s in left)
+        count += tree.look.remaining if tree.look is not None else 0
+        if tree.best is None or count < tree.best:
+            tree.best, tree.moved = count, at
+
+    def _judge(self, tree: Tree, look: Look) -> None:
+        # The first look counts what was not counted before.
+        if tree.look is None and tree.best is not None:
+            tree.best += look.remaining
+        tree.look = look
+        at, left = now(), self._left(tree)
+        self._note(tree, at)
+        if look.ended and not look.remaining:
+            tree.done = True
+            return
+        stuck = look.stuck or any(_failed(s) for s in left)
+        late = at - tree.began >= self._context.settings.timeout
+        tree.done = late or at - tree.moved >= (QUIET if stuck else STILL)
+
+
+class suppress_gone(suppress):
+    """Does nothing about an object that is not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__(ApiError)
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        return isinstance(error, ApiError) and error.status == 404
+
+
+def _path(application: Application) -> str:
+    meta = application["metadata"]
+    return f"{API}/namespaces/{meta['namespace']}/applications/{meta['name']}"
+
+
+def _asks(application: Application) -> bool:
+    """Whether Argo CD waits for somebody to confirm its deletion (status.resources[].requiresDeletionConfirmation)."""
+    resources = (application.get("status") or {}).get("resources") or ()
+    return bool(application["metadata"].get("deletionTimestamp")) and any(
+        r.get("requiresDeletionConfirmation") for r in resources
+    )
+
+
+def _failed(application: Application) -> bool:
+    conditions = (application.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "DeletionError" for c in conditions)

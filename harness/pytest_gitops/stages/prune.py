@@ -1,0 +1,241 @@
+"""prune: does deleting the Applications leave nothing behind, in time, and touch nothing that was there before.
+
+Whole trees are deleted, roots with `argocd app delete`'s cascade, ApplicationSets as they are; children go with them.
+What one tree needs of another goes first: an AppProject and a namespace outlive who lives in them, as a person would
+have it. What head no longer has is another question, which `upgrade` answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.argocd import install
+from pytest_gitops.argocd.applications import API
+from pytest_gitops.changes.effect import cascades
+from pytest_gitops.errors import EngineError, GitOpsError
+from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
+from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.bystanders import ARGO, taken_along
+from pytest_gitops.stages.departing import Departing, Look, Tree
+from pytest_gitops.stages.inventory import Clusters, Key
+from pytest_gitops.stages.removal import Going, Judge, Remains, stays
+from pytest_gitops.waiting import now
+
+if TYPE_CHECKING:
+    from pytest_gitops.stages.context import Context
+
+name = "prune"
+family = Family.VERIFY
+question = "Does deleting it leave nothing behind?"
+needs = ("converge",)
+
+PRESERVED = "its ApplicationSet leaves the objects of its Applications (preserveResourcesOnDeletion)"
+RELEASED = "its ApplicationSet leaves its Applications (applicationsSync)"
+
+
+def take_stock(context: Context) -> None:
+    """Remember what is there before anything of the repository is applied."""
+    if context.api is not None and name in context.settings.stages:
+        with suppress(GitOpsError):  # it is the matter of this stage, and of no other
+            context.stock = Clusters(context.api, context.destinations).everything()
+
+
+def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
+    """Delete the trees of `cases`, those that need others before those, and judge what is left."""
+    if context.stock is None:
+        raise EngineError(
+            "nobody knows what was in the cluster before the repository was applied: it could not be read"
+        )
+    _Prune(context, cases, publish).run()
+
+
+class _Prune:
+    def __init__(self, context: Context, cases: Sequence[Case], publish: Publish) -> None:
+        assert context.api is not None and context.stock is not None
+        self.context, self.api, self.publish = context, context.api, publish
+        self.asked = {c.key: c for c in cases}
+        self.before = context.stock
+        self.clusters = Clusters(context.api, context.destinations)
+        self.claims = self.clusters.claims(context.rendered(), hooks=True)
+        self.plan = {c.key: c for c in context.plan.cases}
+        self.tops = {c.key: self._top(c) for c in context.plan.cases}
+        self.shared = list(taken_along(self.claims, context.plan.cases, lambda c: self.tops[c.key]))
+        self.deployed: tuple[
+            tuple[str, Case], ...
+        ] = ()  # the Applications that are deleted, each with its cluster
+
+    # ------------------------------------------------------------------ which trees, and in what order
+
+    def _top(self, case: Case) -> str:
+        """What has to be deleted for `case` to be: "Application KEY" or "ApplicationSet KEY"."""
+        seen: set[str] = set()
+        while case.id not in seen:
+            seen.add(case.id)
+            if case.parent_kind == "ApplicationSet":
+                namespace, _, own = case.parent.partition("/")
+                claim = self.claims.get(Key(IN_CLUSTER, ARGO, "ApplicationSet", namespace, own))
+                if claim is None:
+                    return f"ApplicationSet {case.parent}"
+                case = claim.case
+            else:
+                case = self.context.plan.parent_of(case) or case
+        return f"Application {case.key}"
+
+    def _tree(self, top: str) -> Tree:
+        kind, _, key = top.partition(" ")
+        namespace, _, own = key.partition("/")
+        cases = tuple(c for c in self.plan.values() if self.tops[c.key] == top)
+        return Tree(
+            title=top,
+            path=f"{API}/namespaces/{namespace}/{kind.lower()}s/{own}",
+            is_set=any(c.parent_kind == "ApplicationSet" for c in cases),
+            cases=cases,
+            staying=frozenset(c.key for c in cases if self._kept(c)),
+        )
+
+    def _kept(self, case: Case) -> str:
+        """Why an Application stays when what made it is deleted, or nothing: Delete=false, of it or one above it."""
+        for child in (case, *self.context.plan.ancestors(case)):
+            parent = self.context.plan.parent_of(child)
+            if parent is None:
+                continue
+            if why := stays(child.manifest, parent):
+                return why
+        return ""
+
+    def _rounds(self, tops: Sequence[str]) -> list[list[str]]:
+        """Trees that need what another one brings come before it; all that do not go at once."""
+        later: dict[str, set[str]] = {t: set() for t in tops}  # top → those that must have gone before
+        for each in self.shared:
+            owner = self.tops[each.claim.case.key]
+            if owner in later:
+                later[owner] |= {self.tops[o] for o in each.others} & later.keys()
+        rounds: list[list[str]] = []
+        while later:
+            free = [t for t, waits in later.items() if not waits & later.keys()] or list(later)
+            rounds.append(free)
+            for top in free:
+                del later[top]
+        return rounds
+
+    def _own_argocd(self, tree: Tree) -> Key | None:
+        """The object of Argo CD itself, if one is in the tree: it is what deletes the rest."""
+        keys = {c.key for c in tree.cases}
+        control = self.context.control
+        own = {Key(IN_CLUSTER, "", "Namespace", "", control)}
+        own |= {Key(IN_CLUSTER, "", "ConfigMap", control, n) for n in install.CONFIG_MAPS}
+        own |= {Key(IN_CLUSTER, "", "Secret", control, "argocd-secret")}
+        claims = ((k, self.claims[k]) for k in sorted(own) if k in self.claims)
+        return next((k for k, c in claims if c.case.key in keys and not stays(c.manifest, c.case)), None)
+
+    # ------------------------------------------------------------------ run
+
+    def run(self) -> None:
+        tops = dict.fromkeys(self.tops[key] for key in self.asked)
+        trees = {t: self._tree(t) for t in tops}
+        for top in list(trees):
+            if (key := self._own_argocd(trees[top])) is not None:
+                self._skip(trees.pop(top), key)
+        cases = [c for t in trees.values() for c in t.cases]
+        self.deployed = tuple((self.clusters.of(c)[0], c) for c in cases)
+        with Departing(self.context, self.api, cases) as departing:
+            for together in self._rounds(list(trees)):
+                if self.context.stopping.is_set():
+                    return  # whoever stopped the run answers what is open
+                self._round(departing, [trees[t] for t in together])
+
+    def _skip(self, tree: Tree, key: Key) -> None:
+        message = (
+            f"not asked: {key.title} is Argo CD's own, and {tree.title} brings it: deleting that would delete what has "
+            "to do the rest"
+        )
+        for case in tree.cases:
+            if case.key in self.asked:
+                self.publish(
+                    case,
+                    StageResult(stage=name, outcome=Outcome.SKIPPED, code="manages-argocd", message=message),
+                )
+
+    def _round(self, departing: Departing, trees: Sequence[Tree]) -> None:
+        began = now()
+        there = self.clusters.everything()
+        judge = Judge(
+            before=self.before,
+            there=there,
+            after=there,
+            claims=self.claims,
+            going={},
+            deployed=self.deployed,
+            place=self._place,
+        )
+
+        def look() -> Mapping[str, Look]:
+            nonlocal judge
+            # The Applications first: what ended after the look at its objects has not been looked at.
+            going = {c.key: self._going(departing, t, c) for t in trees for c in t.cases}
+            judge = replace(judge, going=going, after=self.clusters.everything(), waited=now() - began)
+            remaining = judge.remaining()
+            return {t.title: self._look(judge, t, remaining) for t in trees}
+
+        def through(tree: Tree) -> None:
+            found = judge.judge()
+            for case in tree.cases:
+                if case.key in self.asked:
+                    self.publish(case, self._result(departing, tree, case, found[case.key]))
+
+        departing.delete(trees)
+        departing.wait(trees, look, through)
+
+    def _look(self, judge: Judge, tree: Tree, remaining: Sequence[Key]) -> Look:
+        keys = {c.key for c in tree.cases}
+        own = [k for k in remaining if self.claims[k].case.key in keys]
+        stuck = any(
+            judge.held(k)
+            or (k.kind == "Namespace" and judge.stuck_in(k))
+            or (not judge.after[k].deleting and judge.going[self.claims[k].case.key].state is None)
+            for k in own
+        )
+        ended = all(judge.going[k].state is None for k in keys - tree.staying)
+        return Look(ended=ended, remaining=len(own), stuck=stuck)
+
+    def _going(self, departing: Departing, tree: Tree, case: Case) -> Going:
+        declared = cascades(case)
+        preserved = ""
+        if case.parent_kind == "ApplicationSet" and not declared:
+            preserved = PRESERVED
+        if case.key in tree.staying:
+            preserved = self._kept(case) or RELEASED
+        return Going(
+            case=case,
+            cluster=self.clusters.of(case)[0],
+            state=departing.state(case),
+            declared=declared,
+            preserved=preserved,
+        )
+
+    def _result(self, departing: Departing, tree: Tree, case: Case, remains: Remains) -> StageResult:
+        ended = departing.seconds(tree, case)
+        notes = [
+            each.finding(self._place(case, each.claim.manifest))
+            for each in self.shared
+            if each.claim.case.key == case.key
+        ]
+        evidence: dict[str, Any] = {
+            "deletedSeconds": round(ended, 2) if ended is not None else None,
+            "with": None if tree.title == f"Application {case.key}" else tree.title,
+            "finalizer": cascades(case),
+            "confirmed": case.key in departing.confirmed,
+            **remains.to_dict(),
+        }
+        return judged(
+            name,
+            [*remains.findings, *notes],
+            duration=now() - tree.began,
+            evidence=evidence,
+        )
+
+    def _place(self, case: Case, manifest: Mapping[str, Any]) -> tuple[str, int]:
+        return self.context.locate(case, manifest) or (case.file, case.line)
