@@ -133,5 +133,5 @@ def test_argocds_words_and_the_cause_are_in_the_text(run: Outcome) -> None:
     message = pruned(run, "project-first-child")["message"]
     assert 'appproject.argoproj.io "project-first" not found' in message
     assert "the AppProject is gone" in message
-    assert "PostDelete hook(s) failed" in pruned(run, "farewell-fails")["message"]
+    assert 'Job.batch "farewell" is invalid' in pruned(run, "farewell-fails")["message"]
     assert "waiting for Application argocd/project-first-child" in pruned(run, "project-first")["message"]

@@ -194,6 +194,13 @@ def test_a_hook_of_the_deletion_that_stays_is_orphaned() -> None:
     assert "hook-delete-policy" in finding.help
 
 
+def test_a_hook_that_argocd_lost_sight_of_is_only_a_warning() -> None:
+    hook = claim(kind="Job", hook="PostDelete", hook_delete_policy="BeforeHookCreation,HookSucceeded")
+    (finding,) = only(judge(after={SETTINGS: IT}, claims={SETTINGS: hook})).findings
+    assert (finding.rule, finding.severity) == ("orphaned-object", Severity.WARNING)
+    assert finding.message.endswith("Argo CD let the Application go before it had seen how the hook ended")
+
+
 def test_what_was_never_there_is_not_missed() -> None:
     assert only(judge()).to_dict() == {"gone": 0, "kept": [], "left": []}
 
