@@ -100,11 +100,10 @@ def test_what_rightly_stays_is_told_with_its_reason(run: Outcome) -> None:
     assert {k["object"] for k in stage["evidence"]["kept"]} == {
         "ConfigMap keeps/kept",
         "ConfigMap keeps/kept-by-helm",
-        "CustomResourceDefinition rockets.prune.example.com",
         "Namespace keeps",
         "PersistentVolumeClaim keeps/data-store-0",
     }
-    assert stage["evidence"]["gone"] == 3  # Prune=false keeps nothing from being deleted
+    assert stage["evidence"]["gone"] == 2  # Prune=false keeps nothing from being deleted
     (words,) = pruned(run, "set-leaves-porto")["findings"]
     assert "preserveResourcesOnDeletion" in words["message"]
     assert pruned(run, "set-clears-porto")["evidence"]["with"] == "ApplicationSet argocd/set-clears"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_gitops.changes.identity import SYNC_OPTIONS, csv, notes_of
-from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.model import IN_CLUSTER, Case, Finding, Severity
 from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock
 from pytest_gitops.stages.live import SYNCER
 from pytest_gitops.stages.telling import names
@@ -139,6 +139,7 @@ def taken_along(
         needing: list[Case] = []
         if kind == ("", "Namespace"):
             needing = [c.case for k, c in claims.items() if is_namespace(key, k.cluster, k.namespace)]
+            needing += [c for c in cases if is_namespace(key, IN_CLUSTER, c.namespace)]
         elif kind == PROJECT:
             needing = [c for c in cases if c.project == key.name]
         others = sorted({c.key for c in needing if top_of(c) != top_of(claim.case)})

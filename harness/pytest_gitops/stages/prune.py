@@ -20,7 +20,7 @@ from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.bystanders import ARGO, taken_along
 from pytest_gitops.stages.departing import Departing, Look, Tree
-from pytest_gitops.stages.inventory import Clusters, Key
+from pytest_gitops.stages.inventory import Claim, Clusters, Key
 from pytest_gitops.stages.removal import Going, Judge, Remains, stays
 from pytest_gitops.waiting import now
 
@@ -63,9 +63,8 @@ class _Prune:
         self.plan = {c.key: c for c in context.plan.cases}
         self.tops = {c.key: self._top(c) for c in context.plan.cases}
         self.shared = list(taken_along(self.claims, context.plan.cases, lambda c: self.tops[c.key]))
-        self.deployed: tuple[
-            tuple[str, Case], ...
-        ] = ()  # the Applications that are deleted, each with its cluster
+        # The Applications that are deleted, each with its cluster.
+        self.deployed: tuple[tuple[str, Case], ...] = ()
 
     # ------------------------------------------------------------------ which trees, and in what order
 
@@ -155,7 +154,7 @@ class _Prune:
         for case in tree.cases:
             if case.key in self.asked:
                 self.publish(
-                    case,
+                    self.asked[case.key],
                     StageResult(stage=name, outcome=Outcome.SKIPPED, code="manages-argocd", message=message),
                 )
 
@@ -172,31 +171,36 @@ class _Prune:
             place=self._place,
         )
 
+        found: dict[str, Remains] = {}
+
         def look() -> Mapping[str, Look]:
-            nonlocal judge
+            nonlocal judge, found
             # The Applications first: what ended after the look at its objects has not been looked at.
             going = {c.key: self._going(departing, t, c) for t in trees for c in t.cases}
             judge = replace(judge, going=going, after=self.clusters.everything(), waited=now() - began)
-            remaining = judge.remaining()
+            remaining, found = judge.remaining(), {}
             return {t.title: self._look(judge, t, remaining) for t in trees}
 
         def through(tree: Tree) -> None:
-            found = judge.judge()
+            nonlocal found
+            found = found or judge.judge()
             for case in tree.cases:
                 if case.key in self.asked:
-                    self.publish(case, self._result(departing, tree, case, found[case.key]))
+                    self.publish(self.asked[case.key], self._result(departing, tree, case, found[case.key]))
 
         departing.delete(trees)
         departing.wait(trees, look, through)
 
-    def _look(self, judge: Judge, tree: Tree, remaining: Sequence[Key]) -> Look:
+    def _look(self, judge: Judge, tree: Tree, remaining: Sequence[tuple[Key, Claim]]) -> Look:
         keys = {c.key for c in tree.cases}
-        own = [k for k in remaining if self.claims[k].case.key in keys]
+        own = [(k, claim) for k, claim in remaining if claim.case.key in keys]
         stuck = any(
             judge.held(k)
             or (k.kind == "Namespace" and judge.stuck_in(k))
-            or (not judge.after[k].deleting and judge.going[self.claims[k].case.key].state is None)
-            for k in own
+            or (
+                k in self.claims and not judge.after[k].deleting and judge.going[claim.case.key].state is None
+            )
+            for k, claim in own
         )
         ended = all(judge.going[k].state is None for k in keys - tree.staying)
         return Look(ended=ended, remaining=len(own), stuck=stuck)

@@ -101,9 +101,10 @@ class Judge:
     place: Callable[[Case, Mapping[str, Any]], tuple[str, int]]
     waited: float = 0.0
 
-    def remaining(self) -> list[Key]:
-        """What is still there of which nothing says that it stays; Applications left out."""
-        return [key for key, claim, thing in self._still_there() if not self._stays(claim, thing)]
+    def remaining(self) -> list[tuple[Key, Claim]]:
+        """What is still there of which nothing says that it stays, and of whom; Applications left out."""
+        still = [(key, claim) for key, claim, thing in self._still_there() if not self._stays(claim, thing)]
+        return still + [(key, claim) for key, claim, _ in self._parts()]
 
     def held(self, key: Key) -> tuple[str, ...]:
         """The finalizers of an object on its way out that neither Kubernetes nor Argo CD takes away."""
@@ -201,28 +202,36 @@ class Judge:
 
     # ------------------------------------------------------------------ what nobody renders
 
-    def _unclaimed(self, found: Mapping[str, Remains]) -> None:
-        """What came with the Applications though no manifest has it: parts, volumes, namespaces."""
-        known = {t.uid for t in self.before.values()}
+    def _parts(self) -> Iterator[tuple[Key, Claim, Thing]]:
+        """What objects of manifests owned and the garbage collector has yet to take."""
         alive = {t.uid for t in self.after.values()}
         origin = {t.uid: k for k, t in self.there.items()}
+        for key, thing in self.after.items():
+            if key in self.claims or not thing.owners or any(o in alive for o in thing.owners):
+                continue
+            claim = self._root_of(thing, origin)
+            if claim is not None and claim.case.key in self.going:
+                yield key, claim, thing
+
+    def _unclaimed(self, found: Mapping[str, Remains]) -> None:
+        """What came with the Applications though no manifest has it: parts, volumes, namespaces."""
+        for key, claim, thing in sorted(self._parts(), key=lambda each: each[0]):
+            told = found[claim.case.key]
+            told.left[key.title] = thing.finalizers
+            message = f"{key.title}: expected it to go with what owned it, saw it still there after {self.waited:.0f} s"
+            told.findings.append(self._finding("not-pruned", claim, key, message, "see its finalizers"))
+        known = {t.uid for t in self.before.values()}
         for key, thing in sorted(self.after.items()):
-            if key in self.claims or thing.uid in known or (key.kind, key.name) in ALWAYS_THERE:
+            if (
+                key in self.claims
+                or thing.uid in known
+                or thing.owners
+                or (key.kind, key.name) in ALWAYS_THERE
+            ):
                 continue
-            if (key.group, key.kind) in APPLICATIONS or any(o in alive for o in thing.owners):
+            if (key.group, key.kind) in APPLICATIONS:
                 continue
-            if thing.owners:
-                if (claim := self._root_of(thing, origin)) and claim.case.key in found:
-                    told = found[claim.case.key]
-                    told.left[key.title] = thing.finalizers
-                    message = (
-                        f"{key.title}: expected it to go with what owned it, saw it still there after "
-                        f"{self.waited:.0f} s"
-                    )
-                    told.findings.append(
-                        self._finding("not-pruned", claim, key, message, "see its finalizers")
-                    )
-            elif (made := maker(key, self.claims)) and made.case.key in found:
+            if (made := maker(key, self.claims)) and made.case.key in found:
                 found[made.case.key].kept[key.title] = STORED
             else:
                 for going in self.going.values():

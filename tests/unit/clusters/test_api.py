@@ -346,3 +346,22 @@ def test_a_refusal_ends_the_wait_at_once(api: Api, fake: Fake) -> None:
     fake.answers["GET /apis/example.com"] = (403, {"message": "no access"})
     with pytest.raises(ApiError, match="no access"):
         api.wait_established(["widgets.example.com"], 60)
+
+
+def test_metadata_alone_is_asked_for(api: Api, fake: Fake) -> None:
+    fake.answers["GET /api/v1/pods"] = {"items": [{"metadata": {"name": "a"}}]}
+    assert api.metadata("/api/v1/pods") == [{"name": "a"}]
+    assert "PartialObjectMetadataList" in fake.last.headers["Accept"]
+
+
+def test_each_kind_is_known_once_in_the_version_that_is_preferred(api: Api, fake: Fake) -> None:
+    def resource(kind: str, *verbs: str) -> dict[str, Any]:
+        return {"responseKind": {"kind": kind}, "verbs": verbs or ("list", "delete")}
+
+    core = {"version": "v1", "resources": [resource("Pod"), resource("Binding", "create")]}
+    two = {"version": "v2", "resources": [resource("Autoscaler")]}
+    one = {"version": "v1", "resources": [resource("Autoscaler"), resource("Old")]}
+    fake.answers["GET /api"] = {"items": [{"metadata": {}, "versions": [core]}]}
+    fake.answers["GET /apis"] = {"items": [{"metadata": {"name": "autoscaling"}, "versions": [two, one]}]}
+    assert api.kinds() == (("v1", "Pod"), ("autoscaling/v2", "Autoscaler"), ("autoscaling/v1", "Old"))
+    assert "APIGroupDiscoveryList" in fake.last.headers["Accept"]

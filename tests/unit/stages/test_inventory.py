@@ -114,3 +114,44 @@ def test_hooks_are_made_anew_with_each_sync_and_claimed_by_nobody() -> None:
 def test_of_two_that_claim_one_object_the_first_is_told() -> None:
     found = clusters(FakeApi(ConfigMap=[])).claims([(case("one"), [SETTINGS]), (case("two"), [SETTINGS])])
     assert [c.case.name for c in found.values()] == ["one"]
+
+
+class FakeMetadata(FakeApi):
+    """Objects by kind, by their metadata alone."""
+
+    def kinds(self) -> tuple[tuple[str, str], ...]:
+        return tuple(("v1", kind) for kind in (*self.objects, "Gone"))
+
+    def metadata(self, path: str) -> list[dict[str, Any]]:
+        return [o["metadata"] for o in self.objects[path]]
+
+
+def test_everything_is_read_by_its_metadata_on_every_cluster() -> None:
+    noted = {"argocd.argoproj.io/tracking-id": "web:/ConfigMap:web/a"}
+    entries = [
+        {"manager": "argocd-controller", "time": "t", "fieldsV1": {"f:data": {}}},
+        {"manager": "kubelet", "subresource": "status", "time": "t"},
+    ]
+    full = live(
+        "a",
+        "1",
+        annotations=noted,
+        managedFields=entries,
+        finalizers=["x"],
+        deletionTimestamp="now",
+        ownerReferences=[{"uid": "9"}],
+    )
+    here = FakeMetadata(ConfigMap=[full], Lease=[live("l", "7")])
+    there = FakeMetadata(ConfigMap=[live("a", "2")])
+    found = clusters(here, **{PROD: there}).everything()
+    assert {k.cluster for k in found} == {IN_CLUSTER, PROD} and len(found) == 2
+    one = found[Key(IN_CLUSTER, "", "ConfigMap", "web", "a")]
+    assert (one.uid, one.owners, one.finalizers, one.deleting) == ("1", ("9",), ("x",), True)
+    assert (one.application, dict(one.writes)) == ("web", {"argocd-controller": ("t", {"f:data": {}})})
+
+
+def test_hooks_are_claimed_where_they_are_asked_for() -> None:
+    hook = manifest("ConfigMap", "seed", annotations={"helm.sh/hook": "pre-delete"})
+    both = clusters(FakeApi(ConfigMap=[]))
+    assert both.claims([(case("web"), [hook])]) == {}
+    assert [k.name for k in both.claims([(case("web"), [hook])], hooks=True)] == ["seed"]
