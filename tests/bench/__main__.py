@@ -1,6 +1,6 @@
 """Measures what the budgets are about, each figure beside what it is compared with, in one run: `make bench`.
 
-usage: python -m bench [boot|converge|review|changed|idle …]   (from tests/, with the package on PYTHONPATH)
+usage: python -m bench [boot|converge|prune|review|changed|idle …]   (from tests/, with the package on PYTHONPATH)
 
 Nothing is asserted: figures differ between machines, ratios hardly.
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import bench_changed, grid
+from bench import bench_changed, bench_prune, grid
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.convergence import State, observe
 from pytest_gitops.boot import Ground
@@ -199,6 +199,7 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "review": review,
     "changed": lambda folder: bench_changed.changed(folder, settings(folder)),
     "converge": converge,
+    "prune": lambda folder: bench_prune.prune(folder, settings(folder)),
 }
 
 

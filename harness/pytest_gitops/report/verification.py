@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pytest_gitops.model import Outcome
 from pytest_gitops.report import markdown as md
 from pytest_gitops.report.reading import (
@@ -19,6 +22,11 @@ from pytest_gitops.report.reading import (
 from pytest_gitops.report.sections import MARKS, again_line, causes, header, hosts, not_checked
 from pytest_gitops.report.text import counted, seconds, sentences
 
+PRUNE = "prune"
+
+FEW = 3
+"""As many objects as a cell names."""
+
 
 def render(document: Document) -> str:
     """The Markdown of verification.md, shorter than GitHub's 65,536 characters for any document."""
@@ -31,7 +39,8 @@ def render(document: Document) -> str:
     page.add(_simulated(document))
     causes(page, document, Family.VERIFICATION, share=24_000)
     not_checked(page, document, Family.VERIFICATION, share=9_000)
-    _proven(page, document, share=17_000)
+    _proven(page, document, share=14_000)
+    _deleted(page, document, share=5_000)
     hosts(page, document, share=3_000)
     page.grant(1_500)
     page.add(again_line(document))
@@ -68,6 +77,52 @@ def _proven(page: md.Page, document: Document, *, share: int) -> None:
         shown=15,
         noun="Application",
     )
+
+
+def _deleted(page: md.Page, document: Document, *, share: int) -> None:
+    """What `prune` deleted, and what of each Application stays."""
+    pruned = [
+        (a, s["evidence"])
+        for a in by_urgency(document["applications"], Family.VERIFICATION)
+        for s in a["stages"]
+        if s["stage"] == PRUNE and "gone" in s["evidence"]
+    ]
+    if not pruned:
+        page.grant(share)
+        return
+    gone = counted(sum(int(e["gone"]) for _, e in pruned), "object")
+    page.add(
+        f"**Deleted** with {counted(len(pruned), 'Application')}: {gone}. What is still there, Applications aside:"
+    )
+    page.rows(
+        ["Application", "gone", "after", "stays, rightly", "should have gone"],
+        [" | ".join(_remains(a, e)) for a, e in pruned if e["kept"] or e["left"]],
+        share=share,
+        shown=8,
+        noun="Application",
+    )
+
+
+def _remains(application: Application, evidence: Mapping[str, Any]) -> list[str]:
+    after = evidence["deletedSeconds"]
+    kept = [f"{md.code(k['object'], 80, cell=True)} ({md.prose(k['why'], 80)})" for k in evidence["kept"]]
+    left = [
+        " ".join([md.code(e["object"], 80, cell=True), *(md.code(f, 60, cell=True) for f in e["finalizers"])])
+        for e in evidence["left"]
+    ]
+    return [
+        md.code(key_of(application), 120, cell=True),
+        str(evidence["gone"]),
+        seconds(after) if after is not None else "never",
+        _few(kept),
+        _few(left),
+    ]
+
+
+def _few(told: list[str]) -> str:
+    """The first of them, for a cell of a table."""
+    more = [f"and {len(told) - FEW} more"] if len(told) > FEW else []
+    return "; ".join([*told[:FEW], *more]) or "–"
 
 
 def _row(application: Application, stages: tuple[str, ...]) -> list[str]:

@@ -85,3 +85,38 @@ def test_settled_means_for_good() -> None:
         Moment(at=8, sync="Synced", health="Healthy"),
     )
     assert after(*flapped) == 8
+
+
+def test_what_stays_after_a_deletion_is_a_row_with_its_reason() -> None:
+    told = {
+        "deletedSeconds": 2.5,
+        "gone": 3,
+        "kept": [
+            {"object": "Namespace a", "why": "Argo CD made it (CreateNamespace=true), and never deletes it"}
+        ],
+        "left": [],
+    }
+    stuck = {
+        "deletedSeconds": None,
+        "gone": 0,
+        "kept": [{"object": f"ConfigMap b/{n}", "why": "Delete=false"} for n in range(5)],
+        "left": [{"object": "ConfigMap b/settings", "finalizers": ["example.com/held"]}],
+    }
+    clean = {"deletedSeconds": 1.0, "gone": 2, "kept": [], "left": []}
+    verdicts = [
+        Verdict(case=case(name), stages=(dataclasses.replace(stage("prune", outcome), evidence=evidence),))
+        for name, outcome, evidence in (
+            ("a", Outcome.PASSED, told),
+            ("b", Outcome.FAILED, stuck),
+            ("c", Outcome.PASSED, clean),
+        )
+    ]
+    text = _text(dataclasses.replace(run(*verdicts), stages=("converge", "prune"))).replace("\\", "")
+    assert "**Deleted** with 3 Applications: 5 objects. What is still there, Applications aside:" in text
+    assert (
+        "| `argocd/a` | 3 | 2.5 s | `Namespace a` (Argo CD made it (CreateNamespace=true), and never deletes it) | – |"
+        in text
+    )
+    (row,) = (line for line in text.splitlines() if line.startswith("| `argocd/b` | 0"))
+    assert row.endswith("and 2 more | `ConfigMap b/settings` `example.com/held` |")
+    assert "| `argocd/c` | 2" not in text
