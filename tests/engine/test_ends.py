@@ -178,6 +178,7 @@ def test_an_interruption_in_mid_run_leaves_reports_and_nothing_else(
     assert stages.pop("admit") in {"passed", "error"}
     assert stages == {
         "source": "passed", "render": "passed", "policy": "passed", "converge": "error", "idempotent": "error",
+        "prune": "error",
     }  # fmt: skip
 
 

@@ -163,7 +163,11 @@ class Departing:
             if at - looked >= (SOON if ended else LOOK):
                 seen, looked = look(), now()
                 for tree in waiting:
-                    self._judge(tree, seen[tree.title])
+                    self._note(tree, seen[tree.title])
+                # Argo CD has ten workers: while it gets on with others, a tree may only be waiting for its turn.
+                moved = max(t.moved for t in trees)
+                for tree in waiting:
+                    tree.done = self._is_through(tree, moved)
                     if tree.done:
                         through(tree)
             self._context.stopping.wait(TICK)
@@ -183,7 +187,7 @@ class Departing:
                     self._api.patch(_path(state), {"metadata": {"annotations": approved}})
         if tree.is_set:
             self._release(tree)
-        self._note(tree, at)
+        self._count(tree, at)
 
     def _release(self, tree: Tree) -> None:
         """An Application that nobody owns any more though its ApplicationSet is being deleted stays: the set's policy
@@ -198,7 +202,7 @@ class Departing:
         }
         tree.staying |= free
 
-    def _note(self, tree: Tree, at: float) -> None:
+    def _count(self, tree: Tree, at: float) -> None:
         """Count what has yet to go: only less of it is movement, for a hook that fails is tried again for ever."""
         left = self._left(tree)
         count = len(left) + sum(len(s["metadata"].get("finalizers") or ()) for s in left)
@@ -206,19 +210,21 @@ class Departing:
         if tree.best is None or count < tree.best:
             tree.best, tree.moved = count, at
 
-    def _judge(self, tree: Tree, look: Look) -> None:
+    def _note(self, tree: Tree, look: Look) -> None:
         # The first look counts what was not counted before.
         if tree.look is None and tree.best is not None:
             tree.best += look.remaining
         tree.look = look
-        at, left = now(), self._left(tree)
-        self._note(tree, at)
-        if look.ended and not look.remaining:
-            tree.done = True
-            return
-        stuck = look.stuck or any(_failed(s) for s in left)
-        late = at - tree.began >= self._context.settings.timeout
-        tree.done = late or at - tree.moved >= (QUIET if stuck else STILL)
+        self._count(tree, now())
+
+    def _is_through(self, tree: Tree, moved: float) -> bool:
+        """Whether all of a tree is gone, or will not go any more; `moved` is when any tree moved last."""
+        look, at = tree.look, now()
+        if look is None or (look.ended and not look.remaining):
+            return look is not None
+        stuck = look.stuck or any(_failed(s) for s in self._left(tree))
+        still = at - tree.moved >= QUIET if stuck else at - moved >= STILL
+        return still or at - tree.began >= self._context.settings.timeout
 
 
 class suppress_gone(suppress):

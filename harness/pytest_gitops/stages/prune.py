@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applications import API
+from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.changes.effect import cascades
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
@@ -221,7 +222,7 @@ class _Prune:
         )
 
     def _result(self, departing: Departing, tree: Tree, case: Case, remains: Remains) -> StageResult:
-        ended = departing.seconds(tree, case)
+        ended, going = departing.seconds(tree, case), self._going(departing, tree, case)
         notes = [
             each.finding(self._place(case, each.claim.manifest))
             for each in self.shared
@@ -234,6 +235,16 @@ class _Prune:
             "confirmed": case.key in departing.confirmed,
             **remains.to_dict(),
         }
+        if is_ours(going.error):
+            message = f"Argo CD itself could not go on, so the deletion was not judged: {going.error}"
+            return StageResult(
+                stage=name,
+                outcome=Outcome.ERROR,
+                code="not-reconciled",
+                message=message,
+                duration=now() - tree.began,
+                evidence=evidence,
+            )
         return judged(
             name,
             [*remains.findings, *notes],

@@ -56,6 +56,7 @@ class FakeCluster:
         self.renders: dict[str, Sequence[Object]] = {}
         self.held: set[str] = set()
         self.asks: set[str] = set()
+        self.slow: set[str] = set()
         self.fails: dict[str, str] = {}
         self.owned: dict[str, list[str]] = {}  # what an ApplicationSet made
         self.log: list[str] = []
@@ -147,7 +148,7 @@ class FakeCluster:
         elif name in self.held:
             meta = {**old["metadata"], "deletionTimestamp": "now", "finalizers": ["example.com/held"]}
             self.objects[key] = {**old, "metadata": meta}
-        elif not _stays(old):
+        elif name not in self.slow and not _stays(old):
             del self.objects[key]
 
     def _tell(self, kind: str, each: Object) -> None:
@@ -343,6 +344,21 @@ def test_what_argocd_cannot_delete_is_told_in_its_words() -> None:
     result = stage.run().of("argocd/web")
     assert result.code == "deletion-error"
     assert "cause    a hook of the deletion failed" in result.message
+
+
+def test_what_ails_argocd_itself_is_an_error_and_no_failure() -> None:
+    stage = Stage([application("web")], {"web": [SETTINGS]})
+    stage.cluster.fails = {"web": "rpc error: code = Unavailable desc = connection error"}
+    result = stage.run().of("argocd/web")
+    assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
+
+
+def test_what_is_only_slow_is_given_up_when_nothing_else_moves() -> None:
+    stage = Stage([application("web")], {"web": [SETTINGS]})
+    stage.cluster.slow = {"settings"}
+    result = stage.run().of("argocd/web")
+    assert result.code == "not-deleted"
+    assert result.evidence["left"] == [{"object": "ConfigMap web/settings", "finalizers": []}]
 
 
 def test_a_confirmation_that_is_asked_for_is_given() -> None:
