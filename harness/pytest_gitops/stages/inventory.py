@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_gitops.argocd.sharing import HOOKS
-from pytest_gitops.changes.identity import TRACKING, mapping
+from pytest_gitops.changes.identity import TRACKING
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import IN_CLUSTER, Case
+from pytest_gitops.shapes import mapping
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api

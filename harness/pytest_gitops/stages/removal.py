@@ -12,9 +12,10 @@ from typing import Any
 
 from pytest_gitops.argocd.causes import cause_of
 from pytest_gitops.changes.effect import FINALIZER, FINALIZERS, Volumes, with_application
-from pytest_gitops.changes.identity import HELM_HOOK, HOOK, csv, hook_of, mapping, notes_of
+from pytest_gitops.changes.identity import HELM_HOOK, HOOK, csv, hook_of, notes_of
 from pytest_gitops.changes.values import Effect, Fate
 from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.bystanders import APPLICATIONS, Bystanders
 from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock, Thing, maker
 from pytest_gitops.stages.telling import names
