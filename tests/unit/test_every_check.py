@@ -66,7 +66,7 @@ ELSEWHERE = {
     "out-of-sync-after-refresh": "tests/unit/stages/test_idempotent.py",
     "unhealthy-after-sync": "tests/unit/stages/test_idempotent.py",
     **dict.fromkeys(
-        ["claim-replaced", "kept-object", "rollback-failed"],
+        ["claim-replaced", "rollback-failed"],
         "tests/engine/test_upgrade.py",
     ),
     **dict.fromkeys(["lost-object", "not-pruned"], "tests/unit/stages/test_aftermath.py"),

@@ -222,8 +222,7 @@ class Departing:
         look, at = tree.look, now()
         if look is None or (look.ended and not look.remaining):
             return look is not None
-        stuck = look.stuck or any(_failed(s) for s in self._left(tree))
-        still = at - tree.moved >= QUIET if stuck else at - moved >= STILL
+        still = at - tree.moved >= QUIET if look.stuck else at - moved >= STILL
         return still or at - tree.began >= self._context.settings.timeout
 
 
@@ -248,8 +247,3 @@ def _asks(application: Application) -> bool:
     return bool(application["metadata"].get("deletionTimestamp")) and any(
         r.get("requiresDeletionConfirmation") for r in resources
     )
-
-
-def _failed(application: Application) -> bool:
-    conditions = (application.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "DeletionError" for c in conditions)

@@ -195,7 +195,7 @@ class _Prune:
     def _look(self, judge: Judge, tree: Tree, remaining: Sequence[tuple[Key, Claim]]) -> Look:
         keys = {c.key for c in tree.cases}
         own = [(k, claim) for k, claim in remaining if claim.case.key in keys]
-        stuck = any(
+        stuck = any(judge.is_stuck(judge.going[k]) for k in keys) or any(
             judge.held(k)
             or (k.kind == "Namespace" and judge.stuck_in(k))
             or (

@@ -14,9 +14,9 @@ from pytest_gitops.argocd.causes import cause_of
 from pytest_gitops.changes.effect import FINALIZER, FINALIZERS, Volumes, with_application
 from pytest_gitops.changes.identity import HELM_HOOK, HOOK, csv, hook_of, notes_of
 from pytest_gitops.changes.values import Effect, Fate
-from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.model import IN_CLUSTER, Case, Finding, Severity
 from pytest_gitops.shapes import mapping
-from pytest_gitops.stages.bystanders import APPLICATIONS, Bystanders
+from pytest_gitops.stages.bystanders import APPLICATIONS, ARGO, Bystanders
 from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock, Thing, maker
 from pytest_gitops.stages.telling import names
 
@@ -29,10 +29,14 @@ REMOVED_BY_KUBERNETES = {
 }
 """Finalizers that Kubernetes' own controllers take away."""
 
+OF_DELETION = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io")
+"""How the finalizers begin that Argo CD takes away when hooks are through, beside those that delete objects."""
+
 STUCK = (
     "take the finalizer out of the manifest, or let whoever removes it outlive the object: in an earlier wave, for "
     "deletion goes through the waves backwards"
 )
+MISSPELT = f"take the finalizer out of the manifest; that of Argo CD is spelled {FINALIZER}"
 ORPHANED = (
     "see whether the AppProject allows the object and its destination still exists: what an Application may not touch "
     "it does not delete; or delete it by hand"
@@ -62,6 +66,13 @@ class Going:
         """What Argo CD says keeps it from deleting, or nothing."""
         conditions = mapping((self.state or {}).get("status")).get("conditions") or ()
         return next((str(c.get("message")) for c in conditions if c.get("type") == "DeletionError"), "")
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Its finalizers, if there are only such left that neither Argo CD nor Kubernetes takes away."""
+        known = FINALIZERS | REMOVED_BY_KUBERNETES
+        unknown = tuple(f for f in self.finalizers if f not in known and not f.startswith(OF_DELETION))
+        return unknown if len(unknown) == len(self.finalizers) else ()
 
     @property
     def finalizers(self) -> tuple[str, ...]:
@@ -112,6 +123,16 @@ class Judge:
         thing = self.after.get(key)
         own = thing.finalizers if thing is not None and thing.deleting else ()
         return tuple(f for f in own if f not in REMOVED_BY_KUBERNETES and f not in FINALIZERS)
+
+    def is_stuck(self, going: Going) -> bool:
+        """Whether an Application will never end, as can be seen."""
+        return going.state is not None and bool(
+            going.error or going.foreign or self._renders_itself(going.case)
+        )
+
+    def _renders_itself(self, case: Case) -> bool:
+        claim = self.claims.get(Key(IN_CLUSTER, ARGO, "Application", case.namespace, case.name))
+        return claim is not None and claim.case.key == case.key
 
     def stuck_in(self, namespace: Key) -> list[Key]:
         """What keeps a namespace: the objects in it that have such finalizers."""
@@ -282,6 +303,12 @@ class Judge:
                 message += f"\n  cause    {known.name}"
             help_ = known.next if known else "see the Application's conditions"
             told.findings.insert(0, _finding("deletion-error", case, message, help_))
+        elif going.foreign:
+            message = (
+                f"Application {case.key}: expected it to end when it is deleted, saw it held by the finalizer "
+                f"{', '.join(going.foreign)}, which nobody takes away"
+            )
+            told.findings.insert(0, _finding("stuck-finalizer", case, message, MISSPELT))
         elif not any(f.rule == "stuck-finalizer" for f in told.findings):
             told.findings.insert(0, self._not_ended(going, told))
 
@@ -297,6 +324,9 @@ class Judge:
         if children:
             message += f", waiting for Application {names(children)}"
             return _finding("not-deleted", case, message, "see the verdict of that one")
+        if self._renders_itself(case):
+            message += ", waiting for itself, which it renders: Argo CD waits for every object that is on its way out"
+            return _finding("not-deleted", case, message, "take its own manifest out of what it renders")
         message += f", held by {', '.join(going.finalizers) or 'nothing that can be seen'}"
         if told.left:
             message += f"\n  waits    for {names(sorted(told.left))}"

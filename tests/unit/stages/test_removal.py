@@ -333,6 +333,26 @@ def test_an_application_that_does_not_end_names_what_holds_it() -> None:
     )
 
 
+def test_an_application_with_a_finalizer_that_argocd_does_not_know_is_stuck() -> None:
+    state = {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io/sometime"]}}
+    going = Going(case=WEB, cluster=IN_CLUSTER, state=state)
+    one = judge(going=[going])
+    (finding,) = only(one).findings
+    assert finding.rule == "stuck-finalizer" and "argoproj.io/sometime, which nobody" in finding.message
+    assert one.is_stuck(going)
+    hooks = {"metadata": {"finalizers": ["post-delete-finalizer.argocd.argoproj.io/cleanup"]}}
+    assert not one.is_stuck(Going(case=WEB, cluster=IN_CLUSTER, state=hooks))
+
+
+def test_an_application_that_renders_itself_waits_for_itself() -> None:
+    itself = key("Application", "web", group="argoproj.io", namespace="argocd")
+    going = Going(case=WEB, cluster=IN_CLUSTER, state=STATE)
+    one = judge(claims={itself: claim(kind="Application")}, going=[going])
+    (finding,) = only(one).findings
+    assert finding.rule == "not-deleted" and "waiting for itself" in finding.message
+    assert one.is_stuck(going)
+
+
 def test_a_parent_that_waits_for_a_child_says_so() -> None:
     child = Going(case=case("child", parent="argocd/web"), cluster=IN_CLUSTER, state=STATE)
     root = Going(case=WEB, cluster=IN_CLUSTER, state=STATE)
