@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_gitops.argocd.schema import CrdSchema
     from pytest_gitops.changes.values import Comparison
     from pytest_gitops.clusters.api import Api
+    from pytest_gitops.errors import GitOpsError
     from pytest_gitops.plan import Plan
     from pytest_gitops.rego.opa import Opa
     from pytest_gitops.repository.checkout import Checkout
@@ -86,7 +87,9 @@ class Context:
     applications: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     timelines: dict[str, list[Moment]] = field(default_factory=dict)
     surveyed: dict[str, list[Finding]] = field(default_factory=dict)
-    stock: Stock | None = None  # what was there before anything of the repository was applied
+    stock: Stock | GitOpsError | None = (
+        None  # what was there before anything was applied, or why it is not known
+    )
     repository_findings: list[Finding] = field(default_factory=list)
     _plan: Plan | None = None
     _resolved: dict[str, str | None] = field(default_factory=dict)

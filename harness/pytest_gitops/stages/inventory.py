@@ -12,6 +12,7 @@ from pytest_gitops.changes.identity import TRACKING
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import IN_CLUSTER, Case
 from pytest_gitops.shapes import mapping
+from pytest_gitops.waiting import wait_until
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
@@ -24,8 +25,12 @@ PARALLEL = 8
 ALWAYS_THERE = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
 """What Kubernetes puts into each namespace (kube-controller-manager)."""
 
-NOT_LOOKED_AT = {"Event", "Lease", "Endpoints", "EndpointSlice", "Node"}
-"""Kinds that controllers write all the time and that nobody brings."""
+NOT_LOOKED_AT = {"Event", "Lease", "Endpoints", "EndpointSlice", "Node", "ApplicationSet"}
+"""Kinds that controllers write all the time and that nobody brings; and the one whose large definition takes the API
+server seconds to serve, of which no object is ever judged."""
+
+SERVED_SECONDS = 60.0
+"""How long the API server may take to serve a kind that it has just learned of (429: storage is initializing)."""
 
 
 class Key(NamedTuple):
@@ -128,12 +133,18 @@ class Clusters:
 
     def _things(self, api: Api, version: str, kind: str) -> dict[Key, Thing]:
         cluster, group = self._names[id(api)], version.rpartition("/")[0]
-        try:
-            found = api.metadata(api.collection(version, kind))
-        except ApiError as error:
-            if error.status not in {404, 405, 503}:  # gone meanwhile, or served by nobody
-                raise
-            return {}
+
+        def listed() -> tuple[list[dict[str, Any]]] | None:
+            try:
+                return (api.metadata(api.collection(version, kind)),)
+            except ApiError as error:
+                if error.status in {0, 429}:  # its storage is initializing
+                    return None
+                if error.status not in {404, 405, 503}:  # gone meanwhile, or served by nobody
+                    raise
+                return ([],)
+
+        (found,) = wait_until(listed, limit=SERVED_SECONDS, what=f"the list of all {kind}s")
         return {Key(cluster, group, kind, m.get("namespace", ""), m["name"]): thing(m) for m in found}
 
     def _of_kind(self, api: Api, version: str, kind: str) -> dict[Key, str]:

@@ -8,22 +8,21 @@ have it. What head no longer has is another question, which `upgrade` answers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applications import API
 from pytest_gitops.argocd.causes import is_ours
-from pytest_gitops.changes.effect import cascades
+from pytest_gitops.changes.effect import FINALIZERS, cascades
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
 from pytest_gitops.stages.base import Family, Publish, judged
-from pytest_gitops.stages.bystanders import ARGO, taken_along
-from pytest_gitops.stages.departing import Departing, Look, Tree
-from pytest_gitops.stages.inventory import Claim, Clusters, Key
+from pytest_gitops.stages.bystanders import ARGO, PROJECT, taken_along
+from pytest_gitops.stages.departing import Departing, Look, Tree, suppress_gone
+from pytest_gitops.stages.inventory import Claim, Clusters, Key, Stock
 from pytest_gitops.stages.removal import Going, Judge, Remains, stays
-from pytest_gitops.waiting import now
+from pytest_gitops.waiting import now, utc
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -33,6 +32,9 @@ family = Family.VERIFY
 question = "Does deleting it leave nothing behind?"
 needs = ("converge",)
 
+LOOKED_AT = "pytest-gitops-looked-at"
+"""An annotation that says nothing to anybody: writing it makes Argo CD look at the object."""
+
 PRESERVED = "its ApplicationSet leaves the objects of its Applications (preserveResourcesOnDeletion)"
 RELEASED = "its ApplicationSet leaves its Applications (applicationsSync)"
 
@@ -40,25 +42,27 @@ RELEASED = "its ApplicationSet leaves its Applications (applicationsSync)"
 def take_stock(context: Context) -> None:
     """Remember what is there before anything of the repository is applied."""
     if context.api is not None and name in context.settings.stages:
-        with suppress(GitOpsError):  # it is the matter of this stage, and of no other
+        try:
             context.stock = Clusters(context.api, context.destinations).everything()
+        except GitOpsError as error:  # it is the matter of this stage, and of no other
+            context.stock = error
 
 
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
     """Delete the trees of `cases`, those that need others before those, and judge what is left."""
-    if context.stock is None:
+    if context.stock is None or isinstance(context.stock, GitOpsError):
         raise EngineError(
-            "nobody knows what was in the cluster before the repository was applied: it could not be read"
+            f"what was there before the repository was applied could not be read: {context.stock}"
         )
-    _Prune(context, cases, publish).run()
+    _Prune(context, context.stock, cases, publish).run()
 
 
 class _Prune:
-    def __init__(self, context: Context, cases: Sequence[Case], publish: Publish) -> None:
-        assert context.api is not None and context.stock is not None
+    def __init__(self, context: Context, before: Stock, cases: Sequence[Case], publish: Publish) -> None:
+        assert context.api is not None, "prune is not run without a cluster"
         self.context, self.api, self.publish = context, context.api, publish
         self.asked = {c.key: c for c in cases}
-        self.before = context.stock
+        self.before = before
         self.clusters = Clusters(context.api, context.destinations)
         self.claims = self.clusters.claims(context.rendered(), hooks=True)
         self.plan = {c.key: c for c in context.plan.cases}
@@ -180,6 +184,7 @@ class _Prune:
             going = {c.key: self._going(departing, t, c) for t in trees for c in t.cases}
             judge = replace(judge, going=going, after=self.clusters.everything(), waited=now() - began)
             remaining, found = judge.remaining(), {}
+            self._look_again(judge, [key for key, _ in remaining])
             return {t.title: self._look(judge, t, remaining) for t in trees}
 
         def through(tree: Tree) -> None:
@@ -191,6 +196,20 @@ class _Prune:
 
         departing.delete(trees)
         departing.wait(trees, look, through)
+
+    def _look_again(self, judge: Judge, remaining: Sequence[Key]) -> None:
+        """Let Argo CD look at each AppProject that waits for Applications that have ended: by itself it does so minutes
+        later, at its next resync, for the last Application of a project goes before the project is looked at
+        (appcontroller.go: finalizeApplicationDeletion, projectRefreshQueue)."""
+        needed = {g.case.project for g in judge.going.values() if g.state is not None}
+        for key in remaining:
+            thing = judge.after[key]
+            if (key.group, key.kind) != PROJECT or key.cluster != IN_CLUSTER or key.name in needed:
+                continue
+            if thing.deleting and FINALIZERS & set(thing.finalizers):
+                path = f"{API}/namespaces/{key.namespace}/appprojects/{key.name}"
+                with suppress_gone():
+                    self.api.patch(path, {"metadata": {"annotations": {LOOKED_AT: utc().isoformat()}}})
 
     def _look(self, judge: Judge, tree: Tree, remaining: Sequence[tuple[Key, Claim]]) -> Look:
         keys = {c.key for c in tree.cases}

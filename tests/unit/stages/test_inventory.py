@@ -150,6 +150,21 @@ def test_everything_is_read_by_its_metadata_on_every_cluster() -> None:
     assert (one.application, dict(one.writes)) == ("web", {"argocd-controller": ("t", {"f:data": {}})})
 
 
+def test_a_kind_that_is_not_served_yet_is_waited_for_and_one_that_is_gone_is_empty() -> None:
+    class Late(FakeMetadata):
+        tries = 0
+
+        def collection(self, api_version: str, kind: str) -> str:
+            self.tries += kind == "ConfigMap"
+            if kind == "ConfigMap" and self.tries < 3:
+                raise ApiError("storage is (re)initializing", status=429, reason="TooManyRequests")
+            return super().collection(api_version, kind)
+
+    late = Late(ConfigMap=[live("a", "1")])
+    assert [k.name for k in clusters(late).everything()] == ["a"]
+    assert late.tries == 3
+
+
 def test_hooks_are_claimed_where_they_are_asked_for() -> None:
     hook = manifest("ConfigMap", "seed", annotations={"helm.sh/hook": "pre-delete"})
     both = clusters(FakeApi(ConfigMap=[]))

@@ -20,7 +20,7 @@ from pytest_gitops.stages.context import Context
 from pytest_gitops.stages.departing import APPROVED
 
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
-PLURALS = {"applications": "Application", "applicationsets": "ApplicationSet"}
+PLURALS = {"applications": "Application", "applicationsets": "ApplicationSet", "appprojects": "AppProject"}
 CLUSTER_SCOPED = {"Namespace"}
 
 Object = dict[str, Any]
@@ -92,6 +92,8 @@ class FakeCluster:
         meta = {**old["metadata"], **body.get("metadata", {})}
         self.objects[key] = {**old, "metadata": meta}
         self.log.append(f"patch {key[2]} {', '.join(body.get('metadata', {}))}")
+        if key[0] == "AppProject":
+            del self.objects[key]
         if APPROVED in (meta.get("annotations") or {}):
             self.asks.discard(key[2])
             self._delete(key)
@@ -141,12 +143,14 @@ class FakeCluster:
             for each in self.renders.get(name, ()) if FINALIZER in old["metadata"]["finalizers"] else ():
                 if not _stays(each):
                     self._delete(_at(each))
-            if any(_at(e) in self.objects for e in self.renders.get(name, ()) if not _stays(e)):
+            left = [e for e in self.renders.get(name, ()) if _at(e) in self.objects and not _stays(e)]
+            if any(e["kind"] != "AppProject" for e in left):
                 return
             del self.objects[key]
             self._tell("DELETED", going)
         elif name in self.held:
-            meta = {**old["metadata"], "deletionTimestamp": "now", "finalizers": ["example.com/held"]}
+            finalizer = FINALIZER if kind == "AppProject" else "example.com/held"
+            meta = {**old["metadata"], "deletionTimestamp": "now", "finalizers": [finalizer]}
             self.objects[key] = {**old, "metadata": meta}
         elif name not in self.slow and not _stays(old):
             del self.objects[key]
@@ -353,6 +357,15 @@ def test_what_ails_argocd_itself_is_an_error_and_no_failure() -> None:
     assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
 
 
+def test_a_project_that_waits_for_nobody_any_more_is_looked_at() -> None:
+    project = thing("AppProject", "grid", "argocd", "argoproj.io/v1alpha1")
+    stage = Stage([application("web", project="grid")], {"web": [project]})
+    stage.cluster.held = {"grid"}
+    result = stage.run().of("argocd/web")
+    assert result.outcome is Outcome.PASSED, result.message
+    assert stage.cluster.log == ["delete web", "patch grid annotations"]
+
+
 def test_what_is_only_slow_is_given_up_when_nothing_else_moves() -> None:
     stage = Stage([application("web")], {"web": [SETTINGS]})
     stage.cluster.slow = {"settings"}
@@ -413,6 +426,18 @@ def test_a_run_that_ends_publishes_nothing() -> None:
 def test_without_a_look_before_nothing_is_judged() -> None:
     context: Context = make_context(api=FakeCluster())
     with pytest.raises(EngineError, match="could not be read"):
+        prune.run(context, [], Answers())
+
+
+def test_why_that_look_failed_is_said_by_prune_alone() -> None:
+    class Broken(FakeCluster):
+        def kinds(self) -> tuple[tuple[str, str], ...]:
+            raise ApiError("no discovery", status=500, reason="InternalError")
+
+    context = make_context(api=Broken())
+    context.settings = replace(context.settings, stages=("converge", "prune"))
+    prune.take_stock(context)
+    with pytest.raises(EngineError, match="could not be read: no discovery"):
         prune.run(context, [], Answers())
 
 
