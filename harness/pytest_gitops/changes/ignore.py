@@ -121,17 +121,20 @@ class Ignoring:
         new: tuple[Mapping[str, Any], Resource],
     ) -> tuple[Mapping[str, Any], Mapping[str, Any], int]:
         """Both objects without what any rule leads to, and how many of those fields differed."""
-        sides = (old, new)
-        found = [
-            {p for rule in rules if rule.fits(*side) for p in self._paths(rule, side[0]) if p}
-            for side in sides
-        ]
+        sides, rules = (old, new), tuple(rules)
+        found = [self.paths(rules, *side) for side in sides]
         everywhere = found[0] | found[1]
         if not everywhere:
             return old[0], new[0], 0
-        values = [{p: _get(manifest, p) for p in everywhere} for manifest, _ in sides]
+        values = [{p: at(manifest, p) for p in everywhere} for manifest, _ in sides]
         differing = sum(not _alike(values[0][p], values[1][p]) for p in everywhere)
         return _removed(old[0], found[0]), _removed(new[0], found[1]), differing
+
+    def paths(self, rules: Iterable[Rule], manifest: Mapping[str, Any], resource: Resource) -> set[jq.Path]:
+        """Where in an object the rules lead to; what is below such a path is not compared either."""
+        return {
+            p for rule in rules if rule.fits(manifest, resource) for p in self._paths(rule, manifest) if p
+        }
 
     def _paths(self, rule: Rule, manifest: Mapping[str, Any]) -> list[jq.Path]:
         if rule.pointer:
@@ -217,7 +220,8 @@ def _resolve(manifest: Any, pointer: str) -> jq.Path | None:
     return tuple(path)
 
 
-def _get(value: Any, path: jq.Path) -> Any:
+def at(value: Any, path: jq.Path) -> Any:
+    """What `path` leads to, or MISSING."""
     for key in path:
         inside = (
             key in value

@@ -130,6 +130,11 @@ class Context:
 
         found = ((c, self.renders.get(c.id)) for c in self.plan.cases)
         return [(c, r.objects) for c, r in found if isinstance(r, Rendered)]
+    def api_of(self, case: Case) -> Api:
+        """The cluster that `case` deploys to; the one that Argo CD runs in where nothing else is known."""
+        assert self.api is not None, "nothing is deployed without a cluster"
+        by_name = self.destinations.get(case.destination.name, self.api)
+        return self.destinations.get(case.destination.server.rstrip("/"), by_name)
 
     def line(self, case: Case, *path: str | int) -> int:
         """The line in `case.file` of what `path` leads to; where the Application begins if it is not written there."""

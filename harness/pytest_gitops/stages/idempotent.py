@@ -17,11 +17,11 @@ from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.stages import live
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.following import Deleted, Following, Late, Stopped, is_at_work
+from pytest_gitops.stages.placing import place
 from pytest_gitops.stages.rendered import Unsteady, unsteady, written_at
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
-    from pytest_gitops.clusters.api import Api
     from pytest_gitops.stages.context import Context
 
 name = "idempotent"
@@ -69,7 +69,7 @@ def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
     """Refresh, refresh hard, sync again and render again each Application; all at once."""
     assert context.api is not None, "idempotent is not run without a cluster"
     with Following(context, context.api, cases) as following:
-        check = _Check(context, context.api, following)
+        check = _Check(context, following)
 
         def one(case: Case) -> None:
             result = check.answer(case)
@@ -81,8 +81,8 @@ def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
 
 
 class _Check:
-    def __init__(self, context: Context, api: Api, following: Following) -> None:
-        self.context, self.api, self.following = context, api, following
+    def __init__(self, context: Context, following: Following) -> None:
+        self.context, self.following = context, following
 
     def answer(self, case: Case) -> StageResult | None:
         """The result of one Application; None if the run is over."""
@@ -127,10 +127,7 @@ class _Check:
     def _look(self, case: Case, seen: _Seen) -> str:
         """Collect what is wrong; returns why nothing can be said, if so."""
         first = self.following.state(case, limit=self._limit)
-        api = self.context.destinations.get(
-            case.destination.server.rstrip("/"),
-            self.context.destinations.get(case.destination.name, self.api),
-        )
+        api = self.context.api_of(case)
         before = live.read(api, live.managed(first))
         seen.evidence |= {"objects": len(before), "refreshes": []}
         final = self._again(case, seen)
@@ -181,7 +178,7 @@ class _Check:
             *([f"  cause    {known.name}"] if known else []),
         ]
         objects = [c.split(": ", 1)[0] for c in saw.causes]
-        file, line = self._place(case, objects[0] if objects else "")
+        file, line = place(self.context, case, objects[0] if objects else "")
         seen.findings.append(
             Finding(
                 rule=saw.code if saw.code in CONDITIONS else rule,
@@ -216,7 +213,7 @@ class _Check:
                 "changed": "was changed",
                 "rewritten": "was changed, and something else changed it back",
             }
-            file, line = self._place(case, change.ref.title)
+            file, line = place(self.context, case, change.ref.title)
             seen.findings.append(
                 Finding(
                     rule="sync-changes-objects",
@@ -275,7 +272,7 @@ class _Check:
         )
 
     def _unsteady(self, case: Case, each: Unsteady, severity: Severity, came: str) -> Finding:
-        file, line = written_at(self.context, case, each) or self._place(case, each.title)
+        file, line = written_at(self.context, case, each) or place(self.context, case, each.title)
         if each.fields:
             differ = live.told(str(each.manifest.get("kind")), each.fields)
             message = f"{each.title} is not the same in two renderings of one revision: {differ}"
@@ -292,19 +289,6 @@ class _Check:
             resource=each.title,
             help=TEMPLATE_HELP,
         )
-
-    def _place(self, case: Case, title: str) -> tuple[str, int]:
-        """Where the object of that title is written; else where the Application names its source."""
-        result = self.context.renders.get(case.id)
-        for manifest in result.objects if title and isinstance(result, Rendered) else ():
-            metadata = manifest.get("metadata") or {}
-            kind, own, obj = manifest.get("kind"), metadata.get("namespace"), metadata.get("name")
-            space = own or case.destination.namespace
-            named = title in {f"{kind} {obj}", f"{kind} {space}/{obj}"}
-            if named and (place := self.context.locate(case, manifest)):
-                return place
-        many = "sources" if (case.manifest.get("spec") or {}).get("sources") else "source"
-        return case.file, self.context.line(case, "spec", many)
 
 
 def _short(title: str) -> str:
