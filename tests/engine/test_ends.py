@@ -179,6 +179,7 @@ def test_an_interruption_in_mid_run_leaves_reports_and_nothing_else(
     assert stages == {
         "source": "passed", "render": "passed", "policy": "passed", "converge": "error", "idempotent": "error",
         "prune": "error",
+        "self-heal": "error",
     }  # fmt: skip
 
 

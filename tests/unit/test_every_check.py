@@ -65,6 +65,7 @@ ELSEWHERE = {
     "not-admitted": "tests/unit/admission",
     "out-of-sync-after-refresh": "tests/unit/stages/test_idempotent.py",
     "unhealthy-after-sync": "tests/unit/stages/test_idempotent.py",
+    **dict.fromkeys(["drift-not-seen", "ignored-drift-undone"], "tests/unit/stages/test_self_heal.py"),
     **dict.fromkeys(
         ["claim-replaced", "rollback-failed"],
         "tests/engine/test_upgrade.py",

@@ -49,14 +49,17 @@ class Applications:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="create") as pool:
             list(pool.map(one, cases))
 
-    def sync(self, application: Application) -> Application:
+    def sync(self, application: Application, *, only: Sequence[Mapping[str, str]] = ()) -> Application:
         """Start a sync as `argocd app sync` does, with the Application's own options and retries; returns the
-        Application with the operation in it."""
+        Application with the operation in it. `only` are objects (group, kind, namespace, name) to sync, as with
+        `--resource`: then no hook runs."""
         policy = application["spec"].get("syncPolicy") or {}
         operation: dict[str, Any] = {
             "initiatedBy": {"username": USER},
             "sync": {"syncOptions": policy.get("syncOptions") or [], "syncStrategy": {"hook": {}}},
         }
+        if only:
+            operation["sync"]["resources"] = [dict(o) for o in only]
         if policy.get("retry"):
             operation["retry"] = policy["retry"]
         return self._patch(application, {"operation": operation})

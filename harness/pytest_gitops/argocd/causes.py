@@ -110,6 +110,13 @@ _KNOWN: tuple[tuple[str, Cause], ...] = (
         Cause(name="the namespace's quota is used up", next="raise the quota or lower the requests"),
     ),
     (
+        r"denied request: |denied the request",
+        Cause(
+            name="an admission policy refuses the object",
+            next="correct the object as the policy's message says, or correct the policy",
+        ),
+    ),
+    (
         r"is invalid: ",
         Cause(name="the API server refuses the object", next="correct the field that the message names"),
     ),

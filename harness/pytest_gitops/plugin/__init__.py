@@ -62,7 +62,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
 MARKERS = (
     "gitops: every item that judges an Application",
     "gitops_review: stages that ask whether a change may be made: source, render, admit, policy, change",
-    "gitops_verify: stages that ask whether it works: converge, idempotent, upgrade, prune",
+    "gitops_verify: stages that ask whether it works: converge, idempotent, self-heal, upgrade, prune",
     "gitops_source: the stage `source`",
     "gitops_render: the stage `render`",
     "gitops_admit: the stage `admit`",
@@ -70,6 +70,7 @@ MARKERS = (
     "gitops_change: the stage `change`",
     "gitops_converge: the stage `converge`",
     "gitops_idempotent: the stage `idempotent`",
+    "gitops_self_heal: the stage `self-heal`",
     "gitops_upgrade: the stage `upgrade`",
     "gitops_prune: the stage `prune`",
 )

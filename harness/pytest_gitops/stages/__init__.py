@@ -18,6 +18,7 @@ def all_stages() -> tuple[Stage, ...]:
         policy,
         prune,
         render,
+        self_heal,
         source,
         upgrade,
     )
@@ -30,13 +31,25 @@ def all_stages() -> tuple[Stage, ...]:
         change,  # what the pull request does, base against head
         converge,  # the real Argo CD makes it Synced and Healthy
         idempotent,  # and nothing changes when it is asked again
+        self_heal,  # and drift is undone, or at least seen
         upgrade,  # what base settled at survives the change, and its revert
         prune,  # deleting it leaves nothing behind, and touches nothing else
     )
 
 
 # Names alone, for collection: a worker never imports what a stage needs to run.
-NAMES = ("source", "render", "admit", "policy", "change", "converge", "idempotent", "upgrade", "prune")
+NAMES = (
+    "source",
+    "render",
+    "admit",
+    "policy",
+    "change",
+    "converge",
+    "idempotent",
+    "self-heal",
+    "upgrade",
+    "prune",
+)
 FAMILIES = {
     "source": Family.REVIEW,
     "render": Family.REVIEW,
@@ -45,6 +58,7 @@ FAMILIES = {
     "change": Family.REVIEW,
     "converge": Family.VERIFY,
     "idempotent": Family.VERIFY,
+    "self-heal": Family.VERIFY,
     "upgrade": Family.VERIFY,
     "prune": Family.VERIFY,
 }

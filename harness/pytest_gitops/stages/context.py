@@ -130,6 +130,7 @@ class Context:
 
         found = ((c, self.renders.get(c.id)) for c in self.plan.cases)
         return [(c, r.objects) for c, r in found if isinstance(r, Rendered)]
+
     def api_of(self, case: Case) -> Api:
         """The cluster that `case` deploys to; the one that Argo CD runs in where nothing else is known."""
         assert self.api is not None, "nothing is deployed without a cluster"

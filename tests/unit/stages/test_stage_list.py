@@ -55,9 +55,9 @@ def test_stages_that_share_a_cluster_take_turns_whatever_was_said() -> None:
         (["all"], tuple(n for n in NAMES if n not in OF_BASE)),
         (["review"], ("source", "render", "admit", "policy")),
         (["review", "change"], ("source", "render", "admit", "policy", "change")),
-        (["verify"], ("converge", "idempotent", "prune")),
+        (["verify"], ("converge", "idempotent", "self-heal", "prune")),
         (["converge", "source", "source"], ("source", "converge")),
-        (["verify", "render"], ("render", "converge", "idempotent", "prune")),
+        (["verify", "render"], ("render", "converge", "idempotent", "self-heal", "prune")),
         ([], ()),
     ],
 )
@@ -67,7 +67,7 @@ def test_words_mean_stages_in_the_stages_order(words: list[str], names: tuple[st
 
 def test_what_compares_is_asked_where_there_is_a_base() -> None:
     assert chosen(["all"], compares=True) == NAMES
-    assert chosen(["verify"], compares=True) == ("converge", "idempotent", "upgrade", "prune")
+    assert chosen(["verify"], compares=True) == ("converge", "idempotent", "self-heal", "upgrade", "prune")
     assert chosen(["review"], compares=True) == ("source", "render", "admit", "policy", "change")
 
 
@@ -76,7 +76,7 @@ def test_an_unknown_word_is_refused_with_the_known_ones(word: str) -> None:
     with pytest.raises(ConfigError) as caught:
         chosen(["source", word], where="gitops_stages")
     assert str(caught.value) == (
-        f"gitops_stages: expected stages of source, render, admit, policy, change, converge, idempotent, upgrade, prune, review, verify, all; saw {word!r}"
+        f"gitops_stages: expected stages of source, render, admit, policy, change, converge, idempotent, self-heal, upgrade, prune, review, verify, all; saw {word!r}"
     )
 
 

@@ -1,0 +1,310 @@
+"""self-heal: is drift undone; without selfHeal: is it seen; under ignoreDifferences: is it left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.argocd.applications import Applications
+from pytest_gitops.argocd.causes import cause_of
+from pytest_gitops.argocd.convergence import Observation, State
+from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.changes.shorten import cut
+from pytest_gitops.errors import GitOpsError
+from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
+from pytest_gitops.stages import live
+from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.drifting import UNSEEN, Drifting, Tried
+from pytest_gitops.stages.drifts import Choice, Drift, Expected, Sort, Subject, choose, heals
+from pytest_gitops.stages.following import Deleted, Following, Late, Stopped
+from pytest_gitops.stages.placing import by_title, place
+from pytest_gitops.waiting import now
+
+if TYPE_CHECKING:
+    from pytest_gitops.stages.context import Context
+
+name = "self-heal"
+family = Family.VERIFY
+question = "Is drift undone, or at least seen?"
+needs = ("converge",)
+
+PARALLEL = 16
+"""Applications that drift at once: each mostly waits for Argo CD, whose own queue has ten workers."""
+
+SCALERS = {"HorizontalPodAutoscaler": "scaleTargetRef", "ScaledObject": "scaleTargetRef"}
+"""Kinds that scale others, and the field of their spec that says what."""
+
+WORDS = 500
+"""Characters of one message of Argo CD's that are told: it may quote whole objects."""
+
+SHOWN = 4
+"""As many objects as a text names."""
+
+DID = {
+    Sort.ADDED: "another manager added a label and a field",
+    Sort.DELETED: "it was deleted",
+}
+
+HELP = {
+    "drift-not-undone": "see that the API server takes the way back too; sync windows of the AppProject stop "
+    "healing as well",
+    "drift-not-seen": "see ignoreDifferences of the Application and of argocd-cm: what is not compared is not kept",
+    "drift-not-repaired": "see that the API server takes the way back too",
+    "ignored-drift-undone": "see what else of the object differs, and add the sync option "
+    "RespectIgnoreDifferences=true",
+    "unhealthy-after-drift": "see the objects named in the message",
+}
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What came to light of one Application."""
+
+    findings: list[Finding] = field(default_factory=list)
+    evidence: dict[str, Any] = field(default_factory=dict)
+    tried: list[Tried] = field(default_factory=list)
+    held: dict[live.Ref, Tried] = field(default_factory=dict)
+
+    @property
+    def proven(self) -> bool:
+        """Whether anything was shown of drift that matters: fields that nobody wants do not."""
+        return any(t.drift.sort is not Sort.ADDED and not t.by_others for t in self.tried)
+
+
+class _Unsaid(Exception):
+    """Nothing can be said of an Application; `code` and `why` are those of its result."""
+
+    def __init__(self, *, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code, self.why = code, why
+
+
+def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
+    """Make each Application drift, all at once, each of them one drift after the other."""
+    assert context.api is not None, "self-heal is not run without a cluster"
+    with Following(context, context.api, cases) as following:
+        check = _Check(context, following)
+
+        def one(case: Case) -> None:
+            result = check.answer(case)
+            if result is not None:
+                publish(case, result)
+
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix=name) as pool:
+            list(pool.map(one, cases))
+
+
+class _Check:
+    def __init__(self, context: Context, following: Following) -> None:
+        self.context, self.following = context, following
+        self._scalers = scalers(context)
+
+    def answer(self, case: Case) -> StageResult | None:
+        """The result of one Application; None if the run is over."""
+        began, seen = now(), _Seen()
+
+        def result(outcome: Outcome, code: str, message: str) -> StageResult:
+            return StageResult(
+                stage=name,
+                outcome=outcome,
+                code=code,
+                message=message,
+                duration=now() - began,
+                evidence=seen.evidence,
+            )
+
+        try:
+            self._look(case, seen)
+        except Stopped:
+            return None
+        except _Unsaid as unsaid:
+            return result(Outcome.SKIPPED, unsaid.code, unsaid.why)
+        except Deleted:
+            message = f"Application {case.key} was deleted during the run"
+            seen.findings.append(
+                Finding(
+                    rule="deleted", severity=Severity.ERROR, message=message, file=case.file, line=case.line
+                )
+            )
+        except Late as late:
+            last = late.seen.message or late.seen.summary
+            text = f"Argo CD did not answer a refresh within {self._limit:g} s: {last}"
+            return result(Outcome.ERROR, "not-reconciled", text)
+        except GitOpsError as error:
+            return result(Outcome.ERROR, "engine-error", str(error))
+        finally:
+            seen.evidence["drifts"] = [t.to_dict() for t in seen.tried]
+        return judged(name, seen.findings, duration=now() - began, evidence=seen.evidence)
+
+    @property
+    def _limit(self) -> float:
+        return self.context.settings.timeout
+
+    def _look(self, case: Case, seen: _Seen) -> None:
+        """Collect what is wrong. Raises _Unsaid if nothing can be said."""
+        drifting = Drifting(self.context.api_of(case), self.following, case, limit=self._limit)
+        first = drifting.settled()
+        if first.state is not State.CONVERGED:
+            why = first.message or first.summary
+            raise _Unsaid(
+                code="not-settled",
+                why=f"it is not Synced and Healthy any more, before anything drifts: {why}",
+            )
+        application = self.following.state(case, limit=self._limit)
+        choice = self._choose(case, application)
+        seen.evidence |= {"selfHeal": heals(application), **choice.to_dict()}
+        try:
+            for group in choice.groups:
+                if self._group(case, seen, drifting, choice, group):
+                    break
+            for held in seen.held.values():
+                self._let_go(case, seen, drifting, held)
+        except (Late, GitOpsError):
+            for tried in seen.tried:
+                with suppress(Late, Deleted, GitOpsError):  # what went wrong first is told
+                    drifting.restore(tried)
+            raise
+        seen.evidence |= choice.to_dict()
+        if seen.tried and not seen.findings:
+            self._judge_end(case, seen, drifting)
+        if not seen.proven and not seen.findings:
+            raise _Unsaid(
+                code="no-safe-drift", why="nothing of it can be changed safely; why is in the evidence"
+            )
+
+    def _choose(self, case: Case, application: Mapping[str, Any]) -> Choice:
+        found = live.read(self.context.api_of(case), live.managed(application))
+        rendered = by_title(self.context, case)
+        subjects = [
+            Subject(ref=ref, manifest=rendered.get(ref.title, {}), live=each) for ref, each in found.items()
+        ]
+        return choose(
+            subjects,
+            application,
+            control=self.context.control,
+            argocd_cm=self.context.argocd_cm,
+            scalers=self._scalers.get(case.destination.cluster, {}),
+        )
+
+    # ------------------------------------------------------------------ one drift
+
+    def _group(
+        self, case: Case, seen: _Seen, drifting: Drifting, choice: Choice, group: Sequence[Drift]
+    ) -> bool:
+        """Make the first drift of the group that can be made; True if it went wrong: what comes after it would tell
+        nothing."""
+        for drift in group:
+            held = seen.held.pop(drift.ref, None)
+            if held is not None:
+                self._let_go(case, seen, drifting, held)
+            tried = drifting.make(drift)
+            if isinstance(tried, str):
+                choice.leave(drift.ref, tried, drift.sort)
+                continue
+            seen.tried.append(tried)
+            self._judge(case, seen, drifting, tried)
+            if tried.by_others:
+                choice.leave(drift.ref, "something else than Argo CD undoes it", drift.sort)
+            return bool(seen.findings)
+        return False
+
+    def _judge(self, case: Case, seen: _Seen, drifting: Drifting, tried: Tried) -> None:
+        if tried.expected is Expected.LEFT:
+            if drifting.left_alone(tried):
+                seen.held[tried.ref] = tried
+                return
+            if tried.drift.why == "ignoreDifferences":
+                self._problem("ignored-drift-undone", case, seen, tried, None)
+                drifting.restore(tried)
+                return
+            # Whatever Argo CD takes for a difference it has to keep.
+            tried.expected = Expected.UNDONE if seen.evidence["selfHeal"] else Expected.SEEN
+        if tried.expected is Expected.UNDONE:
+            final = drifting.undone(tried)
+            if final.state is not State.CONVERGED and tried.undone is None and final is not UNSEEN:
+                self._problem("drift-not-undone", case, seen, tried, final)
+        elif drifting.seen(tried):
+            final = drifting.repaired(tried)
+            if final.state is not State.CONVERGED and tried.undone is None:
+                self._problem("drift-not-repaired", case, seen, tried, final)
+        else:
+            final = UNSEEN
+        if final is UNSEEN:
+            self._problem("drift-not-seen", case, seen, tried, final)
+        elif final.state is not State.CONVERGED and tried.undone is not None:
+            self._problem("unhealthy-after-drift", case, seen, tried, final)
+        if final.state is not State.CONVERGED:
+            drifting.restore(tried)
+
+    def _let_go(self, case: Case, seen: _Seen, drifting: Drifting, tried: Tried) -> None:
+        if not drifting.still_left_alone(tried) and tried.drift.why == "ignoreDifferences":
+            self._problem("ignored-drift-undone", case, seen, tried, None)
+        drifting.restore(tried)
+
+    def _judge_end(self, case: Case, seen: _Seen, drifting: Drifting) -> None:
+        """All is as it was, or else what comes after this stage would be judged by what we did."""
+        self.following.refreshed(case, hard=False, limit=self._limit)
+        final = drifting.settled()
+        if final.state is not State.CONVERGED:
+            self._problem("unhealthy-after-drift", case, seen, seen.tried[-1], final)
+
+    # ------------------------------------------------------------------ telling it
+
+    def _problem(self, rule: str, case: Case, seen: _Seen, tried: Tried, saw: Observation | None) -> None:
+        said, causes = (saw.message, saw.causes) if saw is not None else ("", ())
+        events = self._events(case, tried) if rule == "unhealthy-after-drift" else ()
+        known = cause_of(saw.code, " ".join([said, *causes, *events])) if saw is not None else None
+        title, after = tried.ref.title, f"after {now() - tried.began:.1f} s"
+        did = f"{tried.field} was changed" if tried.field else DID[tried.drift.sort]
+        told = {
+            "drift-not-undone": f"expected selfHeal to undo that, saw it still so {after}",
+            "drift-not-seen": f"expected Argo CD to see that as OutOfSync, saw Synced {after}",
+            "drift-not-repaired": f"expected a sync to put that right, saw it still so {after}",
+            "ignored-drift-undone": "expected that to be left alone, for ignoreDifferences names it, saw it "
+            + ("undone" if tried.undone is not None else "OutOfSync"),
+            "unhealthy-after-drift": "that was undone; expected the Application to become Synced, Healthy again, saw "
+            f"{saw.summary if saw else 'something else'} {after}",
+        }
+        lines = [
+            f"{title}: {did}; {told[rule]}",
+            *([f"  Argo CD  {cut(said, WORDS)}"] if said else []),
+            *(f"  object   {cut(c, WORDS)}" for c in causes[:SHOWN] if c.partition(": ")[2] not in said),
+            *(f"  event    {cut(e, WORDS)}" for e in events),
+            *([f"  cause    {known.name}"] if known else []),
+        ]
+        file, line = place(self.context, case, title)
+        seen.findings.append(
+            Finding(
+                rule=rule,
+                severity=Severity.ERROR,
+                message="\n".join(lines),
+                file=file,
+                line=line,
+                resource=title,
+                help=known.next if known else HELP[rule],
+            )
+        )
+
+    def _events(self, case: Case, tried: Tried) -> tuple[str, ...]:
+        if not tried.ref.namespace:
+            return ()
+        api = Applications(self.context.api_of(case))
+        return api.warnings(tried.ref.namespace, [tried.ref.name], limit=SHOWN)
+
+
+def scalers(context: Context) -> dict[str, dict[tuple[str, str, str], str]]:
+    """Who scales what, in all Applications: destination cluster → (kind, namespace, name) → title of the autoscaler."""
+    found: dict[str, dict[tuple[str, str, str], str]] = {}
+    for case in context.plan.cases if context.has_plan else ():
+        result = context.renders.get(case.id)
+        for manifest in result.objects if isinstance(result, Rendered) else ():
+            kind, metadata = str(manifest.get("kind")), manifest.get("metadata") or {}
+            target = (manifest.get("spec") or {}).get(SCALERS.get(kind, ""))
+            if isinstance(target, Mapping):
+                space = str(metadata.get("namespace") or case.destination.namespace)
+                key = (str(target.get("kind") or "Deployment"), space, str(target.get("name")))
+                found.setdefault(case.destination.cluster, {})[key] = f"{kind} {metadata.get('name')}"
+    return found
