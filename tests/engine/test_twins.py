@@ -25,9 +25,15 @@ def twins() -> list[dict[str, str]]:
     return found
 
 
-def evidence(run: Outcome, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = run.stage(f"argocd/{name}", "idempotent")["evidence"]
+def evidence(run: Outcome, name: str, stage: str = "idempotent") -> dict[str, Any]:
+    found: dict[str, Any] = run.stage(f"argocd/{name}", stage)["evidence"]
     return found
+
+
+def drifts(run: Outcome, name: str) -> set[tuple[str, str, str]]:
+    """(object, drift, expectation) of everything that one Application was made to do."""
+    told = evidence(run, name, "self-heal")["drifts"]
+    return {(d["object"].partition("/")[2], d["drift"], d["expectation"]) for d in told}
 
 
 def test_each_defect_is_seen_by_its_stage_alone_and_no_twin_is_red(run: Outcome) -> None:
@@ -134,3 +140,58 @@ def test_argocds_words_and_the_cause_are_in_the_text(run: Outcome) -> None:
     assert "the AppProject is gone" in message
     assert 'Job.batch "farewell" is invalid' in pruned(run, "farewell-fails")["message"]
     assert "waiting for Application argocd/project-first-child" in pruned(run, "project-first")["message"]
+ADDED = "label and field added by another manager"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("healed", "undone"),
+        ("server-side", "undone"),
+        ("only-seen", "seen as OutOfSync"),
+        ("by-hand", "seen as OutOfSync"),
+    ],
+)
+def test_four_kinds_of_drift_come_to_what_the_sync_policy_says(
+    run: Outcome, name: str, expected: str
+) -> None:
+    assert run.stage(f"argocd/{name}", "self-heal")["outcome"] == "passed"
+    assert drifts(run, name) == {
+        ("web", ADDED, "left alone"),
+        *((o, "field changed", expected) for o in ("web", "settings")),
+        *((o, "deleted", expected) for o in ("web", "settings")),
+        ("web", "replicas scaled", expected),
+    }
+    for drift in evidence(run, name, "self-heal")["drifts"]:
+        assert drift["restored"], drift
+        if drift["expectation"] != "left alone":
+            assert drift["undoneSeconds"] > 0 and drift["how"], drift
+
+
+def test_what_is_ignored_is_left_alone_and_the_rest_is_healed(run: Outcome) -> None:
+    assert drifts(run, "left-alone") >= {
+        ("settings", "field changed", "left alone"),
+        ("web", "replicas scaled", "left alone"),
+        ("web", "field changed", "undone"),
+    }
+
+
+def test_replicas_belong_to_their_autoscaler(run: Outcome) -> None:
+    assert not any(drift == "replicas scaled" for _, drift, _ in drifts(run, "autoscaled"))
+    peace = {p["drift"]: p for p in evidence(run, "autoscaled", "self-heal")["leftInPeace"]}
+    assert peace["replicas scaled"]["reason"] == "HorizontalPodAutoscaler web scales it"
+
+
+def test_a_child_drifts_for_its_parent_in_what_its_own_case_does_not_depend_on(run: Outcome) -> None:
+    told = evidence(run, "parent", "self-heal")
+    assert {(d["object"], d.get("field")) for d in told["drifts"]} == {
+        ("Application argocd/child", None),
+        ("Application argocd/child", "spec.syncPolicy.retry.limit"),
+    }
+    assert {p["reason"] for p in told["leftInPeace"]} == {"it is a test case of its own"}
+    assert len(drifts(run, "child")) == len(drifts(run, "neighbour")) == 6  # in one namespace
+
+
+def test_what_decides_for_others_is_left_in_peace(run: Outcome) -> None:
+    told = evidence(run, "accepted-still", "self-heal")["leftInPeace"]
+    assert [(p["drift"], p["count"]) for p in told] == [("any", 2)]
