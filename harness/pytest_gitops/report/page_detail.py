@@ -20,6 +20,7 @@ from pytest_gitops.report.markup import (
     severity_mark,
     spaced,
 )
+from pytest_gitops.report.page_drifts import drift_table
 from pytest_gitops.report.page_objects import objects
 from pytest_gitops.report.page_timeline import timeline
 from pytest_gitops.report.reading import (
@@ -63,6 +64,7 @@ def article(
         changed,
         _skipped(skipped),
         timeline(application),
+        drift_table(application),
         objects(application["resources"]),
         _facts(application),
         _evidence(application["stages"]),

@@ -19,6 +19,7 @@ from pytest_gitops.report.reading import (
     stages_of,
     state_of,
 )
+from pytest_gitops.report.reading_drifts import drifts
 from pytest_gitops.report.sections import MARKS, again_line, causes, header, hosts, not_checked
 from pytest_gitops.report.text import counted, seconds, sentences
 
@@ -39,7 +40,8 @@ def render(document: Document) -> str:
     page.add(_simulated(document))
     causes(page, document, Family.VERIFICATION, share=24_000)
     not_checked(page, document, Family.VERIFICATION, share=9_000)
-    _proven(page, document, share=14_000)
+    _proven(page, document, share=13_000)
+    _drifts(page, document, share=4_000)
     _deleted(page, document, share=5_000)
     hosts(page, document, share=3_000)
     page.grant(1_500)
@@ -76,6 +78,28 @@ def _proven(page: md.Page, document: Document, *, share: int) -> None:
         share=share,
         shown=15,
         noun="Application",
+    )
+
+
+def _drifts(page: md.Page, document: Document, *, share: int) -> None:
+    """What `self-heal` did, those that went wrong first."""
+    told = [
+        (key_of(a), drift)
+        for a in by_urgency(document["applications"], Family.VERIFICATION)
+        for drift in drifts(a)
+    ]
+    if told:
+        page.add(f"**Drift**: {counted(len(told), 'drift')} made and followed")
+    page.rows(
+        ["", "Application", "object", "drift", "Argo CD"],
+        [
+            f"{MARKS[State.PASSED if d.good else State.FAILED]} | {md.code(key, 120, cell=True)} | "
+            f"{md.code(d.object, 120, cell=True)} | {md.prose(d.drift, 120)} | {md.prose(d.came, 120)}"
+            for key, d in sorted(told, key=lambda t: t[1].good)
+        ],
+        share=share,
+        shown=5,
+        noun="drift",
     )
 
 

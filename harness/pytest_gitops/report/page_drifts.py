@@ -1,0 +1,51 @@
+"""What one Application was made to do by `self-heal`, as a table, and what was left in peace."""
+
+from __future__ import annotations
+
+from pytest_gitops.report.markup import Html, el
+from pytest_gitops.report.reading import Application
+from pytest_gitops.report.reading_drifts import Told, drifts, peace
+from pytest_gitops.report.text import counted
+
+
+def drift_table(application: Application) -> Html | None:
+    """The part about drift; None if nothing drifted and nothing was left in peace."""
+    told, left = drifts(application), peace(application)
+    if not told and not left:
+        return None
+    return el(
+        "section",
+        el("h3", "Drift ", el("span", counted(len(told), "drift"), class_="number")),
+        el(
+            "div",
+            el(
+                "table",
+                el("thead", el("tr", [el("th", h, scope="col") for h in ("Object", "Drift", "Argo CD")])),
+                el("tbody", [_row(t) for t in told]),
+            ),
+            class_="scroll",
+            tabindex="0",
+            role="region",
+            aria_label="Drift",
+        )
+        if told
+        else None,
+        el(
+            "details",
+            el("summary", "Left in peace, or not tried"),
+            el("ul", [el("li", el("b", objects), ": ", reason) for objects, reason in left]),
+        )
+        if left
+        else None,
+        class_="part",
+    )
+
+
+def _row(told: Told) -> Html:
+    return el(
+        "tr",
+        el("th", told.object, scope="row"),
+        el("td", told.drift),
+        el("td", el("span", told.came, class_=f"word {'good' if told.good else 'bad'}")),
+        class_=None if told.good else "bad",
+    )
