@@ -184,7 +184,6 @@ def test_an_application_may_have_its_own_namespace_and_project(told: Callable[[s
     }
     assert changed == {
         ("ConfigMap whole/settings", "data.mode"),
-        ("Namespace whole", "metadata.annotations.owner"),
         ("AppProject argocd/own", "metadata.labels.team"),
     }
 

@@ -302,6 +302,11 @@ def test_of_a_child_application_only_what_its_own_case_does_not_depend_on() -> N
 @pytest.mark.parametrize(
     ("text", "field", "new"),
     [
+        (
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {team: a}, annotations: {owner: grid}}\n",
+            "metadata.annotations.owner",
+            "grid-drift",
+        ),
         (DEPLOYMENT, "spec.template.spec.containers[0].image", "web:1-drift"),
         (CONFIG, "data.mode", "grid-drift"),
         (
