@@ -14,6 +14,8 @@ class Cause:
     next: str
 
 
+REFUSED = Cause(name="the API server refuses the object", next="correct the field that the message names")
+
 _KNOWN: tuple[tuple[str, Cause], ...] = (
     (
         r'namespaces "[^"]+" not found',
@@ -118,7 +120,7 @@ _KNOWN: tuple[tuple[str, Cause], ...] = (
     ),
     (
         r"is invalid: ",
-        Cause(name="the API server refuses the object", next="correct the field that the message names"),
+        REFUSED,
     ),
 )  # fmt: skip
 

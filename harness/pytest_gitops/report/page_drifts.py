@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_gitops.report.markup import Html, el
-from pytest_gitops.report.reading import Application
+from pytest_gitops.report.markup import Html, el, mark
+from pytest_gitops.report.reading import Application, State
 from pytest_gitops.report.reading_drifts import Told, drifts, peace
 from pytest_gitops.report.text import counted
 
@@ -33,7 +33,7 @@ def drift_table(application: Application) -> Html | None:
         el(
             "details",
             el("summary", "Left in peace, or not tried"),
-            el("ul", [el("li", el("b", objects), ": ", reason) for objects, reason in left]),
+            [el("p", el("b", objects), ": ", reason, class_="help") for objects, reason in left],
         )
         if left
         else None,
@@ -42,10 +42,11 @@ def drift_table(application: Application) -> Html | None:
 
 
 def _row(told: Told) -> Html:
+    kind, _, name = told.object.partition(" ")
     return el(
         "tr",
-        el("th", told.object, scope="row"),
+        el("th", el("span", kind, class_="kind"), " ", el("span", name, class_="object"), scope="row"),
         el("td", told.drift),
-        el("td", el("span", told.came, class_=f"word {'good' if told.good else 'bad'}")),
+        el("td", mark(State.PASSED if told.good else State.FAILED), " ", told.came),
         class_=None if told.good else "bad",
     )
