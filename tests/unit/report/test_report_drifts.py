@@ -7,6 +7,7 @@ from typing import Any
 from report_documents import case, run, stage
 
 from pytest_gitops.model import Outcome, Verdict
+from pytest_gitops.report.document import build
 from pytest_gitops.report.html import render as page
 from pytest_gitops.report.reading_drifts import drifts, peace
 from pytest_gitops.report.verification import render as verification
@@ -56,7 +57,7 @@ EVIDENCE = {
 
 def document(**evidence: Any) -> dict[str, Any]:
     made = stage("self-heal", Outcome.FAILED, message="m", evidence=evidence)
-    return run(Verdict(case=case("web"), stages=(stage("converge"), made))).to_dict()
+    return build(run(Verdict(case=case("web"), stages=(stage("converge"), made))))
 
 
 def test_what_came_of_each_drift_is_said_in_words() -> None:
