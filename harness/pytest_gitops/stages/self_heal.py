@@ -293,7 +293,7 @@ class _Check:
         if not tried.ref.namespace:
             return ()
         api = Applications(self.context.api_of(case))
-        return api.warnings(tried.ref.namespace, [tried.ref.name], limit=SHOWN)
+        return api.warnings(tried.ref.namespace, [tried.ref.name], limit=1)  # they repeat themselves
 
 
 def scalers(context: Context) -> dict[str, dict[tuple[str, str, str], str]]:
