@@ -140,6 +140,8 @@ def test_argocds_words_and_the_cause_are_in_the_text(run: Outcome) -> None:
     assert "the AppProject is gone" in message
     assert 'Job.batch "farewell" is invalid' in pruned(run, "farewell-fails")["message"]
     assert "waiting for Application argocd/project-first-child" in pruned(run, "project-first")["message"]
+
+
 ADDED = "label and field added by another manager"
 
 
