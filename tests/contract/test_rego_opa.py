@@ -368,6 +368,14 @@ def test_a_rule_without_end_is_cut_off_named_and_the_others_are_judged(
     assert "policy-too-slow" in codes(opa, pod("q"))[0]
 
 
+def test_a_large_document_is_not_the_rules_fault(start: Start, folder: Callable[..., Path]) -> None:
+    """12 MB, which alone take OPA longer to read than a rule may think."""
+    opa = start(folder(fine=FINE), rule_limit=0.02)
+    large = [pod(f"p{n}", "x" * 1_000_000) for n in range(12)]
+    for found in codes(opa, *large):
+        assert "fine-deny" in found and "policy-too-slow" not in found
+
+
 def test_what_is_not_concerned_by_a_broken_rule_says_nothing_of_it(
     start: Start, folder: Callable[..., Path]
 ) -> None:

@@ -36,6 +36,13 @@ RULE_SECONDS = 10.0
 """How long one rule may take for all that it is asked about in a run."""
 
 
+SEND_SECONDS = 60.0
+"""How long OPA may not take anything of what is sent to it."""
+
+READ_BYTES = 5_000_000
+"""As much of a document OPA reads in a second at the least; on a quiet machine it is ten times that."""
+
+
 class Opa:
     """Our policies and the user's, loaded in a real OPA.
 
@@ -238,6 +245,13 @@ class _Adapter(HTTPAdapter):
     def __init__(self, path: str) -> None:
         super().__init__()
         self._pool = _Pool("opa", path)
+
+    def send(  # type: ignore[override]  # its timeouts have other types there
+        self, request: requests.PreparedRequest, *, timeout: float, **given: Any
+    ) -> requests.Response:
+        """Give a rule its time for itself: sending a document and reading it take theirs, however slow the machine."""
+        reading = len(request.body or b"") / READ_BYTES
+        return super().send(request, timeout=(SEND_SECONDS + reading, timeout + reading), **given)
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
         return self._pool
