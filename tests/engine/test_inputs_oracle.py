@@ -21,6 +21,7 @@ from pytest_gitops.boot import Ground
 from pytest_gitops.model import Case
 from pytest_gitops.repository.inputs import Reader, early
 from pytest_gitops.repository.ours import Ours
+from pytest_gitops.repository.solitary import KINDS, Solitary
 from pytest_gitops.repository.tree import Tree
 from pytest_gitops.settings import Provider, Settings, default_cache, environment
 
@@ -242,3 +243,17 @@ def test_no_change_of_a_render_is_without_a_change_of_inputs(ground: Ground) -> 
             needless[path] = chosen - really
     assert missed == {}
     assert needless == NEEDLESS
+
+
+def test_what_is_held_to_concern_nobody_renders_nothing_else(ground: Ground) -> None:
+    server = RepoServer(ground.head.argocd.repo_server, control="argocd", options=from_config_map({}))
+    reader = reader_at(ground, "main")
+    alone = Solitary(reader.tree).of([(each, reader.of(each)) for each in CASES])
+    found = {}
+    for each in (c for c, is_alone in zip(CASES, alone, strict=True) if is_alone):
+        result = server.render(at(each, "main"))
+        assert isinstance(result, Rendered), (each.name, result)
+        found[each.name] = {o["kind"] for o in result.objects}
+    server.close()
+    assert {kind for kinds in found.values() for kind in kinds} <= KINDS
+    assert len(found) > len(CASES) / 2, "most of them are of that sort"
