@@ -26,7 +26,7 @@ from pytest_gitops.rendering import Rendering
 from pytest_gitops.repository.discovery import Declared, case_of
 from pytest_gitops.settings import Provider, Settings
 from pytest_gitops.side import Side
-from pytest_gitops.sparing import Sparing
+from pytest_gitops.sparing import Sparing, fits
 from pytest_gitops.stages import OF_REMOVED, all_stages, before, with_needs
 from pytest_gitops.stages.base import Answer, Eager, Family, Publish, Stage
 from pytest_gitops.stages.context import Context
@@ -86,8 +86,7 @@ class Engine:
                 base = context.base = self._new_context(ground.base)
                 context.upgrade_ground = lambda: upgrade_ground(ground, context)
                 of_base = self._rendering(base, ground.base)
-                only = self.settings.changed and not self.settings.strict
-                sparing = Sparing(of_base, self._rendering(context, ground.head), on=only)
+                sparing = Sparing(of_base, self._rendering(context, ground.head), on=fits(self.settings))
                 base.plan = self._planner(of_base, ground.base, controllers).build()
                 controllers.forget()
                 ground.mark("base")

@@ -19,11 +19,12 @@ from pytest_gitops.admission.furniture import POLICIES, QUOTA
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes.values import ApplicationChange, ChangeKind, ObjectChange
 from pytest_gitops.errors import EngineError
-from pytest_gitops.model import Case
+from pytest_gitops.model import VERIFY_STAGES, Case
 from pytest_gitops.planner import creates
 from pytest_gitops.rego.rules import SubjectKind
 from pytest_gitops.rendering import Rendering
 from pytest_gitops.repository.solitary import Solitary
+from pytest_gitops.settings import Settings
 from pytest_gitops.shapes import mapping
 from pytest_gitops.stages import admit, change, policy
 from pytest_gitops.stages.context import Context
@@ -46,6 +47,13 @@ MISSING = ("gitops", "references")
 
 ANNOTATION = re.compile(r'(.+\.)?metadata\.annotations(\.[^.]+|\["[^"]+"\])?')
 """Nobody refers to an annotation; one that makes a hook of an object makes it another resource here."""
+
+
+def fits(settings: Settings) -> bool:
+    """Whether a run may do with less: a review of what is changed alone. Where Applications are put on a cluster, or
+    dealt out to shards, it must be known who is needed by whom; and `strict` wants everything looked at."""
+    verifies = not {*settings.stages}.isdisjoint(VERIFY_STAGES)
+    return settings.changed and not settings.strict and settings.shard is None and not verifies
 
 
 class Sparing:
@@ -78,7 +86,7 @@ class Sparing:
         twins = {c.id for c in head.plan.cases if c.id in head.spared and manifests.get(c.id) == c.manifest}
         self._render(lambda case: case.id not in twins)
         change.survey(head)
-        near = {place for each in self._changed for place in _places(each)}
+        near = {place for each in self._changed for place in self._places(each)}
         self._render(lambda case: _place(case) in near)
         if head.spared and (why := next(self._reasons(), "")):
             log.info("rendering %d more: %s", len(head.spared), why)
@@ -139,6 +147,15 @@ class Sparing:
         assert self._head.comparison is not None
         return [c for c in self._head.comparison.applications if c.kind is not ChangeKind.UNCHANGED]
 
+    def _places(self, change: ApplicationChange) -> Iterator[tuple[str, str]]:
+        """Where a changed Application deploys to, and every other namespace that its objects name."""
+        for side, case in zip(self._sides, (change.old, change.new), strict=True):
+            if case is not None:
+                yield _place(case)
+                result = side.context.renders.get(case.id)
+                for each in result.objects if isinstance(result, Rendered) else ():
+                    yield case.destination.cluster, str(mapping(each, "metadata").get("namespace") or "")
+
     def _objects(self) -> Iterator[Mapping[str, Any]]:
         for context in (side.context for side in self._sides):
             yield from context.checkout.manifests(context.settings.prerequisites, where="prerequisites")
@@ -148,10 +165,6 @@ class Sparing:
 
 def _place(case: Case) -> tuple[str, str]:
     return case.destination.cluster, case.destination.namespace
-
-
-def _places(change: ApplicationChange) -> set[tuple[str, str]]:
-    return {_place(case) for case in (change.old, change.new) if case is not None}
 
 
 def _only_own(change: ApplicationChange) -> bool:

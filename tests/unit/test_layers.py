@@ -70,7 +70,8 @@ LAYERS: dict[str, set[str]] = {
     "changed": {"argocd", "changes", "model", "repository", "stages", "waivers"},
     "controllers": {"argocd", "boot", "process", "side"},
     "sparing": {
-        "admission", "argocd", "changed", "changes", "errors", "model", "planner", "rego", "rendering", "repository", "shapes", "stages",
+        "admission", "argocd", "changed", "changes", "errors", "model", "planner", "rego", "rendering", "repository", "settings", "shapes",
+        "stages",
     },
     "sharding": {"argocd", "companions", "model", "stages"},
     "engine": {

@@ -17,7 +17,8 @@ from sides import BASE, HEAD, config_map, side
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.rego.rules import SubjectKind
-from pytest_gitops.sparing import Sparing
+from pytest_gitops.settings import Settings
+from pytest_gitops.sparing import Sparing, fits
 from pytest_gitops.stages import policy
 from pytest_gitops.stages.context import Context
 
@@ -175,6 +176,28 @@ def test_what_others_may_refer_to_has_them_rendered(old: Mapping[str, Any], new:
 def test_what_deploys_to_the_same_namespace_is_rendered() -> None:
     near = application("api", "web")
     assert changes(workload(), workload("a:2"), cases=(WEB, near, DB)) == {"db"}
+
+
+def test_what_deploys_to_a_namespace_that_an_object_names_is_rendered() -> None:
+    there = {**workload(), "metadata": {"name": "web", "namespace": "api"}}
+    new = {**workload("a:2"), "metadata": {"name": "web", "namespace": "api"}}
+    assert changes(there, new) == {"db"}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"stages": ("source", "policy", "change")}, True),
+        ({"stages": ("source", "converge")}, False),
+        ({"stages": ("source",), "strict": True}, False),
+        ({"stages": ("source",), "changed": False}, False),
+        ({"stages": ("source",), "shard": "1/2"}, False),
+    ],
+)
+def test_only_a_review_of_what_is_changed_does_with_less(options: dict[str, Any], expected: bool) -> None:
+    given = {"changed": True, **options}
+    settings = Settings(root=Path(), report=Path(), cache=Path(), environ={}, **given)
+    assert fits(settings) is expected
 
 
 @pytest.mark.parametrize("kind", ["Secret", "Application", "CustomResourceDefinition"])
