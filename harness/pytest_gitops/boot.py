@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,15 @@ from typing import Any
 from pytest_gitops.admission.admission import Admission
 from pytest_gitops.admission.setup import admission, parts
 from pytest_gitops.argocd import install
-from pytest_gitops.argocd.destinations import cluster_secret, stand_ins
+from pytest_gitops.argocd.destinations import Placement
 from pytest_gitops.argocd.schema import CrdSchema
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.plane import Embedded
-from pytest_gitops.errors import ConfigError, GitOpsError
+from pytest_gitops.errors import GitOpsError
+from pytest_gitops.fleet import Fleet
 from pytest_gitops.installing import Installer
-from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.model import Finding, Severity
 from pytest_gitops.process import Daemon, Supervisor
 from pytest_gitops.rego.files import Folder
 from pytest_gitops.rego.opa import Opa
@@ -33,7 +34,6 @@ from pytest_gitops.tools import ENGINE_PARTS, Progress, Tool, ensure
 from pytest_gitops.waiting import now, utc
 from pytest_gitops.world.download import download
 from pytest_gitops.world.loopback import World
-from pytest_gitops.world.urls import parse as parse_url
 
 REVIEW_PARTS = ("argocd", "argocd-crds", "opa", "helm", "kustomize", "redis", "git")
 """What a run without a cluster needs."""
@@ -67,7 +67,8 @@ class Ground:
         self.admission: Admission | None = None
         self.findings: list[Finding] = []
         self.remote_crds: tuple[dict[str, Any], ...] = ()
-        self.destinations: dict[str, Api] = {}  # by server URL and by name, as `spec.destination` has them
+        self.fleet: Fleet | None = None
+        self.placement = Placement()
         self._began = now()
         self._supervisor: Supervisor | None = None
         self._definitions: tuple[dict[str, Any], ...] = ()
@@ -153,6 +154,7 @@ class Ground:
                 installer = Installer(self.head, world=self.world, refused=self._not_accepted)
                 self.api = self.furnish(self.cluster, meanwhile=installer.settings)
                 installer.projects(self.api)
+                self.fleet = self.fleet_of(self.head, self.api)
                 self.mark("install")
             for server in servers:
                 server.result()
@@ -300,39 +302,36 @@ class Ground:
             )
         )
 
-    def connect(self, cases: Sequence[Case]) -> None:
-        """A cluster of its own behind every destination that is not the one Argo CD runs in."""
-        if self.api is not None and (found := self.stand_in(cases, self.head, self.api)):
-            self.destinations.update(found)
+    def fleet_of(self, side: Side, api: Api, *, label: str = "") -> Fleet:
+        """The clusters beside that of `api`, where the Argo CD of `side` runs, made known to it."""
+        fleet = Fleet(
+            side,
+            api,
+            supervisor=self.supervisor,
+            paths=self.paths,
+            furnish=self.furnish,
+            say=self._say,
+            label=label,
+        )
+        fleet.announce()
+        return fleet
+
+    def connect(self, placement: Placement) -> None:
+        """Bring up what `placement` says behind the destinations of what is selected."""
+        self.placement = placement
+        if self.fleet is not None and placement.planes:
+            self.fleet.connect(placement)
             self.mark("destinations")
 
-    def stand_in(self, cases: Sequence[Case], side: Side, api: Api, *, label: str = "") -> dict[str, Api]:
-        """Start a control plane for each destination of `cases` that is not the cluster of `api`, where the Argo CD
-        of `side` runs, and make it known there; by server URL and by name. `label` ends the names of the planes."""
-        wanted, found = stand_ins(cases), dict[str, Api]()
+    @property
+    def destinations(self) -> dict[str, Api]:
+        """The way to each other cluster, by server URL and by name, as `spec.destination` has them."""
+        return self.fleet.apis if self.fleet is not None else {}
 
-        def one(number: int) -> None:
-            name, server = wanted[number]
-            self._say(f"starting a control plane for {name}")
-            plane = Embedded(
-                self.supervisor,
-                self.supervisor.directory / f"cluster-{number + 1}{label}",
-                self.paths,
-                name=f"destination-{number + 1}{label}",
-            )
-            plane.start()
-            found[server] = found[name] = self.furnish(plane)
-            address = parse_url(server)
-            if address is None:
-                raise ConfigError(f"{server!r} is no URL of an API server", where="spec.destination.server")
-            side.world.tunnel(address.host, address.port, to=plane.address)
-            control = side.declarations.control
-            api.apply(cluster_secret(name, server, plane.kubeconfig, control=control, proxy=side.world.url))
-
-        # Two at a time: each takes a second of both cores and 700 MB.
-        with ThreadPoolExecutor(2, thread_name_prefix="destination") as pool:
-            list(pool.map(one, range(len(wanted))))
-        return found
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """What the clusters of the run only pretend, one sentence each."""
+        return (*self.cluster.simulated, *self.placement.sentences) if self.cluster is not None else ()
 
     def private_file(self, name: str, text: str) -> Path:
         """Leave a file in the run's private directory for our own worker processes."""

@@ -12,6 +12,8 @@ from typing import Any
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.expectations import Expectation
 from pytest_gitops.expectations import parse as parse_expectations
+from pytest_gitops.registered import RegisteredCluster
+from pytest_gitops.registered import parse as parse_clusters
 from pytest_gitops.repository.manifest import Document, ManifestError, parse
 from pytest_gitops.repository.remote import is_url, remote_file
 from pytest_gitops.settings import ChartRepository, RemoteFile
@@ -28,6 +30,7 @@ class Configuration:
     values: dict[str, Any]
     waivers: tuple[WaiverEntry, ...] = ()
     charts: tuple[ChartRepository, ...] = ()
+    clusters: tuple[RegisteredCluster, ...] = ()
     crd_urls: tuple[RemoteFile, ...] = ()
     rbac: tuple[Expectation, ...] = ()
 
@@ -97,12 +100,16 @@ def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
         )
     crds = [(e, document.line_of("crds", i)) for i, e in enumerate(values.get("crds", ()))]
     waivers, rbac = values.get("waivers", ()), values.get("rbac", ())
+    clusters = values.get("clusters", ())
     return Configuration(
         values=values,
         waivers=parse_waivers(
             waivers, file=name, lines=[document.line_of("waivers", i) for i in range(len(waivers))]
         ),
         charts=tuple(ChartRepository(url=c["url"], path=c["path"]) for c in values.get("charts", ())),
+        clusters=parse_clusters(
+            clusters, file=name, lines=[document.line_of("clusters", i) for i in range(len(clusters))]
+        ),
         crd_urls=tuple(
             remote_file(entry, where=f"{name}:{line}", file=FILE_NAME, line=line)
             for entry, line in crds

@@ -8,20 +8,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_gitops import sharding
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import expand
 from pytest_gitops.boot import Ground
+from pytest_gitops.connecting import Connecting
 from pytest_gitops.controllers import Controllers
 from pytest_gitops.errors import EngineError, GitOpsError
-from pytest_gitops.model import Case, Finding, Outcome, Run, Severity, StageResult, Tools
+from pytest_gitops.model import VERIFY_STAGES, Case, Finding, Outcome, Run, Severity, StageResult, Tools
 from pytest_gitops.outcome import build_run, secrets_of
 from pytest_gitops.plan import Generated, Plan
 from pytest_gitops.planner import Planner
 from pytest_gitops.process import Daemon
+from pytest_gitops.registered import recognized
 from pytest_gitops.rendering import Rendering
 from pytest_gitops.repository.discovery import Declared, case_of
 from pytest_gitops.settings import Provider, Settings
@@ -67,6 +69,7 @@ class Engine:
         self._selection = Selection(())
         self._stages: tuple[Stage, ...] = all_stages()
         self._worker: threading.Thread | None = None
+        self._destinations = Connecting(self._ground)
 
     # ------------------------------------------------------------------ prepare
 
@@ -87,12 +90,12 @@ class Engine:
                 context.upgrade_ground = lambda: upgrade_ground(ground, context)
                 of_base = self._rendering(base, ground.base)
                 sparing = Sparing(of_base, self._rendering(context, ground.head), on=fits(self.settings))
-                base.plan = self._planner(of_base, ground.base, controllers).build()
+                base.plan = self._planned(of_base, ground.base, controllers)
                 controllers.forget()
                 ground.mark("base")
             else:
                 self._rendering(context, ground.head)
-            context.plan = self._planner(self._renderings[-1], ground.head, controllers).build()
+            context.plan = self._planned(self._renderings[-1], ground.head, controllers)
             if sparing is not None:
                 sparing.compare()
             self.verdicts.hidden = secrets_of(context)
@@ -101,7 +104,6 @@ class Engine:
                 sparing.select()
             sharding.survey(context)
             plan = context.plan
-            ground.connect(plan.cases)
         except GitOpsError as error:
             # What died first is the cause; what failed because of it is not news.
             raise self._failure or error from error
@@ -134,6 +136,10 @@ class Engine:
             context.documents.setdefault(case.id, declared.document)
         return context
 
+    def _planned(self, rendering: Rendering, side: Side, controllers: Controllers) -> Plan:
+        plan = self._planner(rendering, side, controllers).build()
+        return replace(plan, cases=tuple(recognized(plan.cases, self.settings.clusters)))
+
     def _rendering(self, context: Context, side: Side) -> Rendering:
         rendering = Rendering(context, side, self._ground, earlier=self._renderings, say=self._say)
         self._renderings = [*self._renderings, rendering]
@@ -151,7 +157,8 @@ class Engine:
                 return {key: Generated(unknown=True) for key in keys}
             self._say(f"expanding {len(sets)} ApplicationSets")
             controllers.start_sets(side)
-            made = expand(ground.api, sets, control=control)
+            assert ground.fleet is not None
+            made = expand(ground.api, sets, control=control, introduce=ground.fleet.introduce)
             context.unexpanded |= {key: g.error for key, g in made.items() if g.error}
             return made
 
@@ -218,11 +225,13 @@ class Engine:
     def _ahead(self, stage: Stage, eager: Eager) -> Answer | None:
         """What answers in the place of `stage.run`; None if there is nothing to answer."""
         assert self._context is not None, "prepare comes before begin"
-        cases = [c for c in self._asked(stage) if self._skip(stage, c) is None]
-        if not cases or self._stopping.is_set():
+        asked = self._asked(stage)
+        if not asked or self._stopping.is_set():
             return None
         try:
-            return eager.ahead(self._context, cases)
+            self._destinations.connect(self._context, self._selection.cases(*VERIFY_STAGES))
+            cases = [c for c in asked if self._skip(stage, c) is None]
+            return eager.ahead(self._context, cases) if cases else None
         except Exception as error:
             failure = error
 
@@ -251,6 +260,12 @@ class Engine:
         assert context is not None, "prepare comes before begin"
         asked = self._asked(stage)
         ready: list[Case] = []
+        if asked and stage.family is Family.VERIFY:
+            try:
+                self._destinations.connect(context, self._selection.cases(*VERIFY_STAGES))
+            except GitOpsError as error:
+                self._unanswered(stage, asked, self._failure or error)
+                return
         for case in asked:
             skipped = self._skip(stage, case)
             if skipped is None:
@@ -301,6 +316,8 @@ class Engine:
         if self.settings.provider is Provider.NONE:
             return result(Outcome.SKIPPED, "no-cluster", "there is no cluster (--gitops-cluster none)")
         assert self._context is not None
+        if (why := self._destinations.why_not(stage.name, case, self._context)) is not None:
+            return result(Outcome.SKIPPED, "cluster-limit", why)
         for parent in self._context.plan.ancestors(case):
             # One that did not converge may have done all that this one needs of it: to have created it.
             for need in with_needs("converge", self._stages):

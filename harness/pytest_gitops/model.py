@@ -134,15 +134,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where an Application deploys to: `server` or `name` of the cluster, and a namespace."""
+    """Where an Application deploys to: `server` or `name` of the cluster, its one name where `known`, a namespace."""
 
     server: str = ""
     name: str = ""
     namespace: str = ""
+    known: str = ""
 
     @property
     def cluster(self) -> str:
-        return self.server or self.name or IN_CLUSTER
+        return self.known or self.server or self.name or IN_CLUSTER
 
     def to_dict(self) -> dict[str, Any]:
         return {"server": self.server or None, "name": self.name or None, "namespace": self.namespace or None}

@@ -67,7 +67,7 @@ def build_run(
         started=started,
         duration=duration,
         provider=ground.cluster.provider if ground.cluster else settings.provider.value,
-        simulated=tuple(ground.cluster.simulated) if ground.cluster else (),
+        simulated=ground.simulated,
         stages=settings.stages,
         command=settings.command,
         findings=tuple(dict.fromkeys(findings)),

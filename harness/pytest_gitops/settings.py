@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from pytest_gitops.expectations import Expectation
 from pytest_gitops.model import Severity
+from pytest_gitops.registered import RegisteredCluster
 from pytest_gitops.shards import Shard
 from pytest_gitops.waivers import WaiverEntry
 
@@ -29,6 +30,9 @@ DEFAULT_TIMEOUT = 300.0
 
 DEFAULT_KUBERNETES = "1.37"
 """The version whose API server judges objects: that of the embedded cluster."""
+
+DEFAULT_CLUSTER_LIMIT = 4
+"""Control planes that may stand in for destination clusters at once: each takes 700 MB."""
 
 DEFAULT_POLICY_TIMEOUT = 10.0
 """Seconds that one policy rule may take for everything it is asked about at once."""
@@ -110,6 +114,8 @@ class Settings:
     branches: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     charts: tuple[ChartRepository, ...] = ()
+    clusters: tuple[RegisteredCluster, ...] = ()
+    cluster_limit: int = DEFAULT_CLUSTER_LIMIT
     crds: tuple[str, ...] = ()
     crd_urls: tuple[RemoteFile, ...] = ()
     prerequisites: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ are asked for. Of `converge`'s cluster nothing is used, so neither colours the o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd import install
@@ -14,7 +14,6 @@ from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.installing import Installer
-from pytest_gitops.model import Case
 from pytest_gitops.process import Daemon
 from pytest_gitops.repository.discovery import Declared
 from pytest_gitops.repository.moving import lend, point
@@ -23,6 +22,7 @@ from pytest_gitops.side import Side
 if TYPE_CHECKING:
     from pytest_gitops.boot import Ground
     from pytest_gitops.clusters.api import Api
+    from pytest_gitops.fleet import Fleet
     from pytest_gitops.stages.context import Context
 
 CRD_SECONDS = 60.0
@@ -32,20 +32,18 @@ CRD_SECONDS = 60.0
 class UpgradeGround:
     """`up`, then `bring` and `start`; `api` and `destinations` (by server URL and by name) come with `up`.
 
-    `cases` are the Applications of both sides; `sets` says whether ApplicationSets have to be followed, all but those
-    `without` which the run does.
+    `sets` says whether ApplicationSets have to be followed, all but those `without` which the run does.
     """
 
     api: Api
     destinations: Mapping[str, Api]
 
-    def __init__(
-        self, ground: Ground, cases: Sequence[Case], *, sets: bool, without: Collection[str] = ()
-    ) -> None:
+    def __init__(self, ground: Ground, *, sets: bool, without: Collection[str] = ()) -> None:
         assert ground.base is not None, "an upgrade begins at a base"
-        self._ground, self._cases, self._sets, self._without = ground, cases, sets, without
+        self._ground, self._sets, self._without = ground, sets, without
         self._base, self._head = ground.base, ground.head
         self._plane: Embedded | None = None
+        self._fleet: Fleet | None = None
         self._daemons: list[Daemon] = []
         self.refused: list[tuple[Declared, GitOpsError]] = []
 
@@ -59,7 +57,9 @@ class UpgradeGround:
         installer = self._installer(self._base)
         self.api = ground.furnish(plane, meanwhile=installer.settings)
         installer.projects(self.api)
-        self.destinations = ground.stand_in(self._cases, self._base, self.api, label="-upgrade")
+        self._fleet = ground.fleet_of(self._base, self.api, label="-upgrade")
+        self._fleet.connect(ground.placement)
+        self.destinations = self._fleet.apis
         lend(self._head.checkout.snapshot, self._base.checkout.snapshot.bare)
         ground.mark("upgrade ground")
         return self
@@ -68,6 +68,8 @@ class UpgradeGround:
         """End the cluster and its controllers; the run goes on."""
         self._ground.supervisor.stop(*self._daemons)
         self._daemons.clear()
+        if self._fleet is not None:
+            self._fleet.stop()
         if self._plane is not None:
             self._plane.stop()
 
@@ -123,8 +125,8 @@ class UpgradeGround:
 
 
 def upgrade_ground(ground: Ground, context: Context) -> UpgradeGround:
-    """The ground for all Applications of `context`, head's, and of its base, up. Raises EngineError."""
+    """The ground for the Applications of `context`, head's, and of its base, up. Raises EngineError."""
     assert context.base is not None, "an upgrade begins at a base"
     cases = [*context.base.plan.cases, *context.plan.cases]
     sets = any(c.parent_kind == "ApplicationSet" for c in cases)
-    return UpgradeGround(ground, cases, sets=sets, without=context.left_out).up()
+    return UpgradeGround(ground, sets=sets, without=context.left_out).up()

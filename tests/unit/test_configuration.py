@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         ("- x", "pytest-gitops.yaml:1: ['x'] is not of type 'object'"),
         (
             "branches: [a]\ntimeouts: 3",
-            "pytest-gitops.yaml:2: unknown key 'timeouts'; known here: branches, charts, crds, fail-on, ignore, kubernetes, "
+            "pytest-gitops.yaml:2: unknown key 'timeouts'; known here: branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kubernetes, "
             "network, policy, prerequisites, rbac, repository, stages, timeout, unknown-kinds, version, waivers",
         ),
         ("network:\n  allow: [a]\n  deny: [b]", "pytest-gitops.yaml:3: unknown key 'deny'; known here: allow"),
@@ -110,12 +110,15 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
          "pytest-gitops.yaml:3: crds: expected an https:// URL or a path of the repository, saw http://example.com/a"),
         ("waivers:\n- {rule: a, reason: b}\nwaivers:\n- {rule: c, reason: d}",
          "pytest-gitops.yaml:3: expected each key once, saw 'waivers' again"),
-        ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: branches, charts, crds, fail-on, ignore, kubernetes, "
+        ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kubernetes, "
          "network, policy, prerequisites, rbac, repository, stages, timeout, unknown-kinds, version, waivers"),
         ("kubernetes: '1.35'", "pytest-gitops.yaml:1: kubernetes: '1.35' is not one of ['1.36', '1.37', 1.36, 1.37]"),
         ("kubernetes: [1.36, 2]",
          "pytest-gitops.yaml:1: kubernetes.1: 2 is not one of ['1.36', '1.37', 1.36, 1.37]"),
         ("kubernetes: []", "pytest-gitops.yaml:1: kubernetes: [] should be non-empty"),
+        ("timeout: 3\nclusters:\n- {name: a}\n- {name: a}",
+         "pytest-gitops.yaml:4: clusters.1.name: expected each cluster to have its own, saw 'a' also in line 3"),
+        ("cluster-limit: 0", "pytest-gitops.yaml:1: cluster-limit: 0 is less than the minimum of 1"),
         ("unknown-kinds: skip", "pytest-gitops.yaml:1: unknown-kinds: 'skip' is not one of ['error', 'stub']"),
     ],
 )  # fmt: skip

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "repository-url": "tests/unit/stages/test_reach.py",
     "setting-not-applied": "tests/unit/argocd/test_untrusted.py",
     "file-too-large": "tests/unit/repository/test_discovery.py",
+    "unknown-cluster": "tests/engine/test_clusters_many.py",
     "not-accepted": "tests/unit/stages/test_converge_drive.py",
     EXPIRED: "tests/unit/test_waivers.py",
     UNUSED: "tests/unit/test_waivers.py",

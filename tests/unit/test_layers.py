@@ -28,7 +28,8 @@ LAYERS: dict[str, set[str]] = {
     "waivers": {"errors", "model"},
     "expectations": {"errors", "model"},
     "shards": {"errors"},
-    "settings": {"expectations", "model", "shards", "waivers"},
+    "registered": {"errors", "model"},
+    "settings": {"expectations", "model", "registered", "shards", "waivers"},
     "verdicts": {"model", "redaction"},
     "process": {"errors", "waiting", "warden"},
     # what a run is made of, each for itself
@@ -53,12 +54,13 @@ LAYERS: dict[str, set[str]] = {
     },
     "side": {"argocd", "model", "process", "repository", "settings", "world"},
     "installing": {"argocd", "clusters", "errors", "repository", "side", "world"},
+    "fleet": {"argocd", "clusters", "errors", "model", "process", "registered", "side", "world"},
     "boot": {
-        "admission", "argocd", "clusters", "errors", "installing", "model", "process", "rego", "repository", "settings",
+        "admission", "argocd", "clusters", "errors", "fleet", "installing", "model", "process", "rego", "repository", "settings",
         "side", "tools", "waiting", "world",
     },
     "upgrading": {
-        "argocd", "boot", "clusters", "errors", "installing", "model", "process", "repository", "side", "stages",
+        "argocd", "boot", "clusters", "errors", "fleet", "installing", "process", "repository", "side", "stages",
     },
     "outcome": {
         "__init__", "argocd", "boot", "changes", "model", "redaction", "settings", "stages", "verdicts", "waiting", "waivers",
@@ -67,6 +69,7 @@ LAYERS: dict[str, set[str]] = {
         "boot", "expectations", "model", "plan", "redaction", "repository", "stages", "verdicts", "waiting", "waivers",
     },
     "rendering": {"argocd", "boot", "model", "planner", "renders", "side", "stages", "waiting"},
+    "connecting": {"argocd", "boot", "fleet", "model", "registered", "stages"},
     "changed": {"argocd", "changes", "model", "repository", "stages", "waivers"},
     "controllers": {"argocd", "boot", "process", "side"},
     "sparing": {

@@ -90,7 +90,7 @@ def _run(stages: tuple[str, ...] = ("render", "change")) -> Run:
     )  # fmt: skip
     return build_run(
         settings=cast(Any, settings),
-        ground=cast(Ground, SimpleNamespace(findings=(), cluster=None, timings={})),
+        ground=cast(Ground, SimpleNamespace(findings=(), cluster=None, simulated=(), timings={})),
         context=context,
         verdicts=verdicts,
         pairs=pairs,

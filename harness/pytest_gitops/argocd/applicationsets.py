@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import API
+from pytest_gitops.argocd.destinations import unknown_cluster
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import GitOpsError, WaitTimeout
+from pytest_gitops.model import Destination
 from pytest_gitops.plan import Generated
 from pytest_gitops.repository.discovery import Declared
 from pytest_gitops.waiting import wait_until
@@ -25,9 +28,18 @@ REFRESH = "argocd.argoproj.io/application-set-refresh"
 PATIENCE = 3
 """How often an error must be seen before it is believed: the first look at a new object may come too early."""
 
+INTRODUCED = 5
+"""How often a set is generated anew for one cluster: the controller may see the set before the cluster."""
 
-def expand(api: Api, sets: Sequence[Declared], *, control: str) -> dict[str, Generated]:
-    """Create each set and wait for what the controller makes of it, by "namespace/name"."""
+Introduce = Callable[[Destination], bool]
+"""Makes a destination that is no cluster of Argo CD's one; False where that cannot be."""
+
+
+def expand(
+    api: Api, sets: Sequence[Declared], *, control: str, introduce: Introduce = lambda _: False
+) -> dict[str, Generated]:
+    """Create each set and wait for what the controller makes of it, by "namespace/name". It generates nothing for a
+    cluster that it does not know: such a one is introduced, as any destination of an Application is a cluster here."""
     found: dict[str, Generated] = {}
     created: list[tuple[str, str, str]] = []
     for each in sets:
@@ -42,7 +54,7 @@ def expand(api: Api, sets: Sequence[Declared], *, control: str) -> dict[str, Gen
         else:
             created.append((key, f"{API}/namespaces/{namespace}/applicationsets/{each.name}", uid))
     for key, path, uid in created:
-        found[key] = _made(api, path, uid)
+        found[key] = _made(api, path, uid, introduce)
     return found
 
 
@@ -101,14 +113,24 @@ def _belongs(meta: Mapping[str, Any], keys: Collection[str], *, is_set: bool) ->
     return any(f"{meta['namespace']}/{name}" in keys for name in names)
 
 
-def _made(api: Api, path: str, uid: str) -> Generated:
+def _made(api: Api, path: str, uid: str, introduce: Introduce) -> Generated:
     errors: list[str] = []
+    introduced = Counter[Destination]()
 
     def settled() -> bool:
-        conditions = {c["type"]: c for c in (api.get(path).get("status") or {}).get("conditions") or ()}
+        found = api.get(path)
+        if REFRESH in (found["metadata"].get("annotations") or {}):
+            return False
+        conditions = {c["type"]: c for c in (found.get("status") or {}).get("conditions") or ()}
         error = conditions.get("ErrorOccurred", {})
         if error.get("status") == "True":
-            errors.append(str(error.get("message", "")))
+            message = str(error.get("message", ""))
+            unknown = unknown_cluster(message)
+            if unknown is not None and introduced[unknown] < INTRODUCED and introduce(unknown):
+                introduced[unknown] += 1
+                api.patch(path, {"metadata": {"annotations": {REFRESH: "true"}}})
+                return False
+            errors.append(message)
             return len(errors) >= PATIENCE
         errors.clear()
         return bool(conditions.get("ResourcesUpToDate", {}).get("status") == "True")

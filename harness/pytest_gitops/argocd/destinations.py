@@ -1,65 +1,92 @@
-"""Destination clusters: which ones Applications name, and the Secret by which Argo CD knows each stand-in."""
+"""Destination clusters: the Secret by which Argo CD knows each of them, and which ones may share a stand-in."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from pytest_gitops.model import IN_CLUSTER, Case
+from pytest_gitops.model import Destination
+from pytest_gitops.registered import RegisteredCluster, label
 from pytest_gitops.repository.manifest import parse
-
-OWN = {"", IN_CLUSTER, f"{IN_CLUSTER}:443", "in-cluster"}
-"""What names the cluster that Argo CD runs in (util/db/cluster.go: localCluster)."""
-
-LABEL_LENGTH = 63
-"""The longest DNS label."""
 
 SERVER_NAME = "kubernetes"
 """A name on every API server's certificate: the real one's is unknown, and its address is a stand-in's."""
 
+UNKNOWN = re.compile(
+    r'error getting cluster by server "(?P<server>[^"]+)"'
+    r"|there are no clusters with this name: (?P<name>.+?)(?: \(and \d+ more\))?$"
+)
+"""How the applicationset-controller says that a destination is no cluster that it knows (util/argo/argo.go)."""
 
-def stand_ins(cases: Sequence[Case]) -> tuple[tuple[str, str], ...]:
-    """(name, server URL) of every other cluster that `cases` deploy to, in order; a name alone gets a URL."""
-    found: dict[str, tuple[str, str]] = {}
-    for case in cases:
-        to = case.destination
-        server = to.server.rstrip("/")  # as Argo CD compares them
-        if server not in OWN:
-            if _is_address(server):
-                found.setdefault(server, (server, server))
-        elif to.name not in OWN:
-            found.setdefault(to.name, (to.name, f"https://{_host(to.name)}.destination.invalid:6443"))
-    return tuple(found[key] for key in sorted(found))
+Claim = tuple[str, ...]
+"""What an Application needs for itself on a cluster: ("namespace", name), or (group, kind, name) of an object without
+one."""
 
 
-def _is_address(server: str) -> bool:
-    """Whether a stand-in can be put there; of what is no URL, Argo CD says so to the Application that names it."""
-    try:
-        parts = urlsplit(server)
-        return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Which clusters stand on which control plane: `planes` has the clusters of each, `without` those that have none,
+    because there are more than may be and none of the others' planes can be shared with them."""
+
+    planes: tuple[tuple[RegisteredCluster, ...], ...] = ()
+    without: tuple[RegisteredCluster, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is pretended by it, one sentence for each control plane that several clusters share."""
+        return tuple(
+            f"The clusters {', '.join(c.name for c in shared)} are one control plane: none has a namespace or an "
+            "object without a namespace in common with another."
+            for shared in self.planes
+            if len(shared) > 1
+        )
 
 
-def _host(name: str) -> str:
-    """A DNS label for a name; names that differ get labels that differ."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c == "-") else "-" for c in name.lower()).strip("-")
-    if kept == name and len(kept) <= LABEL_LENGTH:
-        return kept
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{kept[: LABEL_LENGTH - 9].rstrip('-') or 'cluster'}-{digest}"
+def place(claims: Mapping[RegisteredCluster, Set[Claim]], *, limit: int) -> Placement:
+    """Give each cluster a control plane of its own, `limit` of them; one more shares the first one on which nobody
+    claims what it claims. Sharing can then not be told from having one's own."""
+    planes: list[list[RegisteredCluster]] = []
+    without: list[RegisteredCluster] = []
+    for cluster in sorted(claims, key=lambda c: c.name):
+        free = [plane for plane in planes if not any(claims[cluster] & claims[other] for other in plane)]
+        if len(planes) < limit:
+            planes.append([cluster])
+        elif free:
+            min(free, key=len).append(cluster)
+        else:
+            without.append(cluster)
+    return Placement(planes=tuple(map(tuple, planes)), without=tuple(without))
 
 
-def cluster_secret(name: str, server: str, kubeconfig: Path, *, control: str, proxy: str) -> dict[str, Any]:
-    """The declarative cluster Secret of Argo CD that leads `server` through `proxy` to the cluster of `kubeconfig`."""
+def cluster_secret(
+    cluster: RegisteredCluster, access: Mapping[str, Any] | None, *, control: str
+) -> dict[str, Any]:
+    """The declarative cluster Secret of Argo CD. Without `access` it is known, as generators want it, and cannot be
+    reached; the cluster that Argo CD runs in needs none."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {
+            "name": f"cluster-{label(cluster.name)}",
+            "namespace": control,
+            "labels": {**cluster.labels, "argocd.argoproj.io/secret-type": "cluster"},
+            "annotations": dict(cluster.annotations),
+        },
+        "stringData": {"name": cluster.name, "server": cluster.server, "config": json.dumps(access or {})},
+    }
+
+
+def through(proxy: str, kubeconfig: Path) -> dict[str, Any]:
+    """The access of a cluster Secret that leads through `proxy` to the cluster of `kubeconfig`."""
     config = parse(kubeconfig.read_bytes())[0].value
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    access = {
+    return {
         "proxyUrl": proxy,
         "tlsClientConfig": {
             "serverName": SERVER_NAME,
@@ -68,17 +95,31 @@ def cluster_secret(name: str, server: str, kubeconfig: Path, *, control: str, pr
             "keyData": _data(user, "client-key", kubeconfig),
         },
     }
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "Opaque",
-        "metadata": {
-            "name": f"cluster-{_host(name)}",
-            "namespace": control,
-            "labels": {"argocd.argoproj.io/secret-type": "cluster"},
-        },
-        "stringData": {"name": name, "server": server, "config": json.dumps(access)},
-    }
+
+
+def unknown_cluster(message: str) -> Destination | None:
+    """The destination that an ApplicationSet's error calls unknown, None for any other error."""
+    found = UNKNOWN.search(message)
+    return Destination(server=found["server"] or "", name=found["name"] or "") if found else None
+
+
+def claims_of(
+    objects: Sequence[Mapping[str, Any]], namespace: str, *, is_namespaced: Callable[[str, str], bool | None]
+) -> frozenset[Claim]:
+    """What rendered `objects` claim; `namespace` is that of the destination. Of a kind that nobody knows (None) both
+    is claimed, what it would be with a namespace and without."""
+    found: set[Claim] = {("namespace", namespace)} if namespace else set()
+    for each in objects:
+        metadata = each.get("metadata") or {}
+        version, kind = str(each.get("apiVersion", "")), str(each.get("kind", ""))
+        scoped = is_namespaced(version, kind)
+        if scoped is not False:
+            found.add(("namespace", str(metadata.get("namespace") or namespace)))
+        if scoped is not True:
+            found.add((version.rpartition("/")[0], kind, str(metadata.get("name") or "")))
+        if (version, kind) == ("v1", "Namespace"):
+            found.add(("namespace", str(metadata.get("name") or "")))
+    return frozenset(found)
 
 
 def _data(entry: Mapping[str, Any], name: str, kubeconfig: Path) -> str:

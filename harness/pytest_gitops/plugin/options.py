@@ -21,6 +21,7 @@ from pytest_gitops.plugin import OPTIONS
 from pytest_gitops.repository.base import find_base, read_file
 from pytest_gitops.repository.git import open_repository
 from pytest_gitops.settings import (
+    DEFAULT_CLUSTER_LIMIT,
     DEFAULT_KUBERNETES,
     DEFAULT_POLICY_TIMEOUT,
     DEFAULT_TIMEOUT,
@@ -159,6 +160,8 @@ def read(config: pytest.Config) -> Settings:
         branches=tuple(configuration.get("branches", default=())),
         ignore=tuple(configuration.get("ignore", default=())),
         charts=configuration.charts,
+        clusters=configuration.clusters,
+        cluster_limit=configuration.get("cluster-limit", default=DEFAULT_CLUSTER_LIMIT),
         crds=configuration.crds,
         crd_urls=configuration.crd_urls,
         prerequisites=tuple(configuration.get("prerequisites", default=())),

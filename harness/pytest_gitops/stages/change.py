@@ -59,8 +59,9 @@ def _others(context: Context) -> list[Mapping[str, Any]]:
 
 
 def _clusters(context: Context) -> dict[str, str]:
-    """The servers of the clusters that the repository declares, by name (Argo CD: declarative setup, clusters)."""
-    found = {}
+    """The servers of the clusters that the configuration or the repository declares, by name (Argo CD: declarative
+    setup, clusters)."""
+    found = {c.name: c.server for c in context.settings.clusters}
     for secret in context.checkout.declarations.secrets:
         labels = (secret.manifest.get("metadata") or {}).get("labels") or {}
         data = secret.manifest.get("stringData")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.registered import close_to, is_registered
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.waiting import now
 from pytest_gitops.world.urls import Address, is_local, parse_registry
@@ -65,6 +66,20 @@ def _together(context: Context, case: Case) -> Iterator[Finding]:
             file=case.file,
             line=case.line,
             help="break the circle: the path of an app-of-apps must not lead back to it",
+        )
+    clusters = context.settings.clusters
+    if clusters and not is_registered(case.destination, clusters):
+        key = "server" if case.destination.server else "name"
+        said = case.destination.server or case.destination.name
+        names = [c.server if key == "server" else c.name for c in clusters]
+        yield Finding(
+            rule="unknown-cluster",
+            severity=Severity.WARNING,
+            message=f"spec.destination.{key}: expected a cluster of `clusters:` in pytest-gitops.yaml "
+            f"({', '.join(names)}), saw {said!r}; here it gets a cluster of its own, Argo CD may not know it",
+            file=case.file,
+            line=context.line(case, "spec", "destination", key),
+            help=f"correct it, or add it to `clusters:`{close_to(said, names)}",
         )
     known = {str((p.get("metadata") or {}).get("name")) for p in plan.projects} | {"default"}
     if case.project not in known and not context.source_findings.get(case.id):

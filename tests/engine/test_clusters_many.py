@@ -1,0 +1,144 @@
+"""Many clusters, on the real Argo CD: cluster generators see them, each is one of its own, a promotion reaches prod."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from runs import ROOT, Outcome, commit, gitops, write
+
+from pytest_gitops.process import run
+
+pytestmark = pytest.mark.engine
+
+GRID = {
+    f"argocd/omega-{env}-{service}": (f"omega-{env}", f"omega-grid-{env}")
+    for env in ("dev", "prod")
+    for service in ("btc-oracle", "matrix-news")
+}
+
+
+def on_branch(folder: Path, *edits: tuple[str, str, str]) -> Path:
+    """two-clusters as it is on `main`, and on a branch with texts of files replaced."""
+    commit(shutil.copytree(ROOT / "fixtures" / "two-clusters", folder))
+    run("git", "-C", folder, "switch", "-q", "-c", "change")
+    for name, old, new in edits:
+        text = (folder / name).read_text("utf-8")
+        assert old in text, name
+        (folder / name).write_text(text.replace(old, new), "utf-8")
+    return commit(folder, branch="change")
+
+
+def test_the_grid_is_green_on_the_clusters_that_its_generator_chooses(
+    run_fixture: Callable[[str], Outcome],
+) -> None:
+    result = run_fixture("two-clusters")
+    assert result.status == 0, result.output
+    assert {
+        key: (a["destination"]["name"], a["destination"]["namespace"])
+        for key, a in result.applications.items()
+    } == GRID
+    assert {a["outcome"] for a in result.applications.values()} == {"passed"}
+    assert result.report is not None
+    assert not [s for s in result.report["run"]["cluster"]["simulated"] if "one control plane" in s]
+
+
+def test_a_promotion_from_dev_to_prod_upgrades_prod_and_leaves_dev_alone(tmp_path: Path) -> None:
+    promoted = on_branch(
+        tmp_path / "grid",
+        ("helm/btc-oracle/values-prod.yaml", "tag: 1.8.0", "tag: 1.9.0"),
+        # Released to prod only with a change that cannot be made: the selector of what runs there.
+        ("helm/matrix-news/values-prod.yaml", "tag: 2.3.1", "tag: 2.4.0\n\nselector: {tier: news}"),
+        (
+            "helm/matrix-news/templates/deployment.yaml",
+            '{{- include "matrix-news.selectorLabels" . | nindent 6 }}',
+            '{{- include "matrix-news.selectorLabels" . | nindent 6 }}\n'
+            "      {{- with .Values.selector }}{{ toYaml . | nindent 6 }}{{ end }}",
+        ),
+        (
+            "helm/matrix-news/templates/deployment.yaml",
+            '{{- include "matrix-news.labels" . | nindent 8 }}',
+            '{{- include "matrix-news.labels" . | nindent 8 }}\n'
+            "        {{- with .Values.selector }}{{ toYaml . | nindent 8 }}{{ end }}",
+        ),
+    )
+    result = gitops(promoted, "--gitops-base", "main", "--gitops-stages", "change,converge,upgrade")
+    assert result.status == 1, result.output
+    assert {a["outcome"] for k, a in result.applications.items() if k != "argocd/omega-prod-matrix-news"} == {
+        "passed"
+    }, result.output
+    changed = {key: a["change"] for key, a in result.applications.items()}
+    assert changed == {key: "changed" if "prod" in key else "unchanged" for key in GRID}
+    assert result.report is not None
+    images = {(i["old"], i["new"]) for i in result.report["changes"]["images"]}
+    assert images == {("1.8.0", "1.9.0"), ("2.3.1", "2.4.0")}
+    # From nothing it works; on top of what prod runs it does not.
+    assert result.stage("argocd/omega-prod-matrix-news", "converge")["outcome"] == "passed"
+    bad = result.stage("argocd/omega-prod-matrix-news", "upgrade")
+    assert (bad["outcome"], bad["code"]) == ("failed", "sync-failed")
+    assert "immutable field" in bad["message"]
+
+
+SET = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: shops, namespace: argocd}
+spec:
+  goTemplate: true
+  goTemplateOptions: [missingkey=error]
+  generators:
+  - list:
+      elements:
+      - {city: ghent, url: "https://ghent.example:6443", namespace: shop-ghent}
+      - {city: lyon, url: "https://lyon.example:6443", namespace: shop-lyon}
+      - {city: turin, url: "https://turin.example:6443", namespace: shop-ghent}
+  template:
+    metadata: {name: "shop-{{.city}}"}
+    spec:
+      project: default
+      source: {repoURL: "https://git.example.com/shops.git", targetRevision: main, path: shop}
+      destination: {server: "{{.url}}", namespace: "{{.namespace}}"}
+      syncPolicy: {automated: {}, syncOptions: [CreateNamespace=true]}
+"""
+
+CONFIGURATION = """\
+repository: {urls: ["https://git.example.com/shops.git"]}
+cluster-limit: 1
+clusters:
+- {name: ghent, server: "https://ghent.example:6443"}
+- {name: lyon, server: "https://lyon.example:6443"}
+"""
+
+SETTINGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {open: early}\n"
+
+
+@pytest.fixture(scope="module")
+def limited(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    del toolbox
+    files = {"shops.yaml": SET, "shop/settings.yaml": SETTINGS, "pytest-gitops.yaml": CONFIGURATION}
+    return gitops(
+        commit(write(tmp_path_factory.mktemp("limited") / "shops", files)),
+        "--gitops-stages",
+        "source,converge",
+    )
+
+
+def test_a_generated_destination_that_nobody_registered_is_a_cluster_too_and_told(limited: Outcome) -> None:
+    assert set(limited.applications) == {"argocd/shop-ghent", "argocd/shop-lyon", "argocd/shop-turin"}
+    (finding,) = limited.stage("argocd/shop-turin", "source")["findings"]
+    assert (finding["rule"], finding["severity"]) == ("unknown-cluster", "warning")
+    assert not limited.stage("argocd/shop-lyon", "source")["findings"]
+
+
+def test_above_the_limit_clusters_share_a_plane_only_where_nobody_could_tell(limited: Outcome) -> None:
+    verdicts = {k: limited.stage(k, "converge") for k in limited.applications}
+    assert {k: (v["outcome"], v["code"]) for k, v in verdicts.items()} == {
+        "argocd/shop-ghent": ("passed", None),
+        "argocd/shop-lyon": ("passed", None),
+        "argocd/shop-turin": ("skipped", "cluster-limit"),
+    }, limited.output
+    assert limited.report is not None
+    (shared,) = [s for s in limited.report["run"]["cluster"]["simulated"] if "one control plane" in s]
+    assert "ghent, lyon" in shared
