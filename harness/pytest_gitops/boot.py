@@ -17,11 +17,14 @@ from pytest_gitops.argocd.schema import CrdSchema
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.fleet import Fleet
+from pytest_gitops.hosts import Hosts
 from pytest_gitops.installing import Installer
 from pytest_gitops.model import Finding, Severity
 from pytest_gitops.process import Daemon, Supervisor
+from pytest_gitops.registered import RegisteredCluster
 from pytest_gitops.rego.files import Folder
 from pytest_gitops.rego.opa import Opa
 from pytest_gitops.repository.checkout import Checkout
@@ -34,6 +37,7 @@ from pytest_gitops.tools import ENGINE_PARTS, Progress, Tool, ensure
 from pytest_gitops.waiting import now, utc
 from pytest_gitops.world.download import download
 from pytest_gitops.world.loopback import World
+from pytest_gitops.world.urls import parse as parse_url
 
 REVIEW_PARTS = ("argocd", "argocd-crds", "opa", "helm", "kustomize", "redis", "git")
 """What a run without a cluster needs."""
@@ -69,6 +73,8 @@ class Ground:
         self.remote_crds: tuple[dict[str, Any], ...] = ()
         self.fleet: Fleet | None = None
         self.placement = Placement()
+        self.hosts = Hosts(settings, say=say)
+        self.changed: tuple[str, ...] = ()  # of what is tried on clusters that exist, one sentence each
         self._began = now()
         self._supervisor: Supervisor | None = None
         self._definitions: tuple[dict[str, Any], ...] = ()
@@ -126,6 +132,8 @@ class Ground:
         directory = Path(tempfile.gettempdir()) / f"pytest-gitops-{run_id}"
         self._supervisor = supervisor = Supervisor(directory, run_id=run_id)
         supervisor.on_death(self._on_death)
+        self.hosts.reach(directory, pinned=self.tools["kube-apiserver"].version if with_cluster else "")
+        self.findings += self.hosts.findings
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="boot") as pool:
             cluster = pool.submit(self._boot_cluster, paths) if with_cluster else None
             definitions = pool.submit(install.crds, paths["argocd-crds"])
@@ -160,6 +168,12 @@ class Ground:
                 server.result()
             self.mark("argocd")
             self.opa = self._finish(opa)
+
+    def lead_to(self, cluster: RegisteredCluster, existing: Existing) -> None:
+        """Let Argo CD reach a cluster that exists by the address of `cluster`."""
+        address = parse_url(cluster.server)
+        assert address is not None, "addresses of ours are URLs"
+        self.world.tunnel(address.host, address.port, to=existing.address)
 
     def _fetch_crds(self) -> None:
         """What the configuration names by URL, once for all clusters of the run."""
@@ -320,7 +334,7 @@ class Ground:
         """Bring up what `placement` says behind the destinations of what is selected."""
         self.placement = placement
         if self.fleet is not None and placement.planes:
-            self.fleet.connect(placement)
+            self.fleet.connect(placement.leaving_out(self.hosts.existing))
             self.mark("destinations")
 
     @property
@@ -331,7 +345,15 @@ class Ground:
     @property
     def simulated(self) -> tuple[str, ...]:
         """What the clusters of the run only pretend, one sentence each."""
-        return (*self.cluster.simulated, *self.placement.sentences) if self.cluster is not None else ()
+        if self.cluster is None:
+            return ()
+        return (*self.changed, *self.cluster.simulated, *self.placement.sentences)
+
+    def leave(self) -> tuple[Finding, ...]:
+        """Take away what was made on clusters that exist, unless it is to be kept. Once; safe to call at any time."""
+        if self._supervisor is None or self.settings.keep:
+            return ()
+        return self.hosts.leave(self._supervisor.run_id)
 
     def private_file(self, name: str, text: str) -> Path:
         """Leave a file in the run's private directory for our own worker processes."""
@@ -347,6 +369,7 @@ class Ground:
             self.admission.close()
         if self._supervisor is not None:
             self._supervisor.close(keep=keep)
+        self.leave()
         for side in self.sides:
             if not keep:
                 side.stop()

@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _tools_parser(commands)
     _policy_parser(commands)
     _report_parser(commands)
+    _clean_parser(commands)
     return parser
 
 
@@ -128,6 +129,23 @@ def report_render(options: argparse.Namespace) -> int:
     from pytest_gitops import report_commands
 
     return report_commands.report_render(options)
+
+
+def _clean_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "clean", help="show or remove what interrupted runs left on a cluster that exists"
+    )
+    parser.add_argument("--context", required=True, metavar="NAME", help="the context of the kubeconfig")
+    parser.add_argument("--run", metavar="ID", default="", help="of this run alone")
+    parser.add_argument("--yes", action="store_true", help="remove it; without this it is only shown")
+    parser.set_defaults(command=clean)
+
+
+def clean(options: argparse.Namespace) -> int:
+    """Show or remove the namespaces of runs."""
+    from pytest_gitops import cleaning
+
+    return cleaning.clean(options)
 
 
 def policy_list(options: argparse.Namespace) -> int:

@@ -9,9 +9,11 @@ from typing import Any
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.boot import Ground
 from pytest_gitops.fleet import placement
+from pytest_gitops.hosting import STAGES, Hosting
 from pytest_gitops.model import Case
 from pytest_gitops.registered import meant
 from pytest_gitops.stages import OF_BASE
+from pytest_gitops.stages.base import NotAsked
 from pytest_gitops.stages.context import Context
 
 
@@ -20,6 +22,7 @@ class Connecting:
 
     def __init__(self, ground: Ground) -> None:
         self._ground, self._settings = ground, ground.settings
+        self.hosting = Hosting(ground)
         self._lock, self._done = threading.Lock(), False
 
     def connect(self, context: Context, selected: Collection[str]) -> None:
@@ -29,20 +32,27 @@ class Connecting:
                 return
             settings, api = self._settings, self._ground.api
             known, limit = settings.clusters, settings.cluster_limit
+            self.hosting.admit(context, selected)
             self._ground.connect(placement(_rendered(context, selected), known, api=api, limit=limit))
             self._done = True
 
-    def why_not(self, stage: str, case: Case, context: Context) -> str | None:
-        """Why nothing stands in for the cluster of `case`, or for the one that it was on at base; None if it does."""
-        old = _before(context, case) if stage in OF_BASE else None
+    def why_not(self, stage: str, case: Case, context: Context) -> NotAsked | None:
+        """Why a stage is not asked of `case`: its cluster does not take it, or nothing stands in for
+        that, or for the one that it was on at base. None if it may be asked."""
+        if (told := self.hosting.why_not(stage, case)) is not None:
+            return told
         without = self._ground.placement.without
+        if not without or (stage in STAGES and case.id in self.hosting.guests):
+            return None
+        old = _before(context, case) if stage in OF_BASE else None
         for each in (case, old):
             if each is None or (cluster := meant(each.destination, self._settings.clusters)) not in without:
                 continue
-            return (
-                f"there are more destination clusters than `cluster-limit` ({self._settings.cluster_limit}), and "
+            return NotAsked(
+                code="cluster-limit",
+                why=f"there are more destination clusters than `cluster-limit` ({self._settings.cluster_limit}), and "
                 f"{cluster.name if cluster else ''} has a namespace or an object in common with each of the others; "
-                "raise it in pytest-gitops.yaml, or select fewer Applications"
+                "raise it in pytest-gitops.yaml, or select fewer Applications",
             )
         return None
 

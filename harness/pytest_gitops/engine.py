@@ -282,7 +282,7 @@ class Engine:
             if answer is not None:
                 answer(ready, publish)
             elif ready and not self._stopping.is_set():
-                stage.run(context, ready, publish)
+                stage.run(*self._destinations.hosting.seen(stage.name, context, ready, publish))
         except GitOpsError as error:
             self._unanswered(stage, ready, self._failure or error)
         except Exception as error:
@@ -316,8 +316,8 @@ class Engine:
         if self.settings.provider is Provider.NONE:
             return result(Outcome.SKIPPED, "no-cluster", "there is no cluster (--gitops-cluster none)")
         assert self._context is not None
-        if (why := self._destinations.why_not(stage.name, case, self._context)) is not None:
-            return result(Outcome.SKIPPED, "cluster-limit", why)
+        if (told := self._destinations.why_not(stage.name, case, self._context)) is not None:
+            return result(Outcome.SKIPPED, told.code, told.why)
         for parent in self._context.plan.ancestors(case):
             # One that did not converge may have done all that this one needs of it: to have created it.
             for need in with_needs("converge", self._stages):
@@ -346,6 +346,8 @@ class Engine:
         self.verdicts.fail_rest(code="interrupted", message="the run ended before this was answered")
         if self._worker is not None:
             self._worker.join(JOIN_SECONDS)
+        findings = self._context.repository_findings if self._context else self._ground.findings
+        findings += self._ground.leave()
         run = build_run(
             settings=self.settings,
             ground=self._ground,

@@ -66,7 +66,7 @@ def build_run(
         base={"name": settings.base.name, "commit": settings.base.commit} if settings.base else None,
         started=started,
         duration=duration,
-        provider=ground.cluster.provider if ground.cluster else settings.provider.value,
+        provider=settings.provider.value,
         simulated=ground.simulated,
         stages=settings.stages,
         command=settings.command,

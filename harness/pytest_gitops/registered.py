@@ -63,9 +63,14 @@ def parse(
                 f"clusters.{number}.name: {OWN_NAME!r} is the cluster that Argo CD runs in, saw it for {server}",
                 where=where,
             )
+        context = entry.get("context", "")
         for other in found:
-            for what, mine, theirs in (("name", name, other.name), ("server", server, other.server)):
-                if mine == theirs:
+            for what, mine, theirs in (
+                ("name", name, other.name),
+                ("server", server, other.server),
+                ("context", context, other.context),
+            ):
+                if mine and mine == theirs:
                     raise ConfigError(
                         f"clusters.{number}.{what}: expected each cluster to have its own, saw {mine!r} also in line "
                         f"{other.line}",
@@ -77,11 +82,35 @@ def parse(
                 server=server,
                 labels=entry.get("labels") or {},
                 annotations=entry.get("annotations") or {},
-                context=entry.get("context") or "",
+                context=context,
                 line=line,
             )
         )
     return tuple(found)
+
+
+def chosen(
+    contexts: Sequence[str], known: Sequence[RegisteredCluster], *, where: str
+) -> tuple[RegisteredCluster, ...]:
+    """The clusters of `contexts`; without any, the only one that has a context. Raises ConfigError for a context that
+    the configuration does not list: nobody tests on a cluster by accident."""
+    listed = {c.context: c for c in known if c.context}
+    names = ", ".join(listed) or "none"
+    if not contexts and len(listed) != 1:
+        raise ConfigError(
+            "expected --gitops-context with a context that `clusters:` in pytest-gitops.yaml lists "
+            f"({names}), saw none",
+            where=where,
+        )
+    for context in contexts:
+        if context not in listed:
+            raise ConfigError(
+                f"expected a context that `clusters:` in pytest-gitops.yaml lists ({names}), saw {context!r}: what is "
+                "not listed there, in the base where there is one, is not touched. Add "
+                f"`{{name: …, context: {context}}}`, if it is meant to be tested on",
+                where=where,
+            )
+    return tuple(listed[c] for c in contexts) or tuple(listed.values())
 
 
 def meant(destination: Destination, known: Sequence[RegisteredCluster]) -> RegisteredCluster | None:

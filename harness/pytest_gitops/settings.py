@@ -52,6 +52,7 @@ class Provider(StrEnum):
     """Who provides the cluster."""
 
     EMBEDDED = "embedded"
+    KUBECONFIG = "kubeconfig"
     NONE = "none"
 
 
@@ -116,6 +117,7 @@ class Settings:
     charts: tuple[ChartRepository, ...] = ()
     clusters: tuple[RegisteredCluster, ...] = ()
     cluster_limit: int = DEFAULT_CLUSTER_LIMIT
+    contexts: tuple[str, ...] = ()
     crds: tuple[str, ...] = ()
     crd_urls: tuple[RemoteFile, ...] = ()
     prerequisites: tuple[str, ...] = ()
@@ -137,6 +139,11 @@ class Settings:
 def environment() -> dict[str, str]:
     """A copy of the process's environment."""
     return dict(os.environ)
+
+
+def kubeconfig(environ: Mapping[str, str]) -> str:
+    """Where kubectl would look for contexts: files, divided by ":"."""
+    return environ.get("KUBECONFIG") or str(Path(environ.get("HOME") or Path.home()) / ".kube" / "config")
 
 
 def default_cache(environ: Mapping[str, str]) -> Path:

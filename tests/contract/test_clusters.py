@@ -21,7 +21,13 @@ from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.kwok import LEASE_SECONDS
 from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.clusters.kubeconfig import Existing
+from pytest_gitops.clusters.permissions import Permission, missing
+from pytest_gitops.errors import EngineError
+from pytest_gitops.isolation import LABEL
+from pytest_gitops.ports import free_ports
 from pytest_gitops.process import Supervisor
+from pytest_gitops.removal import HOOK_FINALIZER, leftovers, remove
 from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine
@@ -339,6 +345,105 @@ class Contract:
         watch.join(LIMIT)
         assert not watch.is_alive()
         assert told == ["ADDED", "MODIFIED", "DELETED"]
+
+
+class TestKubeconfig(Contract):
+    """A cluster that exists, by a context of a kubeconfig: an embedded one, which nobody here has started."""
+
+    outside: Embedded
+
+    @classmethod
+    def boot(cls, supervisor: Supervisor, toolbox: dict[str, Path]) -> Existing:
+        cls.outside = Embedded(supervisor, supervisor.directory / "outside", toolbox, name="outside")
+        cls.outside.start()
+        private = supervisor.directory / "private"
+        private.mkdir(mode=0o700)
+        cluster = Existing(str(cls.outside.kubeconfig), "outside", directory=private)
+        cluster.start()
+        return cluster
+
+    def test_nothing_of_it_is_pretended_by_us(self, cluster: Existing) -> None:
+        assert (cluster.provider, cluster.simulated) == ("kubeconfig", ())
+
+    def test_a_context_that_is_not_there_is_said(self, cluster: Existing, tmp_path: Path) -> None:
+        with pytest.raises(EngineError, match=r"context nowhere: .*kubectl config get-contexts"):
+            Existing(str(self.outside.kubeconfig), "nowhere", directory=tmp_path).start()
+
+    def test_a_stale_kubeconfig_is_said(self, cluster: Existing, tmp_path: Path) -> None:
+        stale = json.loads(cluster.kubeconfig.read_text())
+        stale["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_ports(1)[0]}"
+        file = tmp_path / "kubeconfig"
+        file.write_text(json.dumps(stale))
+        with pytest.raises(
+            EngineError, match=r"context outside: .* does not answer as an API server .*of today"
+        ):
+            Existing(str(file), "outside", directory=tmp_path).start()
+
+    def test_an_expired_token_is_said(self, cluster: Existing, tmp_path: Path) -> None:
+        expired = json.loads(cluster.kubeconfig.read_text())
+        expired["users"][0]["user"] = {"token": "e30.e30.e30"}
+        file = tmp_path / "kubeconfig"
+        file.write_text(json.dumps(expired))
+        with pytest.raises(
+            EngineError, match=r"context outside: .* does not take its credentials .*Log in again"
+        ):
+            Existing(str(file), "outside", directory=tmp_path).start()
+
+    def test_a_token_leads_there_as_a_certificate_does(
+        self, cluster: Existing, api: Api, tmp_path: Path
+    ) -> None:
+        path = f"/api/v1/namespaces/{SPACE}/serviceaccounts/default/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        token = api.post(path, request)["status"]["token"]
+        known = json.loads(cluster.kubeconfig.read_text())
+        known["users"][0]["user"] = {"token": token}
+        file = tmp_path / "kubeconfig"
+        file.write_text(json.dumps(known))
+        by_token = Existing(str(file), "outside", directory=tmp_path / "private")
+        (tmp_path / "private").mkdir()
+        by_token.start()
+        access = by_token.access(proxy="http://127.0.0.1:1")
+        assert access["bearerToken"] == token
+        assert set(access["tlsClientConfig"]) == {"insecure", "caData", "serverName"}
+        may = missing(by_token.api, [Permission("create", "apps", "deployments", "default")])
+        assert [p.title for p in may] == ["create deployments.apps"]
+        assert missing(api, [Permission("create", "apps", "deployments", "default")]) == ()
+
+    def test_what_a_run_left_is_found_by_its_label_and_removed_with_its_hooks(self, api: Api) -> None:
+        for name in ("gitops-one-web", "gitops-two-web"):
+            run_id = name.split("-")[1]
+            api.apply(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Namespace",
+                    "metadata": {"name": name, "labels": {LABEL: run_id}},
+                }
+            )
+        held = core("ConfigMap", "hook")
+        held["metadata"] |= {"namespace": "gitops-one-web", "finalizers": [HOOK_FINALIZER]}
+        api.apply(held)
+        assert {(x.namespace, x.run) for x in leftovers(api)} == {
+            ("gitops-one-web", "one"),
+            ("gitops-two-web", "two"),
+        }
+        assert remove(api, leftovers(api, run="one")) == ()
+        assert [x.namespace for x in leftovers(api)] == ["gitops-two-web"]
+        assert remove(api, leftovers(api)) == ()
+        assert api.get(f"/api/v1/namespaces/{SPACE}")["metadata"]["name"] == SPACE
+
+    def test_what_does_not_go_is_named(self, api: Api) -> None:
+        api.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": "gitops-x-held", "labels": {LABEL: "x"}},
+            }
+        )
+        held = core("ConfigMap", "theirs")
+        held["metadata"] |= {"namespace": "gitops-x-held", "finalizers": ["example.com/theirs"]}
+        api.apply(held)
+        assert remove(api, leftovers(api, run="x"), limit=1) == ("gitops-x-held",)
+        api.patch("/api/v1/namespaces/gitops-x-held/configmaps/theirs", {"metadata": {"finalizers": None}})
 
 
 class TestEmbedded(Contract):

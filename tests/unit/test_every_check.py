@@ -30,6 +30,7 @@ ELSEWHERE = {
     "setting-not-applied": "tests/unit/argocd/test_untrusted.py",
     "file-too-large": "tests/unit/repository/test_discovery.py",
     "unknown-cluster": "tests/engine/test_clusters_many.py",
+    **dict.fromkeys(["not-removed", "version-skew"], "tests/unit/test_hosts.py"),
     "not-accepted": "tests/unit/stages/test_converge_drive.py",
     EXPIRED: "tests/unit/test_waivers.py",
     UNUSED: "tests/unit/test_waivers.py",

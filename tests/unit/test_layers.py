@@ -36,27 +36,33 @@ LAYERS: dict[str, set[str]] = {
     "tools": {"errors", "process", "waiting"},
     "world": {"errors", "process", "waiting"},
     "clusters": {"errors", "ports", "process", "waiting", "warden"},
+    "isolation": {"model", "registered"},
+    "removal": {"clusters", "errors", "isolation", "waiting"},
     "report": {"errors", "model"},
     "repository": {"errors", "keeping", "model", "process", "settings", "shapes", "world"},
     "rego": {"errors", "model", "process", "redaction", "repository", "shapes"},
-    "configuration": {"errors", "expectations", "repository", "settings", "waivers"},
+    "configuration": {"errors", "expectations", "registered", "repository", "settings", "waivers"},
+    "hosts": {"clusters", "configuration", "errors", "model", "registered", "removal", "settings"},
     "listing": {"model", "repository", "settings"},
     "plan": {"expectations", "model", "repository"},
     "changes": {"model", "repository", "shapes"},
     "planner": {"model", "plan", "repository"},
-    "argocd": {"clusters", "confine", "errors", "expectations", "model", "plan", "ports", "process", "repository", "shapes", "waiting"},
+    "argocd": {
+        "clusters", "confine", "errors", "expectations", "model", "plan", "ports", "process", "registered", "repository", "shapes",
+        "waiting",
+    },
     "companions": {"argocd", "model", "shapes"},
     "admission": {"clusters", "errors", "model", "process", "repository", "settings", "shapes", "tools", "waiting"},
     "renders": {"argocd", "keeping", "model", "repository"},
     # what they answer together
     "stages": {
-        "admission",         "argocd", "changes", "clusters", "errors", "expectations", "model", "plan", "rego", "repository", "settings", "shapes", "waiting", "waivers", "world",
+        "admission",         "argocd", "changes", "clusters", "errors", "expectations", "model", "plan", "rego", "registered", "repository", "settings", "shapes", "waiting", "waivers", "world",
     },
     "side": {"argocd", "model", "process", "repository", "settings", "world"},
     "installing": {"argocd", "clusters", "errors", "repository", "side", "world"},
     "fleet": {"argocd", "clusters", "errors", "model", "process", "registered", "side", "world"},
     "boot": {
-        "admission", "argocd", "clusters", "errors", "fleet", "installing", "model", "process", "rego", "repository", "settings",
+        "admission", "argocd", "clusters", "errors", "fleet", "hosts", "installing", "model", "process", "registered", "rego", "repository", "settings",
         "side", "tools", "waiting", "world",
     },
     "upgrading": {
@@ -69,7 +75,10 @@ LAYERS: dict[str, set[str]] = {
         "boot", "expectations", "model", "plan", "redaction", "repository", "stages", "verdicts", "waiting", "waivers",
     },
     "rendering": {"argocd", "boot", "model", "planner", "renders", "side", "stages", "waiting"},
-    "connecting": {"argocd", "boot", "fleet", "model", "registered", "stages"},
+    "hosting": {
+        "argocd", "boot", "clusters", "errors", "isolation", "model", "registered", "repository", "stages", "waiting",
+    },
+    "connecting": {"argocd", "boot", "fleet", "hosting", "model", "registered", "stages"},
     "changed": {"argocd", "changes", "model", "repository", "stages", "waivers"},
     "controllers": {"argocd", "boot", "process", "side"},
     "sparing": {
@@ -78,17 +87,19 @@ LAYERS: dict[str, set[str]] = {
     },
     "sharding": {"argocd", "companions", "model", "stages"},
     "engine": {
-        "argocd", "boot", "controllers", "errors", "model", "outcome", "plan", "planner", "process", "rendering", "repository", "settings",
-        "sharding", "side", "sparing", "stages", "surveys", "upgrading", "verdicts", "waiting",
+        "argocd", "boot", "connecting", "controllers", "errors", "model", "outcome", "plan", "planner", "process", "registered",
+        "rendering", "repository", "settings", "sharding", "side", "sparing", "stages", "surveys", "upgrading", "verdicts",
+        "waiting",
     },
     # the two ways in; pytest is an adapter
     "plugin": {
-        "configuration", "engine", "errors", "expectations", "listing", "model", "report", "repository", "settings", "shards",
-        "stages", "waiting",
+        "configuration", "engine", "errors", "expectations", "listing", "model", "registered", "report", "repository", "settings",
+        "shards", "stages", "waiting",
     },
     "policy_commands": {"configuration", "errors", "model", "rego", "settings", "tools"},
     "report_commands": {"errors", "report"},
-    "cli": {"__init__", "errors", "policy_commands", "report_commands", "settings", "tools"},
+    "cleaning": {"clusters", "errors", "removal", "settings"},
+    "cli": {"__init__", "cleaning", "errors", "policy_commands", "report_commands", "settings", "tools"},
 }  # fmt: skip
 
 # Who imports what is not ours: files, or folders with a slash at their end.

@@ -11,6 +11,7 @@ from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import IN_CLUSTER, Case, Destination
 from pytest_gitops.registered import (
     RegisteredCluster,
+    chosen,
     close_to,
     is_registered,
     made_up,
@@ -153,3 +154,43 @@ def test_what_is_no_address_is_left_to_argo_cd(server: str) -> None:
 def test_a_name_that_is_spelled_alike_is_hinted_at() -> None:
     assert close_to("prdo", ["dev", "prod"]) == "; did you mean 'prod'?"
     assert close_to("elsewhere", ["dev", "prod"]) == ""
+
+
+LISTED = (
+    RegisteredCluster(name="dev", server="https://dev.example", context="kind-dev", line=3),
+    RegisteredCluster(name="prod", server="https://prod.example", line=4),
+)
+
+
+def test_the_only_context_that_is_listed_needs_no_naming() -> None:
+    assert [c.name for c in chosen((), LISTED, where="x")] == ["dev"]
+    assert [c.name for c in chosen(("kind-dev",), LISTED, where="x")] == ["dev"]
+
+
+def test_a_context_that_is_not_listed_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        chosen(("prod-admin",), LISTED, where="--gitops-context")
+    assert str(caught.value) == (
+        "--gitops-context: expected a context that `clusters:` in pytest-gitops.yaml lists (kind-dev), saw 'prod-admin': what "
+        "is not listed there, in the base where there is one, is not touched. Add `{name: …, context: prod-admin}`, if it is "
+        "meant to be tested on"
+    )
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        LISTED[1:],
+        (LISTED[0], RegisteredCluster(name="test", server="https://test.example", context="kind-test")),
+    ],
+)
+def test_of_none_or_several_one_has_to_be_named(known: tuple[RegisteredCluster, ...]) -> None:
+    with pytest.raises(ConfigError, match="expected --gitops-context with a context that"):
+        chosen((), known, where="--gitops-cluster kubeconfig")
+
+
+def test_one_context_is_no_two_clusters() -> None:
+    with pytest.raises(
+        ConfigError, match=r"clusters\.1\.context: expected each cluster to have its own, saw 'x'"
+    ):
+        read({"name": "a", "context": "x"}, {"name": "b", "context": "x"})

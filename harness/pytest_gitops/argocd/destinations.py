@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,11 @@ class Placement:
     planes: tuple[tuple[RegisteredCluster, ...], ...] = ()
     without: tuple[RegisteredCluster, ...] = ()
 
+    def leaving_out(self, existing: Collection[RegisteredCluster]) -> Placement:
+        """The same without those that need no stand-in."""
+        kept = (tuple(c for c in plane if c not in existing) for plane in self.planes)
+        return Placement(planes=tuple(plane for plane in kept if plane), without=self.without)
+
     @property
     def sentences(self) -> tuple[str, ...]:
         """What is pretended by it, one sentence for each control plane that several clusters share."""
@@ -64,10 +69,18 @@ def place(claims: Mapping[RegisteredCluster, Set[Claim]], *, limit: int) -> Plac
 
 
 def cluster_secret(
-    cluster: RegisteredCluster, access: Mapping[str, Any] | None, *, control: str
+    cluster: RegisteredCluster,
+    access: Mapping[str, Any] | None,
+    *,
+    control: str,
+    namespaces: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The declarative cluster Secret of Argo CD. Without `access` it is known, as generators want it, and cannot be
-    reached; the cluster that Argo CD runs in needs none."""
+    reached; the cluster that Argo CD runs in needs none. With `namespaces` Argo CD looks at, and touches, what is in
+    them alone."""
+    data = {"name": cluster.name, "server": cluster.server, "config": json.dumps(access or {})}
+    if namespaces:
+        data |= {"namespaces": ",".join(namespaces), "clusterResources": "false"}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -78,7 +91,7 @@ def cluster_secret(
             "labels": {**cluster.labels, "argocd.argoproj.io/secret-type": "cluster"},
             "annotations": dict(cluster.annotations),
         },
-        "stringData": {"name": cluster.name, "server": cluster.server, "config": json.dumps(access or {})},
+        "stringData": data,
     }
 
 

@@ -61,7 +61,7 @@ class Api:
         try:
             load: Any = load_kube_config  # untyped
             load(str(kubeconfig), context or None, configuration, persist_config=False)
-        except ConfigException as error:
+        except (ConfigException, OSError) as error:
             raise EngineError(f"{kubeconfig.name}: not a kubeconfig that can be used: {error}") from error
         if _is_loopback(configuration.host):
             configuration.proxy = None  # the environment's proxy cannot reach our loopback
@@ -71,6 +71,25 @@ class Api:
         self._pool: urllib3.PoolManager = ApiClient(configuration).rest_client.pool_manager
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
         self._lock = threading.Lock()
+
+    def access(self) -> dict[str, Any]:
+        """How this API server is reached: `serverName`, `ca`, `certificate` and `key` (PEM), `token`, `insecure`; empty
+        where there is none. What a helper of the kubeconfig gives is taken as it is now."""
+        known = self._configuration
+
+        def pem(path: str | None) -> bytes:
+            return Path(path).read_bytes() if path else b""
+
+        header = str(self._authorization().get("authorization", ""))
+        scheme, _, token = header.partition(" ")
+        return {
+            "serverName": known.tls_server_name or urlsplit(self.host).hostname or "",
+            "ca": pem(known.ssl_ca_cert),
+            "certificate": pem(known.cert_file),
+            "key": pem(known.key_file),
+            "token": token if scheme == "Bearer" else "",
+            "insecure": not known.verify_ssl,
+        }
 
     def close(self) -> None:
         """Let go of the connections that are kept; a later request opens new ones."""

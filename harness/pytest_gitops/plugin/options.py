@@ -18,6 +18,7 @@ from pytest_gitops.configuration import read as parse
 from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Severity
 from pytest_gitops.plugin import OPTIONS
+from pytest_gitops.registered import chosen as chosen_clusters
 from pytest_gitops.repository.base import find_base, read_file
 from pytest_gitops.repository.git import open_repository
 from pytest_gitops.settings import (
@@ -135,13 +136,15 @@ def read(config: pytest.Config) -> Settings:
     folders, _ = _value(config, "policy")
     start = config.invocation_params.dir
     report = _value(config, "report")[0] or "gitops-report"
+    provider = _one_of(config, "cluster", [p.value for p in Provider], Provider.EMBEDDED.value, Provider)
     return Settings(
         root=root,
         report=(start / report).absolute(),
         cache=place.default_cache(environ),
         environ=environ,
         stages=_stages(config, configuration, compares=base is not None),
-        provider=_one_of(config, "cluster", [p.value for p in Provider], Provider.EMBEDDED.value, Provider),
+        provider=provider,
+        contexts=_contexts(config, configuration, provider),
         network=_one_of(config, "network", ["deny", "allow"], "deny", str),
         # What the configuration names by URL, it means to be reached.
         allowed_hosts=(
@@ -233,6 +236,21 @@ def _stages(config: pytest.Config, configuration: Configuration, *, compares: bo
         return chosen(words, where=where, compares=compares)
     words = configuration.get("stages", default=["all"])
     return chosen(words, where=f"{FILE_NAME} stages", compares=compares)
+
+
+def _contexts(config: pytest.Config, configuration: Configuration, provider: Provider) -> tuple[str, ...]:
+    given, where = _value(config, "context")
+    names = tuple(name for name in str(given or "").replace(",", " ").split() if name)
+    if provider is Provider.KUBECONFIG:
+        clusters = chosen_clusters(
+            names, configuration.clusters, where=where or "--gitops-cluster kubeconfig"
+        )
+        return tuple(c.context for c in clusters)
+    if names:
+        raise ConfigError(
+            f"expected it beside --gitops-cluster kubeconfig, saw {provider.value}", where=where
+        )
+    return ()
 
 
 def _changed(config: pytest.Config, *, has_base: bool) -> bool:

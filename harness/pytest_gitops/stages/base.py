@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -21,6 +22,14 @@ class Family(StrEnum):
 
 
 Publish = Callable[[Case, StageResult], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAsked:
+    """Why a stage is not asked of an Application: the code of its skip, and the reason."""
+
+    code: str
+    why: str
 
 
 class Stage(Protocol):

@@ -1,0 +1,90 @@
+"""What is changed of an Application for a cluster that others use too, and what may not go there.
+
+Its destination: the namespace becomes one of the run's own. Sources and what they render to stay as they are in the
+repository; what would leave the run's namespaces is not brought there at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_gitops.model import Case, Destination
+from pytest_gitops.registered import RegisteredCluster
+
+LABEL = "pytest-gitops/run"
+"""The label of every namespace that a run makes on a cluster that exists; its value is the run's id."""
+
+NAME_LENGTH = 63
+"""The longest name of a namespace."""
+
+SHOWN = 6
+"""As many objects as a text names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """The namespaces of one run, whose id ends with a word that no other run's has."""
+
+    run: str
+
+    @property
+    def prefix(self) -> str:
+        return f"gitops-{self.run.rpartition('-')[2]}-"
+
+    def namespace(self, original: str) -> str:
+        """The run's own in the place of `original`; those that differ get names that differ."""
+        name = f"{self.prefix}{original or 'default'}"
+        if len(name) <= NAME_LENGTH:
+            return name
+        digest = hashlib.sha256(original.encode()).hexdigest()[:8]
+        return f"{name[: NAME_LENGTH - 9].rstrip('-')}-{digest}"
+
+    def isolated(self, case: Case, cluster: RegisteredCluster) -> Case:
+        """`case` with a destination on `cluster`, in a namespace of the run's own."""
+        to = Destination(
+            server=cluster.server, namespace=self.namespace(case.destination.namespace), known=cluster.name
+        )
+        manifest = dict(case.manifest)
+        manifest["spec"] = {
+            **manifest["spec"],
+            "destination": {"server": to.server, "namespace": to.namespace},
+        }
+        return replace(case, destination=to, manifest=manifest)
+
+
+def makes_argo_cd_objects(objects: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any of them is one that Argo CD itself works by: their place is its own cluster."""
+    return any(
+        str(o.get("apiVersion", "")).startswith("argoproj.io/")
+        and o.get("kind") in {"Application", "ApplicationSet", "AppProject"}
+        for o in objects
+    )
+
+
+def leaving(
+    objects: Iterable[Mapping[str, Any]], namespace: str, *, is_namespaced: Callable[[str, str], bool | None]
+) -> tuple[str, ...]:
+    """The titles of the objects that are not in `namespace`: they are in another, or they have none at all. A kind that
+    the cluster does not know (None) cannot be made there."""
+    found = []
+    for each in objects:
+        metadata = each.get("metadata") or {}
+        kind, name = str(each.get("kind", "")), metadata.get("name") or metadata.get("generateName", "")
+        scoped = is_namespaced(str(each.get("apiVersion", "")), kind)
+        if scoped is False:
+            found.append(f"{kind} {name}")
+        elif metadata.get("namespace") not in {None, "", namespace}:
+            found.append(f"{kind} {metadata['namespace']}/{name}")
+    return tuple(found)
+
+
+def refusal(titles: tuple[str, ...], cluster: str) -> str:
+    """Why an Application is not brought to a cluster."""
+    more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
+    return (
+        f"{', '.join(titles[:SHOWN])}{more} would not be in a namespace of the run's own on {cluster}, and what is "
+        "outside of those is not touched; `--gitops-cluster embedded` proves it"
+    )
