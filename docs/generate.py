@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gitops.configuration import FILE_NAME, schema
-from pytest_gitops.plugin import MARKERS, OPTIONS
+from pytest_gitops.plugin import MARKERS, OPTIONS, ini_name
 from pytest_gitops.settings import TARGET_BRANCH_VARIABLES
 from pytest_gitops.shards import NODES
 
@@ -65,7 +65,7 @@ def _options() -> Iterator[str]:
     yield "| option | ini | what |\n|---|---|---|"
     for name, _, metavar, text in OPTIONS:
         shown = f"--gitops-{name} {metavar}" if metavar else f"--gitops-{name}"
-        yield f"| `{_cell(shown)}` | `gitops_{name}` | {_cell(text)} |"
+        yield f"| `{_cell(shown)}` | `{ini_name(name)}` | {_cell(text)} |"
     yield ""
 
 

@@ -74,6 +74,7 @@ class Ground:
         self.fleet: Fleet | None = None
         self.placement = Placement()
         self.hosts = Hosts(settings, say=say)
+        self.acting: Daemon | None = None  # the application-controller
         self.changed: tuple[str, ...] = ()  # of what is tried on clusters that exist, one sentence each
         self._began = now()
         self._supervisor: Supervisor | None = None
@@ -351,8 +352,11 @@ class Ground:
 
     def leave(self) -> tuple[Finding, ...]:
         """Take away what was made on clusters that exist, unless it is to be kept. Once; safe to call at any time."""
-        if self._supervisor is None or self.settings.keep:
+        if self._supervisor is None or self.settings.keep or not self.hosts.existing:
             return ()
+        if self.acting is not None:
+            # It would heal what is removed, and make the namespaces anew.
+            self.supervisor.stop(self.acting)
         return self.hosts.leave(self._supervisor.run_id)
 
     def private_file(self, name: str, text: str) -> Path:

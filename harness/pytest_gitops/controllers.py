@@ -50,6 +50,6 @@ class Controllers:
         if without and self._ground.api is not None:
             remove(self._ground.api, without)
         head = self._ground.head
-        head.argocd.start_application_controller(
+        self._ground.acting = head.argocd.start_application_controller(
             self._ground.cluster.kubeconfig, namespaces=self._namespaces(head)
         )

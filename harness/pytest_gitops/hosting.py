@@ -6,6 +6,7 @@ address that no manifest has: only what is given that address reaches it, and th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,29 @@ from pytest_gitops.argocd import rerouting
 from pytest_gitops.argocd.applications import API
 from pytest_gitops.argocd.beside import argo_cd_of
 from pytest_gitops.argocd.destinations import cluster_secret
+from pytest_gitops.argocd.install import default_project
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.boot import Ground
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.clusters.permissions import NAMESPACES, SYNC, Permission, missing
 from pytest_gitops.errors import EngineError
-from pytest_gitops.isolation import LABEL, Isolation, leaving, makes_argo_cd_objects, refusal
+from pytest_gitops.isolation import (
+    LABEL,
+    SHARED,
+    Isolation,
+    Outside,
+    installation,
+    leaving,
+    listed,
+    makes_argo_cd_objects,
+    refusal,
+    taken,
+)
 from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
 from pytest_gitops.registered import RegisteredCluster, label, meant
 from pytest_gitops.repository.manifest import dump, parse
+from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.base import NotAsked, Publish
 from pytest_gitops.stages.context import Context
 from pytest_gitops.waiting import wait_until
@@ -48,6 +62,7 @@ class Guest:
     host: RegisteredCluster
     existing: Existing
     rendered: Rendered
+    shared: tuple[Outside, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,6 +74,7 @@ class Hosting:
     guests: dict[str, Guest] = field(default_factory=dict)
     refused: dict[str, NotAsked] = field(default_factory=dict)
     parents: frozenset[str] = frozenset()
+    _view: Context | None = None
 
     def admit(self, context: Context, selected: Collection[str]) -> None:
         """Sort out who goes to a cluster that exists, and prepare it. Raises EngineError, before anything is changed
@@ -88,11 +104,13 @@ class Hosting:
         """What is not as in the repository, for the reports."""
         for host, existing in self.ground.hosts.existing.items():
             number = sum(g.host == host for g in self.guests.values())
+            shared = sorted({o for g in self.guests.values() if g.host == host for o in g.shared})
             beside = argo_cd_of(existing.api)
             yield (
                 f"Changed for {host.name} (context {existing.context}, Kubernetes {existing.version}): "
                 f"spec.destination of {number} Applications, whose namespaces begin with {isolation.prefix} there; "
                 "projects permit these, and everything else is as in the repository."
+                + (f" Outside of them it made {listed(shared)}." if shared else "")
                 + (f" {beside} is there, and was not used: Argo CD is the run's own." if beside else "")
             )
         yield "Every other cluster, and that of `upgrade`, is an embedded one, of which the following holds."
@@ -117,15 +135,17 @@ class Hosting:
         if stage not in STAGES or not self.guests:
             return context, cases, publish
 
-        def placed(case: Case) -> Case:
-            return self.guests[case.id].case if case.id in self.guests else case
+        if self._view is None:
+            # One for all of them: what an earlier stage notes there, a later one goes on with.
+            self._view = replace(
+                context,
+                renders={**context.renders, **{key: g.rendered for key, g in self.guests.items()}},
+                _plan=replace(context.plan, cases=tuple(map(self._placed, context.plan.cases))),
+            )
+        return self._view, [*map(self._placed, cases)], self.telling(publish)
 
-        view = replace(
-            context,
-            renders={**context.renders, **{key: g.rendered for key, g in self.guests.items()}},
-            _plan=replace(context.plan, cases=tuple(map(placed, context.plan.cases))),
-        )
-        return view, [*map(placed, cases)], self.telling(publish)
+    def _placed(self, case: Case) -> Case:
+        return self.guests[case.id].case if case.id in self.guests else case
 
     def telling(self, publish: Publish) -> Publish:
         """`publish`, to which a failure that is the cluster's own comes as an error."""
@@ -160,10 +180,15 @@ class Hosting:
         outside = leaving(
             again.objects, there.destination.namespace, is_namespaced=lambda v, k: _scope(existing.api, v, k)
         )
-        if outside:
+        if outside and not self.ground.settings.allow_shared:
             self.refused[case.id] = NotAsked(code="shared-object", why=refusal(outside, host.name))
             return
-        self.guests[case.id] = Guest(case=there, original=case, host=host, existing=existing, rendered=again)
+        if there_already := tuple(o for o in outside if not _is_free(existing.api, o)):
+            self.refused[case.id] = NotAsked(code="shared-object", why=taken(there_already, host.name))
+            return
+        self.guests[case.id] = Guest(
+            case=there, original=case, host=host, existing=existing, rendered=again, shared=outside
+        )
 
     def _prepare(
         self, context: Context, host: RegisteredCluster, existing: Existing, guests: Sequence[Guest]
@@ -171,13 +196,21 @@ class Hosting:
         """Make the namespaces, and let Argo CD know the way, to them and to nothing else."""
         ground = self.ground
         namespaces = sorted({g.case.destination.namespace for g in guests})
+        shared = sorted({o for g in guests for o in g.shared})
         for name in namespaces:
-            metadata = {"name": name, "labels": {LABEL: ground.supervisor.run_id}}
+            metadata: dict[str, Any] = {"name": name, "labels": {LABEL: ground.supervisor.run_id}}
+            if shared:
+                # Written down before any of it is made: whoever cleans up later reads it there.
+                metadata["annotations"] = {SHARED: json.dumps(shared)}
             existing.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         address = _address(host)
         ground.lead_to(address, existing)
         secret = cluster_secret(
-            address, existing.access(proxy=ground.world.url), control=context.control, namespaces=namespaces
+            address,
+            existing.access(proxy=ground.world.url),
+            control=context.control,
+            namespaces=sorted({*namespaces, *(o.namespace for o in shared if o.namespace)}),
+            cluster_resources=any(not o.namespace for o in shared),
         )
         assert ground.api is not None and ground.fleet is not None
         ground.api.apply(secret)
@@ -191,36 +224,55 @@ class Hosting:
         for policy in rerouting.policies(to, prefix=isolation.prefix):
             api.apply(policy)
         path = f"/api/v1/namespaces/{context.control}/configmaps/argocd-cm"
-        api.patch(path, {"data": _ignoring(api.get(path).get("data") or {})})
+        settings = _ignoring(api.get(path).get("data") or {})
+        if any(g.shared for g in self.guests.values()):
+            settings["installationID"] = installation(isolation.run)
+        api.patch(path, {"data": settings})
         one = next(iter(self.guests.values()))
         manifest = {**one.original.manifest, "metadata": {**one.original.manifest["metadata"]}}
         manifest["metadata"]["namespace"] = one.case.namespace
         manifest.pop("status", None)
         manifest.pop("operation", None)
 
+        project = default_project(context.control)
+
         def acts() -> bool:
             stored = api.apply(manifest, dry_run=True)["spec"]["destination"]
-            return bool(stored.get("namespace") == one.case.destination.namespace)
+            permitted = api.apply(project, dry_run=True)["spec"]["destinations"]
+            return stored.get("namespace") == one.case.destination.namespace and any(
+                d.get("namespace") == f"{isolation.prefix}*" for d in permitted
+            )
 
+        # Each policy begins to act at its own time.
         wait_until(
-            acts, limit=POLICY_SECONDS, what="the admission policy that gives Applications their destination"
+            acts, limit=POLICY_SECONDS, what="the admission policies that give Applications their destination"
         )
         for kind in ("applications", "appprojects"):
             # What an ApplicationSet or the repository brought before is written once more, for the policies to see.
             for each in api.get(f"{API}/{kind}")["items"]:
                 meta = each["metadata"]
-                note = {"metadata": {"annotations": {LABEL: isolation.run}}}
-                api.patch(f"{API}/namespaces/{meta['namespace']}/{kind}/{meta['name']}", note)
-                api.patch(
-                    f"{API}/namespaces/{meta['namespace']}/{kind}/{meta['name']}",
-                    {"metadata": {"annotations": {LABEL: None}}},
-                )
+                written = f"{API}/namespaces/{meta['namespace']}/{kind}/{meta['name']}"
+                for note in (isolation.run, None):
+                    api.patch(written, {"metadata": {"annotations": {LABEL: note}}})
 
 
 def _address(host: RegisteredCluster) -> RegisteredCluster:
     """`host` under a name and an address that no manifest has."""
     name = f"{host.name} ({host.context})"
     return RegisteredCluster(name=name, server=f"https://{label(name)}.existing.invalid:6443")
+
+
+def _is_free(api: Api, outside: Outside) -> bool:
+    """Whether there is no such object; one without a name of its own, or that may not be looked at, counts as there."""
+    if not outside.name:
+        return False
+    try:
+        api.get(api.path_of(outside.api_version, outside.kind, outside.namespace, outside.name))
+    except ApiError as error:
+        if error.status in {401, 403, 404}:
+            return error.status == 404
+        raise
+    return False
 
 
 def _scope(api: Api, version: str, kind: str) -> bool | None:
@@ -243,7 +295,9 @@ def _check(existing: Existing, guests: Sequence[Guest]) -> None:
                 continue  # the cluster has no such kind; Argo CD will say so
             plural = api.path_of(version, kind, "any").rsplit("/", 1)[-1]
             group = version.rpartition("/")[0]
-            wanted += [Permission(v, group, plural, guest.case.destination.namespace) for v in SYNC]
+            within = str(mapping(each, "metadata").get("namespace") or guest.case.destination.namespace)
+            within = within if api.is_namespaced(version, kind) else ""
+            wanted += [Permission(v, group, plural, within) for v in SYNC]
     lacking = missing(api, wanted)
     if lacking:
         told = "\n".join(f"  {p.title}{f' in {p.namespace}' if p.namespace else ''}" for p in lacking)

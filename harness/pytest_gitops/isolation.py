@@ -7,15 +7,18 @@ repository; what would leave the run's namespaces is not brought there at all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_gitops.model import Case, Destination
 from pytest_gitops.registered import RegisteredCluster
 
 LABEL = "pytest-gitops/run"
 """The label of every namespace that a run makes on a cluster that exists; its value is the run's id."""
+
+SHARED = "pytest-gitops/shared"
+"""The annotation of a run's namespace that lists, in JSON, what the run makes outside of them."""
 
 NAME_LENGTH = 63
 """The longest name of a namespace."""
@@ -64,27 +67,57 @@ def makes_argo_cd_objects(objects: Iterable[Mapping[str, Any]]) -> bool:
     )
 
 
+class Outside(NamedTuple):
+    """An object that would not be in a namespace of the run's own; `namespace` is empty for one without."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def title(self) -> str:
+        """ "Kind namespace/name", or "Kind name"."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
 def leaving(
     objects: Iterable[Mapping[str, Any]], namespace: str, *, is_namespaced: Callable[[str, str], bool | None]
-) -> tuple[str, ...]:
-    """The titles of the objects that are not in `namespace`: they are in another, or they have none at all. A kind that
-    the cluster does not know (None) cannot be made there."""
+) -> tuple[Outside, ...]:
+    """The objects that are not in `namespace`: they are in another, or they have none at all. A kind that the cluster
+    does not know (None) cannot be made there."""
     found = []
     for each in objects:
         metadata = each.get("metadata") or {}
-        kind, name = str(each.get("kind", "")), metadata.get("name") or metadata.get("generateName", "")
-        scoped = is_namespaced(str(each.get("apiVersion", "")), kind)
+        version, kind = str(each.get("apiVersion", "")), str(each.get("kind", ""))
+        name, within = str(metadata.get("name") or ""), str(metadata.get("namespace") or "")
+        scoped = is_namespaced(version, kind)
         if scoped is False:
-            found.append(f"{kind} {name}")
-        elif metadata.get("namespace") not in {None, "", namespace}:
-            found.append(f"{kind} {metadata['namespace']}/{name}")
+            found.append(Outside(version, kind, "", name))
+        elif within not in {"", namespace}:
+            found.append(Outside(version, kind, within, name))
     return tuple(found)
 
 
-def refusal(titles: tuple[str, ...], cluster: str) -> str:
+def listed(outside: Sequence[Outside]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(outside) - SHOWN} more" if len(outside) > SHOWN else ""
+    return f"{', '.join(o.title for o in outside[:SHOWN])}{more}"
+
+
+def refusal(outside: Sequence[Outside], cluster: str) -> str:
     """Why an Application is not brought to a cluster."""
-    more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
     return (
-        f"{', '.join(titles[:SHOWN])}{more} would not be in a namespace of the run's own on {cluster}, and what is "
-        "outside of those is not touched; `--gitops-cluster embedded` proves it"
+        f"{listed(outside)} would not be in a namespace of the run's own on {cluster}, and what is outside of those "
+        "is not touched; `--gitops-cluster embedded` proves it, and `--gitops-allow-shared` makes what is not there yet"
     )
+
+
+def taken(outside: Sequence[Outside], cluster: str) -> str:
+    """Why it is not brought there though objects outside are allowed."""
+    return f"{listed(outside)} may be there already on {cluster}, and what others have is never taken over"
+
+
+def installation(run: str) -> str:
+    """By what Argo CD marks the objects of a run (argocd-cm: installationID)."""
+    return f"pytest-gitops-{run}"

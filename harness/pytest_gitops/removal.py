@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import WaitTimeout
-from pytest_gitops.isolation import LABEL
+from pytest_gitops.isolation import LABEL, SHARED, Outside, installation
 from pytest_gitops.waiting import wait_until
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
+
+INSTALLATION = "argocd.argoproj.io/installation-id"
+"""By what Argo CD marks what it makes (common/common.go: AnnotationInstallationID)."""
 
 HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
 """What Argo CD puts on a hook, and nobody takes away once Argo CD has ended."""
@@ -27,18 +31,27 @@ PARALLEL = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """A namespace that a run made: `created` is the API server's time of it."""
+    """A namespace that a run made: `created` is the API server's time of it, `shared` is what the run may have made
+    outside of its namespaces."""
 
     namespace: str
     run: str
     created: str
+    shared: tuple[Outside, ...] = ()
 
 
 def leftovers(api: Api, *, run: str = "") -> tuple[Leftover, ...]:
     """The namespaces of runs, or of one, the oldest first. Raises ApiError."""
     items = api.get("/api/v1/namespaces", labelSelector=f"{LABEL}={run}" if run else LABEL).get("items") or ()
     found = [
-        Leftover(namespace=m["name"], run=m["labels"][LABEL], created=str(m.get("creationTimestamp") or ""))
+        Leftover(
+            namespace=m["name"],
+            run=m["labels"][LABEL],
+            created=str(m.get("creationTimestamp") or ""),
+            shared=tuple(
+                Outside(*map(str, o)) for o in json.loads((m.get("annotations") or {}).get(SHARED) or "[]")
+            ),
+        )
         for m in (i["metadata"] for i in items)
     ]
     return tuple(sorted(found, key=lambda each: (each.created, each.namespace)))
@@ -46,6 +59,8 @@ def leftovers(api: Api, *, run: str = "") -> tuple[Leftover, ...]:
 
 def remove(api: Api, found: Sequence[Leftover], *, limit: float = LIMIT) -> tuple[str, ...]:
     """Delete these namespaces; returns those that are still going after `limit` seconds. Raises ApiError."""
+    for run, outside in sorted({(each.run, o) for each in found for o in each.shared}):
+        _remove_shared(api, run, outside)
     left = [each.namespace for each in found]
     for namespace in left:
         try:
@@ -64,6 +79,18 @@ def remove(api: Api, found: Sequence[Leftover], *, limit: float = LIMIT) -> tupl
     with suppress(WaitTimeout):  # which ones is what is returned
         wait_until(gone, limit=limit, pause=0.5, what="the end of the run's namespaces")
     return tuple(left)
+
+
+def _remove_shared(api: Api, run: str, outside: Outside) -> None:
+    """Delete an object outside of the run's namespaces if Argo CD made it for this run: it bears its mark."""
+    try:
+        path = api.path_of(outside.api_version, outside.kind, outside.namespace, outside.name)
+        notes = api.get(path)["metadata"].get("annotations") or {}
+        if notes.get(INSTALLATION) == installation(run):
+            api.delete(path)
+    except ApiError as error:
+        if error.status != 404:
+            raise
 
 
 def _exists(api: Api, namespace: str) -> bool:

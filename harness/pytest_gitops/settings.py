@@ -118,6 +118,7 @@ class Settings:
     clusters: tuple[RegisteredCluster, ...] = ()
     cluster_limit: int = DEFAULT_CLUSTER_LIMIT
     contexts: tuple[str, ...] = ()
+    allow_shared: bool = False
     crds: tuple[str, ...] = ()
     crd_urls: tuple[RemoteFile, ...] = ()
     prerequisites: tuple[str, ...] = ()

@@ -24,10 +24,10 @@ from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.clusters.permissions import Permission, missing
 from pytest_gitops.errors import EngineError
-from pytest_gitops.isolation import LABEL
+from pytest_gitops.isolation import LABEL, SHARED, Outside, installation
 from pytest_gitops.ports import free_ports
 from pytest_gitops.process import Supervisor
-from pytest_gitops.removal import HOOK_FINALIZER, leftovers, remove
+from pytest_gitops.removal import HOOK_FINALIZER, INSTALLATION, leftovers, remove
 from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine
@@ -430,6 +430,19 @@ class TestKubeconfig(Contract):
         assert [x.namespace for x in leftovers(api)] == ["gitops-two-web"]
         assert remove(api, leftovers(api)) == ()
         assert api.get(f"/api/v1/namespaces/{SPACE}")["metadata"]["name"] == SPACE
+
+    def test_outside_of_a_runs_namespaces_only_what_bears_its_mark_is_removed(self, api: Api) -> None:
+        version = "rbac.authorization.k8s.io/v1"
+        for name, mark in (("ours", installation("y")), ("theirs", installation("z"))):
+            meta = {"name": name, "annotations": {INSTALLATION: mark}}
+            api.apply({"apiVersion": version, "kind": "ClusterRole", "metadata": meta, "rules": []})
+        made = [Outside(version, "ClusterRole", "", name) for name in ("ours", "theirs", "never-made")]
+        meta = {"name": "gitops-y-web", "labels": {LABEL: "y"}, "annotations": {SHARED: json.dumps(made)}}
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+        assert leftovers(api, run="y")[0].shared == tuple(made)
+        assert remove(api, leftovers(api, run="y")) == ()
+        roles = {r["metadata"]["name"] for r in api.get(f"/apis/{version}/clusterroles")["items"]}
+        assert "theirs" in roles and "ours" not in roles
 
     def test_what_does_not_go_is_named(self, api: Api) -> None:
         api.apply(

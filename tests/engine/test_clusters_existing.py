@@ -170,7 +170,36 @@ def test_only_what_stays_in_the_runs_namespaces_goes_there(shop: Outcome) -> Non
     assert all(r["namespace"].startswith("gitops-") for r in web)
 
 
-def test_nothing_of_a_run_is_left(grid: Outcome, shop: Outcome, api: Api) -> None:
-    assert grid.report is not None and shop.report is not None
+@pytest.fixture(scope="module")
+def shared(outside: Embedded, api: Api, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The same, allowed to go outside; the ConfigMap default/settings is somebody else's."""
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "default"},
+    }
+    api.apply({**theirs, "data": {"open": "theirs"}})
+    before = everything(api)
+    folder = commit(write(tmp_path_factory.mktemp("shared") / "shop", SHOP_FILES))
+    result = run_on(outside, folder, *OURS, "--gitops-allow-shared", "--gitops-stages", "converge")
+    assert everything(api) == before, result.output
+    assert api.get("/api/v1/namespaces/default/configmaps/settings")["data"] == {"open": "theirs"}
+    return result
+
+
+def test_what_is_not_there_yet_may_be_made_and_is_removed(shared: Outcome, api: Api) -> None:
+    found = verdicts(shared, "converge")
+    assert (found["roles"], found["fixed"]) == (("passed", None), ("skipped", "shared-object")), shared.output
+    assert "may be there already" in shared.stage("argocd/fixed", "converge")["message"]
+    (role,) = shared.applications["argocd/roles"]["resources"]
+    assert (role["kind"], role["sync"]) == ("ClusterRole", "Synced")
+    roles = api.get("/apis/rbac.authorization.k8s.io/v1/clusterroles")["items"]
+    assert "reader" not in {r["metadata"]["name"] for r in roles}
+    assert shared.report is not None
+    assert "Outside of them it made ClusterRole reader." in shared.report["run"]["cluster"]["simulated"][0]
+
+
+def test_nothing_of_a_run_is_left(grid: Outcome, shop: Outcome, shared: Outcome, api: Api) -> None:
+    assert grid.report is not None and shop.report is not None and shared.report is not None
     assert leftovers(api) == ()
     assert not api.get("/api/v1/namespaces", labelSelector=LABEL)["items"]

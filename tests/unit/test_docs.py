@@ -19,7 +19,7 @@ from pytest_gitops import __version__, cli, configuration, settings
 from pytest_gitops.admission import values as admission
 from pytest_gitops.argocd import causes
 from pytest_gitops.argocd.convergence import BLOCKING
-from pytest_gitops.plugin import MARKERS, OPTIONS
+from pytest_gitops.plugin import MARKERS, OPTIONS, ini_name
 from pytest_gitops.rego.problems import Trouble
 from pytest_gitops.repository.manifest import parse
 from pytest_gitops.stages import NAMES, all_stages, telling, tracks, with_needs
@@ -166,7 +166,7 @@ def test_the_readme_names_markers_that_exist() -> None:
     known = {marker.partition(":")[0] for marker in MARKERS}
     assert {w for w in coded(text_of("README.md")) if re.fullmatch(r"gitops(_[a-z]+)?", w)} <= {
         *known,
-        *(f"gitops_{name}" for name, *_ in OPTIONS),
+        *(ini_name(name) for name, *_ in OPTIONS),
     }
 
 

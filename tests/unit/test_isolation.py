@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.isolation import Isolation, leaving, makes_argo_cd_objects, refusal
+from pytest_gitops.isolation import Isolation, Outside, leaving, makes_argo_cd_objects, refusal
 from pytest_gitops.model import Case, Destination
 from pytest_gitops.registered import RegisteredCluster
 
@@ -68,15 +68,16 @@ def test_what_would_leave_the_namespace_is_named() -> None:
         made("example.com/v1", "Nobody", name="unknown"),
         made("example.com/v1", "Nobody", name="unknown", namespace="elsewhere"),
     ]
-    assert leaving(objects, "gitops-shop", is_namespaced=lambda v, k: scopes.get((v, k))) == (
+    found = leaving(objects, "gitops-shop", is_namespaced=lambda v, k: scopes.get((v, k)))
+    assert [o.title for o in found] == [
         "ConfigMap shop/fixed",
         "ClusterRole reader",
         "Nobody elsewhere/unknown",
-    )
+    ]
 
 
 def test_a_refusal_names_the_first_and_counts_the_others() -> None:
-    told = refusal(tuple(f"ClusterRole r{n}" for n in range(8)), "dev")
+    told = refusal([Outside("rbac/v1", "ClusterRole", "", f"r{n}") for n in range(8)], "dev")
     assert (
         told.startswith("ClusterRole r0, ")
         and "ClusterRole r5 and 2 more would not be in a namespace" in told

@@ -76,7 +76,8 @@ LAYERS: dict[str, set[str]] = {
     },
     "rendering": {"argocd", "boot", "model", "planner", "renders", "side", "stages", "waiting"},
     "hosting": {
-        "argocd", "boot", "clusters", "errors", "isolation", "model", "registered", "repository", "stages", "waiting",
+        "argocd", "boot", "clusters", "errors", "isolation", "model", "registered", "repository", "shapes", "stages",
+        "waiting",
     },
     "connecting": {"argocd", "boot", "fleet", "hosting", "model", "registered", "stages"},
     "changed": {"argocd", "changes", "model", "repository", "stages", "waivers"},

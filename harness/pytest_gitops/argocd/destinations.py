@@ -74,13 +74,14 @@ def cluster_secret(
     *,
     control: str,
     namespaces: Sequence[str] = (),
+    cluster_resources: bool = False,
 ) -> dict[str, Any]:
     """The declarative cluster Secret of Argo CD. Without `access` it is known, as generators want it, and cannot be
     reached; the cluster that Argo CD runs in needs none. With `namespaces` Argo CD looks at, and touches, what is in
-    them alone."""
+    them alone, and with `cluster_resources` at what has none."""
     data = {"name": cluster.name, "server": cluster.server, "config": json.dumps(access or {})}
     if namespaces:
-        data |= {"namespaces": ",".join(namespaces), "clusterResources": "false"}
+        data |= {"namespaces": ",".join(namespaces), "clusterResources": str(cluster_resources).lower()}
     return {
         "apiVersion": "v1",
         "kind": "Secret",

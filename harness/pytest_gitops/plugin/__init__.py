@@ -47,6 +47,12 @@ OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
         "deny|allow",
         "deny (default): talk to hosts that the repository names as sources; allow: to any",
     ),
+    (
+        "allow-shared",
+        "flag",
+        None,
+        "with --gitops-cluster kubeconfig: make objects outside of the run's namespaces too, where there are none yet",
+    ),
     ("changed", "flag", None, "judge only the Applications that differ from the base (needs --gitops-base)"),
     (
         "shard",
@@ -82,6 +88,11 @@ MARKERS = (
 )
 
 
+def ini_name(option: str) -> str:
+    """What an option of the table is called in an ini file, and by argparse."""
+    return f"gitops_{option.replace('-', '_')}"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gitops", "GitOps repositories of Argo CD")
     group.addoption(
@@ -91,7 +102,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="test the Argo CD Applications in the files and folders that pytest is given",
     )
     for name, kind, metavar, text in OPTIONS:
-        option, ini = f"--gitops-{name}", f"gitops_{name}"
+        option, ini = f"--gitops-{name}", ini_name(name)
         if kind == "flag":
             group.addoption(option, action="store_true", default=None, help=text)
             parser.addini(ini, text, type="bool", default=None)

@@ -17,7 +17,7 @@ from pytest_gitops.configuration import FILE_NAME, Configuration, load
 from pytest_gitops.configuration import read as parse
 from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Severity
-from pytest_gitops.plugin import OPTIONS
+from pytest_gitops.plugin import OPTIONS, ini_name
 from pytest_gitops.registered import chosen as chosen_clusters
 from pytest_gitops.repository.base import find_base, read_file
 from pytest_gitops.repository.git import open_repository
@@ -59,7 +59,7 @@ def again(config: pytest.Config) -> str:
     """The command of this run without its paths and without what selects items, shows or stores them."""
     words = ["pytest", "--gitops"]
     for name, kind, _, _ in OPTIONS:
-        value = config.getoption(f"gitops_{name}")
+        value = config.getoption(ini_name(name))
         if name in NOT_AGAIN or value is None:
             continue
         option = f"--gitops-{name}"
@@ -120,11 +120,11 @@ def find_root(config: pytest.Config) -> Path:
 
 def _value(config: pytest.Config, name: str) -> tuple[Any, str]:
     """What the command line, else the ini file, says of an option, and which of them."""
-    given = config.getoption(f"gitops_{name}")
+    given = config.getoption(ini_name(name))
     if given is not None:
         return given, f"--gitops-{name}"
-    ini = config.getini(f"gitops_{name}")
-    return (ini, f"gitops_{name}") if ini not in (None, "", []) else (None, "")
+    ini = config.getini(ini_name(name))
+    return (ini, ini_name(name)) if ini not in (None, "", []) else (None, "")
 
 
 def read(config: pytest.Config) -> Settings:
@@ -145,6 +145,7 @@ def read(config: pytest.Config) -> Settings:
         stages=_stages(config, configuration, compares=base is not None),
         provider=provider,
         contexts=_contexts(config, configuration, provider),
+        allow_shared=bool(_value(config, "allow-shared")[0]),
         network=_one_of(config, "network", ["deny", "allow"], "deny", str),
         # What the configuration names by URL, it means to be reached.
         allowed_hosts=(
