@@ -119,6 +119,11 @@ class Hosting:
         """Why a stage is not asked of `case`, None if it may be."""
         if stage in STAGES and case.id in self.refused:
             return self.refused[case.id]
+        if stage == "prune" and self.guests:
+            why = (
+                "it deletes whole trees and takes stock of whole clusters, of which one is not the run's own"
+            )
+            return NotAsked(code="existing-cluster", why=why)
         if case.id in self.guests and stage not in (*STAGES, "upgrade"):
             name = self.guests[case.id].host.name
             why = f"{stage} is proven on embedded clusters only, and it is on {name}"
@@ -137,8 +142,10 @@ class Hosting:
 
         if self._view is None:
             # One for all of them: what an earlier stage notes there, a later one goes on with.
+            asked = tuple(s for s in context.settings.stages if s in STAGES)
             self._view = replace(
                 context,
+                settings=replace(context.settings, stages=asked),
                 renders={**context.renders, **{key: g.rendered for key, g in self.guests.items()}},
                 _plan=replace(context.plan, cases=tuple(map(self._placed, context.plan.cases))),
             )

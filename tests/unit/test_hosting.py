@@ -52,6 +52,8 @@ def hosting(*, there: bool = True) -> Hosting:
         ("converge", "root", None),
         ("idempotent", "root", "existing-cluster"),
         ("some-later-stage", "other", None),
+        ("prune", "web", "existing-cluster"),
+        ("prune", "other", "existing-cluster"),
     ],
 )
 def test_what_is_asked_of_whom(stage: str, name: str, code: str | None) -> None:

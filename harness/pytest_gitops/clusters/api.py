@@ -67,29 +67,10 @@ class Api:
             configuration.proxy = None  # the environment's proxy cannot reach our loopback
         configuration.connection_pool_maxsize = connections
         self.host: str = configuration.host
-        self._configuration = configuration
+        self.configuration: Any = configuration  # what the kubeconfig and its helper say
         self._pool: urllib3.PoolManager = ApiClient(configuration).rest_client.pool_manager
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
         self._lock = threading.Lock()
-
-    def access(self) -> dict[str, Any]:
-        """How this API server is reached: `serverName`, `ca`, `certificate` and `key` (PEM), `token`, `insecure`; empty
-        where there is none. What a helper of the kubeconfig gives is taken as it is now."""
-        known = self._configuration
-
-        def pem(path: str | None) -> bytes:
-            return Path(path).read_bytes() if path else b""
-
-        header = str(self._authorization().get("authorization", ""))
-        scheme, _, token = header.partition(" ")
-        return {
-            "serverName": known.tls_server_name or urlsplit(self.host).hostname or "",
-            "ca": pem(known.ssl_ca_cert),
-            "certificate": pem(known.cert_file),
-            "key": pem(known.key_file),
-            "token": token if scheme == "Bearer" else "",
-            "insecure": not known.verify_ssl,
-        }
 
     def close(self) -> None:
         """Let go of the connections that are kept; a later request opens new ones."""
@@ -374,7 +355,7 @@ class Api:
             ) from error
 
     def _authorization(self) -> dict[str, str]:
-        settings: Any = self._configuration.auth_settings()
+        settings: Any = self.configuration.auth_settings()
         return {s["key"]: s["value"] for s in settings.values() if s["in"] == "header" and s["value"]}
 
 

@@ -67,7 +67,7 @@ class Existing:
         except ApiError as error:
             raise EngineError(_refused(self.context, api.host, error)) from error
         self.api = api
-        self._write(api.access())
+        self._write(_access(api))
 
     def is_there(self) -> bool:
         """Whether the API server still answers."""
@@ -79,7 +79,7 @@ class Existing:
 
     def access(self, *, proxy: str) -> dict[str, Any]:
         """The access of a cluster Secret of Argo CD's that leads through `proxy`."""
-        known = self.api.access()
+        known = _access(self.api)
         tls = {
             "insecure": known["insecure"],
             **{
@@ -122,6 +122,26 @@ class Existing:
         }
         self.kubeconfig.touch(mode=0o600)
         self.kubeconfig.write_text(json.dumps(document, indent=2), "utf-8")
+
+
+def _access(api: Api) -> dict[str, Any]:
+    """How an API server is reached: `serverName`, `ca`, `certificate` and `key` (PEM), `token`, `insecure`; empty where
+    there is none. What a helper of the kubeconfig gives is taken as it is now."""
+    known = api.configuration
+
+    def pem(path: str | None) -> bytes:
+        return Path(path).read_bytes() if path else b""
+
+    header = next((s["value"] for s in known.auth_settings().values() if s["in"] == "header"), "") or ""
+    scheme, _, token = str(header).partition(" ")
+    return {
+        "serverName": known.tls_server_name or urlsplit(api.host).hostname or "",
+        "ca": pem(known.ssl_ca_cert),
+        "certificate": pem(known.cert_file),
+        "key": pem(known.key_file),
+        "token": token if scheme == "Bearer" else "",
+        "insecure": not known.verify_ssl,
+    }
 
 
 def _refused(context: str, host: str, error: ApiError) -> str:
