@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pytest_gitops import schemas
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.expectations import Expectation
 from pytest_gitops.expectations import parse as parse_expectations
 from pytest_gitops.registered import RegisteredCluster
 from pytest_gitops.registered import parse as parse_clusters
-from pytest_gitops.repository.manifest import Document, ManifestError, parse
 from pytest_gitops.repository.remote import is_url, remote_file
 from pytest_gitops.settings import ChartRepository, RemoteFile
 from pytest_gitops.waivers import WaiverEntry
@@ -56,10 +54,7 @@ class Configuration:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of the file."""
-    loaded: dict[str, Any] = json.loads(
-        files("pytest_gitops").joinpath("config.schema.json").read_text("utf-8")
-    )
-    return loaded
+    return schemas.load("config.schema.json")
 
 
 def load(path: Path) -> Configuration:
@@ -79,19 +74,10 @@ def load(path: Path) -> Configuration:
 
 def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
     """The configuration in `text`; `name` is what errors call the file. Raises ConfigError."""
-    try:
-        documents = parse(text)
-    except ManifestError as error:
-        raise ConfigError(error.problem, where=f"{name}:{error.line}") from error
-    if not documents:
+    document = schemas.one_document(text, name=name)
+    if document is None:
         return Configuration(values={})
-    if len(documents) > 1:
-        raise ConfigError("expected one YAML document, saw a second", where=f"{name}:{documents[1].line}")
-    document = documents[0]
-    if document.repeated:
-        key, line = document.repeated[0]
-        raise ConfigError(f"expected each key once, saw {key!r} again", where=f"{name}:{line}")
-    _check(document, name)
+    schemas.check(document, schema(), name=name)
     values = document.value
     if not math.isfinite(values.get("timeout", 1)):
         line = document.line_of("timeout")
@@ -119,24 +105,3 @@ def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
             rbac, file=FILE_NAME, lines=[document.line_of("rbac", i) for i in range(len(rbac))]
         ),
     )
-
-
-def _check(document: Document, name: str) -> None:
-    import jsonschema  # late: only needed where there is a file
-
-    validator = jsonschema.Draft202012Validator(schema())
-    errors = sorted(validator.iter_errors(document.value), key=lambda e: list(map(str, e.absolute_path)))
-    if not errors:
-        return
-    error = errors[0]
-    path = tuple(error.absolute_path)
-    message = error.message
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(map(str, error.instance)) - set(known))
-        message = f"unknown key {', '.join(map(repr, unknown))}; known here: {', '.join(known)}"
-        path = (*path, unknown[0])
-    elif path:
-        message = f"{'.'.join(map(str, path))}: {message}"
-    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
-    raise ConfigError(f"{message}{more}", where=f"{name}:{document.line_of(*path)}")

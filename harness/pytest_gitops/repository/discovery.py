@@ -20,6 +20,9 @@ GROUP = "argoproj.io/"
 OURS = ("Application", "ApplicationSet", "AppProject")
 ENDINGS = (".yaml", ".yml", ".json")
 
+NOT_SEARCHED = (".gitops-test.yaml", ".gitops-test.yml", ".gitops-golden.yaml")
+"""How files end that speak of Applications and declare none: scenarios, and what an Application was rendered to."""
+
 MAX_BYTES = 10 * 1024 * 1024
 """Larger files are not searched; Argo CD itself refuses more than 10 MiB of manifests in a directory
 (--max-combined-directory-manifests-size)."""
@@ -110,7 +113,7 @@ def discover(
         path, chart = entry.path, charts.chart_of(entry.path, folders)
         if not (path.endswith(ENDINGS) or posixpath.basename(path) in kustomization.NAMES):
             continue
-        if any(pattern.fullmatch(path) for pattern in ignored):
+        if path.endswith(NOT_SEARCHED) or any(pattern.fullmatch(path) for pattern in ignored):
             continue
         if chart is not None and entry.size <= MAX_BYTES:
             templates[path] = chart
