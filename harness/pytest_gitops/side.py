@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,14 @@ class Side:
         tamed = tame(self.declarations.settings, confined=self.confined)
         self.brought, self.findings = tamed.manifests, tamed.findings
 
+    def take_over(self, other: Side, directory: Path) -> None:
+        """Have what `other` has, in a bare repository of its own whose branches can be moved."""
+        bare = directory / f"{self.name}.git"
+        shutil.copytree(other.checkout.snapshot.bare, bare, symlinks=True)
+        self.checkout.snapshot = replace(other.checkout.snapshot, bare=bare)
+        self.checkout.declarations = other.declarations
+        self.brought, self.findings = other.brought, ()
+
     def build(
         self,
         supervisor: Supervisor,
@@ -66,15 +75,12 @@ class Side:
         `control` is the namespace Argo CD lives in; `shares` are bare repositories whose objects its own may
         borrow."""
         settings, checkout, directory = self.settings, self.checkout, supervisor.directory
-        self.charts = directory / "folders" / self.name
         world = self.world = World(
             directory / f"{self.name}-world", environ=settings.environ, network=settings.network
         )
         if checkout.urls:
             world.serve_repository(checkout.urls, checkout.snapshot.bare)
-        for number, chart in enumerate(settings.charts):
-            folder = self.charts / str(number)
-            checkout.write_out(chart.path, folder, where=f"pytest-gitops.yaml charts: {chart.url}")
+        self.lay_out_charts(directory)
         self.serve_charts(world, paths["helm"])
         world.allow(settings.allowed_hosts)
         world.allow_named(hosts)
@@ -91,6 +97,14 @@ class Side:
             side="" if self.name == "head" else f"-{self.name}",
         )
         self.argocd = ArgoCD(supervisor, directory / f"{self.name}-argocd", around)
+
+    def lay_out_charts(self, directory: Path) -> None:
+        """Write out the folders that chart repositories are served from; `directory` is the run's. Raises
+        ConfigError."""
+        self.charts = directory / "folders" / self.name
+        for number, chart in enumerate(self.settings.charts):
+            where = f"pytest-gitops.yaml charts: {chart.url}"
+            self.checkout.write_out(chart.path, self.charts / str(number), where=where)
 
     def serve_charts(self, world: World, helm: Path) -> None:
         """Let `world` have this side's charts from folders. Raises ConfigError as World.serve_charts does."""

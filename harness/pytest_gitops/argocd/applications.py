@@ -49,10 +49,12 @@ class Applications:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="create") as pool:
             list(pool.map(one, cases))
 
-    def sync(self, application: Application, *, only: Sequence[Mapping[str, str]] = ()) -> Application:
+    def sync(
+        self, application: Application, *, only: Sequence[Mapping[str, str]] = (), prune: bool = False
+    ) -> Application:
         """Start a sync as `argocd app sync` does, with the Application's own options and retries; returns the
         Application with the operation in it. `only` are objects (group, kind, namespace, name) to sync, as with
-        `--resource`: then no hook runs."""
+        `--resource`: then no hook runs. `prune` lets it delete what no manifest has any more."""
         policy = application["spec"].get("syncPolicy") or {}
         operation: dict[str, Any] = {
             "initiatedBy": {"username": USER},
@@ -60,6 +62,8 @@ class Applications:
         }
         if only:
             operation["sync"]["resources"] = [dict(o) for o in only]
+        if prune:
+            operation["sync"]["prune"] = True
         if policy.get("retry"):
             operation["retry"] = policy["retry"]
         return self._patch(application, {"operation": operation})

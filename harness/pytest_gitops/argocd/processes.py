@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_gitops.argocd.confinement import Confinement, command
+from pytest_gitops.argocd.sight import Sight
 from pytest_gitops.errors import EngineError
 from pytest_gitops.ports import answers, free_ports
 from pytest_gitops.process import Daemon, Supervisor
@@ -115,6 +116,11 @@ class ArgoCD:
         )
         daemon.wait_ready(lambda: answers(self._redis_port), limit=START_LIMIT)
         return daemon
+
+    @property
+    def sight(self) -> Sight:
+        """What its application-controller has seen."""
+        return Sight(self._redis_port, self._password)
 
     def _argocd(self, role: str, kubeconfig: Path | None = None) -> tuple[str | Path, ...]:
         """The program, confined where that can be."""

@@ -32,19 +32,25 @@ def survey(context: Context, program: Path, directory: Path) -> tuple[Answered, 
     expectations = context.settings.rbac
     if not expectations:
         return ()
-    manifest, where = _config_map(context)
-    data = manifest.get("data")
-    asked = rbac.Rbac(
-        program,
-        directory / "rbac",
-        data=data if isinstance(data, Mapping) else {},
-        projects=context.plan.projects,
-    )
+    asked, where = rbac_of(context, program, directory / "rbac")
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rbac") as pool:
         found = list(pool.map(lambda e: _finding(asked, e, where), expectations))
     waivers, today = context.settings.waivers, utc().date()
     told = (apply([f], waivers, application="", today=today)[0] if f is not None else None for f in found)
     return tuple(Answered(expectation=e, finding=f) for e, f in zip(expectations, told, strict=True))
+
+
+def rbac_of(context: Context, program: Path, directory: Path) -> tuple[rbac.Rbac, str]:
+    """Head's RBAC, and what messages call it; `directory` is made."""
+    manifest, where = _config_map(context)
+    data = manifest.get("data")
+    found = rbac.Rbac(
+        program,
+        directory,
+        data=data if isinstance(data, Mapping) else {},
+        projects=context.plan.projects,
+    )
+    return found, where
 
 
 def _config_map(context: Context) -> tuple[Mapping[str, Any], str]:

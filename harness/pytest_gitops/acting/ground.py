@@ -1,0 +1,135 @@
+"""The ground of scenarios: a cluster and an Argo CD of its own, in a world whose branches can be moved.
+
+It has head's content. Of `converge`'s cluster and world nothing is used, so neither colours the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pytest_gitops.argocd import install
+from pytest_gitops.argocd.applicationsets import bring, refresh
+from pytest_gitops.argocd.sight import Sight
+from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.errors import GitOpsError
+from pytest_gitops.installing import Installer
+from pytest_gitops.model import Case
+from pytest_gitops.repository.discovery import Declared
+from pytest_gitops.repository.moving import point
+from pytest_gitops.side import Side
+
+if TYPE_CHECKING:
+    from pytest_gitops.boot import Ground
+    from pytest_gitops.clusters.api import Api
+
+NAME = "scenarios"
+
+CRD_SECONDS = 60.0
+"""How long the API server may take to serve new kinds."""
+
+
+class ActingGround:
+    """`up`, then `start`; `api`, `sight` and `destinations` (by server URL and by name) come with `up`."""
+
+    api: Api
+    sight: Sight
+    destinations: Mapping[str, Api]
+
+    def __init__(self, ground: Ground, cases: Sequence[Case]) -> None:
+        self._ground, self._cases = ground, cases
+        self._head = Side(ground.settings, NAME)
+        self._sets = bool(ground.declarations.application_sets) or any(
+            c.parent_kind == "ApplicationSet" for c in cases
+        )
+        self._plane: Embedded | None = None
+        self._others: dict[str, Side] = {}
+        self.refused: list[tuple[Declared, GitOpsError]] = []
+
+    @property
+    def side(self) -> Side:
+        return self._head
+
+    def up(self) -> ActingGround:
+        """Bring up the cluster, with what Argo CD needs there, and the world. Raises EngineError."""
+        ground, directory = self._ground, self._ground.supervisor.directory
+        plane = self._plane = Embedded(
+            ground.supervisor, directory / f"cluster-{NAME}", ground.paths, name=NAME
+        )
+        head = self._head
+        with ThreadPoolExecutor(1, thread_name_prefix=NAME) as pool:
+            started = pool.submit(plane.start)
+            head.take_over(ground.head, directory)
+            head.build(
+                ground.supervisor,
+                ground.paths,
+                hosts=ground.sides[0].checkout.source_hosts(),
+                control=head.declarations.control,
+            )
+            head.start_repo_server()
+            started.result()
+        installer = self._installer(head)
+        self.api = ground.furnish(plane, meanwhile=installer.settings)
+        installer.projects(self.api)
+        self.destinations = ground.stand_in(self._cases, head, self.api, label=f"-{NAME}")
+        self.sight = head.argocd.sight
+        ground.mark("scenario ground")
+        return self
+
+    def start(self) -> None:
+        """Start the controllers: from here on Argo CD acts."""
+        assert self._plane is not None, "the cluster comes first"
+        head = self._head
+        declared = (*head.declarations.applications, *head.declarations.application_sets)
+        control = head.declarations.control
+        namespaces = install.other_namespaces([d.namespace for d in declared], control=control)
+        if self._sets:
+            self.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
+            head.argocd.start_applicationset_controller(self._plane.kubeconfig, namespaces=namespaces)
+            bring(self.api, head.declarations.application_sets, control=control)
+        head.argocd.start_application_controller(self._plane.kubeconfig, namespaces=namespaces)
+
+    def commit_of(self, revision: str) -> str | None:
+        """The commit that a scenario calls `revision`: `head`, `base`, or as Argo CD has it; None if there is none."""
+        snapshot = self._ground.head.checkout.snapshot
+        if revision == "head":
+            return snapshot.commit
+        if revision == "base":
+            return self._ground.settings.base.commit if self._ground.settings.base else None
+        return snapshot.resolve(revision)
+
+    def move(self, commit: str) -> Side:
+        """Let branches and charts mean a commit, and bring what whoever runs Argo CD brings: its settings, the projects
+        and the ApplicationSets of files. What the commit has no more stays. Raises ConfigError and EngineError."""
+        side = self._at(commit)
+        point(self._head.checkout.snapshot.bare, side.checkout.snapshot.refs)
+        side.serve_charts(self._head.world, self._ground.paths["helm"])
+        installer = self._installer(side)
+        installer.settings(self.api)
+        installer.projects(self.api)
+        if self._sets:
+            bring(self.api, side.declarations.application_sets, control=side.declarations.control)
+            refresh(self.api)
+        return side
+
+    def _at(self, commit: str) -> Side:
+        if commit == self._ground.head.checkout.snapshot.commit:
+            return self._head
+        if commit not in self._others:
+            side = Side(self._ground.settings, f"{NAME}-{commit[:12]}", revision=commit)
+            side.take(self._ground.supervisor.directory)
+            side.lay_out_charts(self._ground.supervisor.directory)
+            self._others[commit] = side
+        return self._others[commit]
+
+    def _installer(self, side: Side) -> Installer:
+        return Installer(side, world=self._head.world, refused=lambda d, e: self.refused.append((d, e)))
+
+    def close(self) -> None:
+        """End the world; processes are the supervisor's."""
+        for side in self._sides():
+            side.stop()
+
+    def _sides(self) -> Iterable[Side]:
+        return (self._head, *self._others.values())
