@@ -6,7 +6,7 @@ Words are Argo CD's and pytest's. `to_dict` of these values is what `report.json
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -337,7 +337,7 @@ class Run:
     """One whole run. `repository` is a title (a URL or a folder's name, never a path of the machine); `head` and `base`
     are {"name": …, "commit": …} or None; `simulated` is what the cluster only pretends; `hosts` were refused or out of
     reach; `changes` is what the pull request does, None without a base; `expectations` are those of `rbac:`, met or
-    not; `hide` takes the values of Secrets out of a text."""
+    not; `scenarios` are as `scenarios.values` tells them; `hide` takes the values of Secrets out of a text."""
 
     version: str
     tools: Tools
@@ -352,6 +352,7 @@ class Run:
     command: str = "pytest --gitops"
     findings: tuple[Finding, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    scenarios: tuple[Mapping[str, Any], ...] = ()
     hosts: tuple[Mapping[str, Any], ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     changes: Mapping[str, Any] | None = None
@@ -370,9 +371,7 @@ class Run:
             "tool": {
                 "name": "pytest-gitops",
                 "version": self.version,
-                "argocd": self.tools.argocd,
-                "kubernetes": self.tools.kubernetes,
-                "opa": self.tools.opa,
+                **asdict(self.tools),
             },
             "run": {
                 "repository": self.repository,
@@ -393,4 +392,5 @@ class Run:
             "findings": [f.to_dict() for f in self.findings],
             "expectations": [dict(e) for e in self.expectations],
             "applications": [v.to_dict() for v in self.verdicts],
+            "scenarios": [dict(s) for s in self.scenarios],
         }

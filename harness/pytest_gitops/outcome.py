@@ -13,6 +13,7 @@ from pytest_gitops.boot import Ground
 from pytest_gitops.changes.values import ApplicationChange, ChangeKind
 from pytest_gitops.model import NOT_COMPARED, Case, Finding, Resource, Run, Tools, Verdict
 from pytest_gitops.redaction import NOTHING, Hidden, hidden_of
+from pytest_gitops.scenarios.values import STAGE, told
 from pytest_gitops.settings import Settings
 from pytest_gitops.stages.context import Context
 from pytest_gitops.verdicts import Key, Verdicts
@@ -38,6 +39,7 @@ def build_run(
     asked = {c for c, _ in pairs}
     wanted = set(pairs)
     judged: tuple[Verdict, ...] = ()
+    scenarios: tuple[Mapping[str, Any], ...] = ()
     findings: tuple[Finding, ...] = tuple(ground.findings)
     idle: tuple[Finding, ...] = ()
     if context is not None and context.has_plan:
@@ -45,10 +47,12 @@ def build_run(
         said = _Said(context=context, verdicts=verdicts, wanted=wanted, stages=stages, hidden=hidden)
         judged = tuple(said.of(c) for c in plan.cases if c.id in asked)
         judged += tuple(said.of(c, gone=True) for c in plan.removed if c.id in asked)
+        results = ((s, verdicts.get(s.id, STAGE)) for s in plan.scenarios if (s.id, STAGE) in wanted)
+        scenarios = tuple(told(s, result) for s, result in results if result is not None)
         findings = (*context.repository_findings, *(p.finding for p in plan.problems))
-        told = [(v.case.key, f) for v in judged for f in v.findings] + [("", f) for f in findings]
+        said_of = [(v.case.key, f) for v in judged for f in v.findings] + [("", f) for f in findings]
         if "policy" in settings.stages:
-            idle = unused(settings.waivers, told, today=utc().date())
+            idle = unused(settings.waivers, said_of, today=utc().date())
         if {c.id for c in plan.cases} <= asked and settings.shard is None:
             findings += idle
     checkout = getattr(ground, "checkout", None)
@@ -72,6 +76,7 @@ def build_run(
         command=settings.command,
         findings=tuple(dict.fromkeys(findings)),
         verdicts=judged,
+        scenarios=scenarios,
         hosts=tuple(r.to_dict() for r in world.refusals) if world else (),
         timings=dict(ground.timings),
         changes=_changes(context, hidden),

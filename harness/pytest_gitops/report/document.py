@@ -28,7 +28,7 @@ def build(run: Run) -> Document:
 
 def summarized(document: Document) -> Document:
     """The same document with the summary of what is in it."""
-    counted = summary(document["applications"], document["findings"])
+    counted = summary(document["applications"], document["findings"], document["scenarios"])
     first = {name: document[name] for name in ("schemaVersion", "tool", "run")}
     return {**first, "summary": counted, **{k: v for k, v in document.items() if k != "summary"}}
 

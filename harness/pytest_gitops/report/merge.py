@@ -142,6 +142,7 @@ def merged(parts: Sequence[Part]) -> Document:
                 "run": run,
                 "findings": _once(f for d in [*documents, {"findings": idle}] for f in d["findings"]),
                 "applications": [a for d in documents for a in d["applications"]],
+                "scenarios": _once(s for d in documents for s in d["scenarios"]),
             }
         )
     )
@@ -153,7 +154,7 @@ def fails(document: Document) -> bool:
     return (
         bool(document["run"]["error"])
         or any(s["failed"] for s in document["run"]["shards"])
-        or any(a["outcome"] in bad for a in document["applications"])
+        or any(a["outcome"] in bad for a in (*document["applications"], *document["scenarios"]))
     )
 
 

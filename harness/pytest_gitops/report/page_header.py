@@ -7,7 +7,15 @@ from collections.abc import Mapping
 
 from pytest_gitops.report.markup import Content, Html, code, el, mark, spaced
 from pytest_gitops.report.parts import is_empty_part, part
-from pytest_gitops.report.reading import Document, State, is_open, repository_title, state_of
+from pytest_gitops.report.reading import (
+    Document,
+    State,
+    bad_scenarios,
+    is_open,
+    repository_title,
+    scenarios_of,
+    state_of,
+)
 from pytest_gitops.report.text import counted, one_line, seconds, sentences
 
 
@@ -22,8 +30,16 @@ def verdict(document: Document) -> tuple[State, str]:
         bad = states[State.FAILED] + states[State.ERROR]
         told = "failed" if not states[State.ERROR] else "failed or could not be judged"
         return (State.FAILED if states[State.FAILED] else State.ERROR), f"{bad} of {total} {told}"
+    if wrong := bad_scenarios(document):
+        failed = any(s["outcome"] == "failed" for s in wrong)
+        played = counted(len(scenarios_of(document)), "scenario")
+        return (State.FAILED if failed else State.ERROR), f"{len(wrong)} of {played} failed"
     if broken:
         return State.FAILED, f"{counted(len(broken), 'error')} in the repository"
+    if not document["applications"] and (asked := scenarios_of(document)):
+        good = sum(s["outcome"] == "passed" for s in asked)
+        state = State.PASSED if good == len(asked) else State.SKIPPED
+        return state, f"{good} of {counted(len(asked), 'scenario')} passed"
     if is_empty_part(document):
         return State.SKIPPED, "No Application is in this shard"
     if not document["applications"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_gitops.model import Outcome
+from pytest_gitops.report import scenarios
 from pytest_gitops.report.markup import Content, Html, code, copyable, el, mark, spaced
 from pytest_gitops.report.page_detail import findings_list
 from pytest_gitops.report.page_pull import pull_request
@@ -38,6 +39,7 @@ def overview(document: Document, anchors: Mapping[int, str]) -> Html:
         _error(document),
         _tally(document),
         _attention(document, anchors),
+        scenarios.on_page(document),
         pull_request(document, anchors),
         _repository(document),
         _unchecked(document),

@@ -18,6 +18,7 @@ Document = Mapping[str, Any]
 Application = Mapping[str, Any]
 Stage = Mapping[str, Any]
 FindingDict = Mapping[str, Any]
+Scenario = Mapping[str, Any]
 
 
 class Family(StrEnum):
@@ -63,6 +64,16 @@ def stages_of(application: Application, family: Family | None = None) -> list[St
 def key_of(application: Application) -> str:
     """ "namespace/name"."""
     return f"{application['namespace']}/{application['name']}"
+
+
+def scenarios_of(document: Document, family: Family | None = None) -> list[Scenario]:
+    """The scenarios, those of one report or all."""
+    return [s for s in document.get("scenarios") or () if family is None or s["family"] == family.value]
+
+
+def bad_scenarios(document: Document, family: Family | None = None) -> list[Scenario]:
+    """Those that failed or could not be judged."""
+    return [s for s in scenarios_of(document, family) if s["outcome"] in {Outcome.FAILED, Outcome.ERROR}]
 
 
 def repository_title(document: Document) -> str:

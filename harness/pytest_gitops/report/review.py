@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pytest_gitops.model import Outcome, Severity
 from pytest_gitops.report import markdown as md
 from pytest_gitops.report import review_changes as changes
+from pytest_gitops.report import scenarios
 from pytest_gitops.report.reading import (
     NEEDS_ATTENTION,
     Application,
@@ -37,13 +38,13 @@ _SEVERITY_MARKS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.I
 
 # Shares of GitHub's limit, in characters; what one part leaves, the later ones have. Their sum is below the limit.
 _ALONE = {
-    "header": 3_500, "applications": 9_000, "causes": 10_000, "errors": 11_000, "warnings": 8_000, "unchecked": 8_000,
-    "expectations": 2_000, "hosts": 3_000, "waived": 4_000, "notes": 3_000, "again": 1_500,
+    "header": 3_500, "applications": 9_000, "causes": 10_000, "errors": 11_000, "warnings": 8_000, "unchecked": 7_000,
+    "scenarios": 1_000, "expectations": 2_000, "hosts": 3_000, "waived": 4_000, "notes": 3_000, "again": 1_500,
 }  # fmt: skip
 _COMPARED = {
     "header": 3_000, "summary": 3_000, "applications": 7_000, "selected": 1_500, "images": 3_000, "sets": 2_500,
-    "errors": 7_000, "deleted": 5_500, "causes": 5_000, "warnings": 5_000, "unchecked": 3_500, "expectations": 1_500,
-    "hosts": 1_500, "diffs": 10_000, "waived": 2_000, "notes": 1_500, "again": 1_500,
+    "errors": 7_000, "deleted": 5_500, "causes": 5_000, "warnings": 5_000, "unchecked": 3_000, "scenarios": 500,
+    "expectations": 1_500, "hosts": 1_500, "diffs": 10_000, "waived": 2_000, "notes": 1_500, "again": 1_500,
 }  # fmt: skip
 
 
@@ -84,6 +85,7 @@ def render(document: Document) -> str:
         title="**Warnings**",
         noun="warning",
     )
+    scenarios.section(page, document, Family.REVIEW, share=share["scenarios"])
     not_checked(page, document, Family.REVIEW, share=share["unchecked"])
     _expectations(page, document, share=share["expectations"])
     hosts(page, document, share=share["hosts"])

@@ -17,6 +17,7 @@ from pytest_gitops.report.reading import (
     Unchecked,
     again,
     asked_for,
+    bad_scenarios,
     by_urgency,
     grouped_findings,
     host_title,
@@ -24,6 +25,7 @@ from pytest_gitops.report.reading import (
     key_of,
     repository_title,
     resource_title,
+    scenarios_of,
     stages_of,
     state_of,
     unchecked,
@@ -85,23 +87,29 @@ def _verdict(document: Document, family: Family) -> tuple[str, str]:
     broken = sum(s.finding["severity"] == "error" for s in repository)
     skipped = sum(s["outcome"] == Outcome.SKIPPED for a in applications for s in stages_of(a, family))
     checks = f", {counted(skipped, 'check')} skipped" if skipped else ""
+    played, gone_wrong = scenarios_of(document, family), bad_scenarios(document, family)
+    failing = f"{len(gone_wrong)} of {counted(len(played), 'scenario')} failed" if gone_wrong else ""
+    not_played = sum(s["outcome"] == Outcome.SKIPPED for s in played)
+    checks += f", {counted(not_played, 'scenario')} skipped" if not_played else ""
     attention = bad + states[State.WARNING] + states[State.SKIPPED]
     if document["run"]["error"]:
         return "⛔", f"the engine could not judge ({total})"
     if not asked_for(document, family):
         return "⏭️", "not asked for"
-    if not applications and broken:
+    if played and not (applications or failing or broken):
+        return ("⚠️" if not_played else "✅"), f"{counted(len(played), 'scenario')} asked{checks}"
+    if not applications and broken and not failing:
         return "❌", f"{counted(broken, 'error')} in the repository"
-    if not applications:
+    if not applications and not failing:
         return (
             ("⏭️", "no Application in this shard")
             if is_empty_part(document)
             else ("⚠️", "no Application found")
         )
-    if bad or broken:
+    if bad or broken or failing:
         of = f"{attention} of {total} {'needs' if attention == 1 else 'need'} attention" if attention else ""
         errors = f"{counted(broken, 'error')} in the repository" if broken else ""
-        return "❌", joined([of, errors]) + checks
+        return "❌", joined([of, errors, failing]) + checks
     good = {Family.REVIEW: "passed", Family.VERIFICATION: "Synced and Healthy"}[family]
     passed = states[State.PASSED] + states[State.WARNING]
     if passed < len(applications):

@@ -6,16 +6,19 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from pytest_gitops.model import Outcome, Severity
+from pytest_gitops.report import scenarios
 from pytest_gitops.report.parts import is_empty_part, part
 from pytest_gitops.report.reading import (
     Document,
     FindingDict,
     State,
+    bad_scenarios,
     by_urgency,
     findings_of,
     host_title,
     is_open,
     key_of,
+    scenarios_of,
     state_of,
     unchecked,
     where,
@@ -56,6 +59,7 @@ def summary(
         *_selection(document),
         *_changes(document),
         *_failures(document, ours),
+        *scenarios.terminal(document),
         *_findings(document),
         *_unchecked(document),
     ]
@@ -91,6 +95,8 @@ def _verdict(document: Document, broken: Sequence[FindingDict]) -> list[Line]:
     style = _style(document, broken)
     provider = run["cluster"]["provider"]
     versions = f"Argo CD {document['tool']['argocd']}, {'no' if provider == 'none' else provider} cluster"
+    if not count["applications"] and (played := scenarios_of(document)):
+        total, told = counted(len(played), "scenario"), scenarios.tally(played)
     lines = [(f"{total}: {told or 'none'} in {seconds(run['durationSeconds'])} ({versions})", style)]
     if run["error"]:
         lines.append((f"the engine could not judge: {first_line(run['error'])}", "red"))
@@ -134,9 +140,11 @@ def _selection(document: Document) -> list[Line]:
 
 def _style(document: Document, broken: Sequence[FindingDict]) -> str:
     outcomes, findings = document["summary"]["outcomes"], document["summary"]["findings"]
-    if outcomes[Outcome.FAILED] or outcomes[Outcome.ERROR] or broken or document["run"]["error"]:
+    bad = outcomes[Outcome.FAILED] or outcomes[Outcome.ERROR] or bad_scenarios(document)
+    if bad or broken or document["run"]["error"]:
         return "red"
-    nothing = not outcomes[Outcome.PASSED] and not is_empty_part(document)
+    passed = outcomes[Outcome.PASSED] or any(s["outcome"] == Outcome.PASSED for s in scenarios_of(document))
+    nothing = not passed and not is_empty_part(document)
     doubtful = findings[Severity.WARNING] or outcomes[Outcome.SKIPPED] or nothing
     return "yellow" if doubtful else "green"
 

@@ -22,6 +22,8 @@ from pytest_gitops.model import (
     Waiver,
 )
 from pytest_gitops.report import document
+from pytest_gitops.repository.manifest import parse
+from pytest_gitops.scenarios.values import Action, Scenario, Step, told
 
 TOOLS = Tools(argocd="3.6.1", kubernetes="1.37.2", opa="1.22.2")
 REPOSITORY = "https://github.com/fsiqueira/omega-btc-ai.git"
@@ -53,6 +55,20 @@ def run(*verdicts: Verdict, **other: object) -> Run:
 
 def stage(name: str, outcome: Outcome = Outcome.PASSED, **other: object) -> StageResult:
     return StageResult(stage=name, outcome=outcome, **{"duration": 0.12, **other})  # type: ignore[arg-type]
+
+
+def scenario(
+    name: str, outcome: Outcome = Outcome.PASSED, *, acts: bool = True, **other: Any
+) -> dict[str, Any]:
+    file = "tests/grid.gitops-test.yaml"
+    document, *_ = parse("a: 1")
+    action = Action.WAIT if acts else Action.RENDER
+    step = Step(
+        action=action, name="", file=file, arguments={"application": "omega-btc-oracle"}, within=None, path=(),
+        document=document,
+    )  # fmt: skip
+    made = Scenario(name=name, file=file, line=3, steps=(step,))
+    return told(made, stage("scenario", outcome, **other))
 
 
 def case(name: str, **other: object) -> Case:
@@ -157,6 +173,24 @@ def grid() -> Run:
         *(_preview(n) for n in (1, 2)),
         base={"name": "main", "commit": "686473412bd0c94afc6e16ab35ee0f1d77e0a9c4"},
         command="pytest --gitops --gitops-base origin/main",
+        scenarios=(
+            scenario("the oracle heals itself[omega-btc-oracle]"),
+            scenario(
+                "the news survive a rollback",
+                Outcome.FAILED,
+                code="scenario-failed",
+                message="tests/grid.gitops-test.yaml:12: step 2, expect omega-matrix-news: Application "
+                "argocd/omega-matrix-news (OutOfSync, Healthy) is not as expected within 30 s\n"
+                "  line 14: sync of Application argocd/omega-matrix-news: expected 'Synced', saw 'OutOfSync'",
+                evidence={
+                    "steps": [
+                        {"name": "checkout base", "outcome": "passed", "seconds": 1.2, "message": None},
+                        {"name": "expect", "outcome": "failed", "seconds": 30.1, "message": "it is not"},
+                    ]
+                },
+            ),
+            scenario("roles", acts=False),
+        ),
         hosts=(
             host("charts.new-host.example", detail="only this pull request names it"),
             host("registry.internal.example", port=5000, reason="unreachable"),
@@ -508,6 +542,19 @@ def nasty() -> Run:
         simulated=(HOSTILE,),
         command=f"pytest --gitops -k '{HOSTILE}'",
         findings=(finding,),
+        scenarios=tuple(
+            scenario(
+                HOSTILE,
+                Outcome.FAILED,
+                acts=acts,
+                code="c`|<x>",
+                message=lines + leak,
+                evidence={
+                    "steps": [{"name": HOSTILE, "outcome": "failed", "seconds": 0.1, "message": lines}]
+                },
+            )
+            for acts in (True, False)
+        ),
         hosts=(host(HOSTILE, path=HOSTILE, detail=lines),),
         error="",
     )

@@ -118,5 +118,6 @@ def test_the_summary_counts_what_is_there() -> None:
         "applications": 3,
         "outcomes": {"passed": 1, "failed": 1, "error": 0, "skipped": 1},
         "stages": {"passed": 1, "failed": 1, "error": 0, "skipped": 1},
+        "scenarios": {"passed": 0, "failed": 0, "error": 0, "skipped": 0},
         "findings": {"error": 1, "warning": 2, "info": 0, "waived": 1},
     }

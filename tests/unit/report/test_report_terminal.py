@@ -47,6 +47,12 @@ def test_a_red_run_names_what_failed_where_and_what_nobody_checked() -> None:
             "[kubernetes/gitops/applications/rasta-api-app.yaml:4]",
             "red",
         ),
+        ("3 scenarios: 1 failed, 2 passed", "red"),
+        (
+            "✗ the news survive a rollback: tests/grid.gitops-test.yaml:12: step 2, expect omega-matrix-news: Application "
+            "argocd/omega-matrix-news (OutOfSync, Healthy) is not as expected withi…",
+            "red",
+        ),
         ("3 warnings, 1 waived (image-tag-mutable 1, plain-secret-in-git 1, probe-missing 1)", "yellow"),
         ("could not check: 4 checks (render-failed 2, remote-cluster 1, tool-died 1)", "yellow"),
         (
