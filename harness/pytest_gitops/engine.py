@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pytest_gitops import sharding
+from pytest_gitops.acting.desk import Desk
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import expand
 from pytest_gitops.boot import Ground
@@ -26,13 +28,15 @@ from pytest_gitops.process import Daemon
 from pytest_gitops.registered import recognized
 from pytest_gitops.rendering import Rendering
 from pytest_gitops.repository.discovery import Declared, case_of
+from pytest_gitops.scenarios.api import not_answered
+from pytest_gitops.scenarios.values import STAGE
 from pytest_gitops.settings import Provider, Settings
 from pytest_gitops.side import Side
 from pytest_gitops.sparing import Sparing, fits
 from pytest_gitops.stages import OF_REMOVED, all_stages, before, with_needs
 from pytest_gitops.stages.base import Answer, Eager, Family, Publish, Stage
 from pytest_gitops.stages.context import Context
-from pytest_gitops.surveys import survey
+from pytest_gitops.surveys import survey, with_scenarios
 from pytest_gitops.upgrading import upgrade_ground
 from pytest_gitops.verdicts import Verdicts
 from pytest_gitops.waiting import now, utc
@@ -45,7 +49,7 @@ JOIN_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is asked: (case id, stage) pairs, in order."""
+    """What is asked, in order: (case id, stage) pairs, and (scenario id, `STAGE`) ones."""
 
     pairs: tuple[tuple[str, str], ...]
 
@@ -67,6 +71,7 @@ class Engine:
         self._context: Context | None = None
         self._renderings: list[Rendering] = []
         self._selection = Selection(())
+        self._desk: Desk | None = None
         self._stages: tuple[Stage, ...] = all_stages()
         self._worker: threading.Thread | None = None
         self._destinations = Connecting(self._ground)
@@ -103,7 +108,8 @@ class Engine:
             if sparing is not None:
                 sparing.select()
             sharding.survey(context)
-            plan = context.plan
+            plan = context.plan = with_scenarios(context)
+            self._desk = Desk(ground, context, hidden=self.verdicts.hidden, say=self._say)
         except GitOpsError as error:
             # What died first is the cause; what failed because of it is not news.
             raise self._failure or error from error
@@ -197,7 +203,9 @@ class Engine:
 
     def _run(self) -> None:
         """Each stage in a thread of its own, as soon as those before it are through."""
-        threads: dict[str, threading.Thread] = {}
+        threads: dict[str, threading.Thread] = {
+            STAGE: threading.Thread(target=self._run_scenarios, name=STAGE, daemon=True)
+        }
 
         def wait_for(names: Sequence[str]) -> None:
             for each in names:
@@ -212,6 +220,7 @@ class Engine:
             self._run_stage(stage, answer)
 
         try:
+            threads[STAGE].start()
             for stage in self._stages:
                 threads[stage.name] = threading.Thread(
                     target=in_turn, args=(stage,), name=stage.name, daemon=True
@@ -221,6 +230,22 @@ class Engine:
                 thread.join()
         finally:
             self.verdicts.fail_rest(code="not-answered", message="the engine ended without an answer")
+
+    def _run_scenarios(self) -> None:
+        """Those that are selected, on a ground of their own, so beside everything else."""
+        wanted = set(self._selection.cases(STAGE))
+        if self._context is None or self._desk is None or not wanted:
+            return
+        self._desk.run([s for s in self._context.plan.scenarios if s.id in wanted], self.verdicts.give)
+
+    def call(self, holder: str, question: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a call of a user's own test, `holder` (see `scenarios.api`)."""
+        return self._desk.call(holder, question, given) if self._desk else not_answered("it has not started")
+
+    def release(self, holder: str) -> None:
+        """A user's own test is over: what it changed is put back."""
+        if self._desk is not None:
+            self._desk.release(holder)
 
     def _ahead(self, stage: Stage, eager: Eager) -> Answer | None:
         """What answers in the place of `stage.run`; None if there is nothing to answer."""
@@ -369,6 +394,8 @@ class Engine:
         self._stopping.set()
         for each in self._renderings:
             each.close()
+        if self._desk is not None:
+            self._desk.close()
         self._ground.close()
 
     def hand_over(self, name: str, text: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 from pytest_gitops.expectations import Answered
 from pytest_gitops.model import Case
 from pytest_gitops.repository.discovery import Problem
+from pytest_gitops.scenarios.values import Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Plan:
     are the cases of base that head has no more, or of which that cannot be told; `answered` is what came of `rbac:`.
     `needs` has, by key, the keys of the cases that must be there for one, beside its ancestors; `lots` the name of the
     lot that each key is judged in, empty where the run is not split (see `companions`).
+    `scenarios` are those that are asked; of them, the ids in `left_alone` are about nothing that changes.
     """
 
     cases: tuple[Case, ...]
@@ -42,6 +44,8 @@ class Plan:
     answered: tuple[Answered, ...] = ()
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lots: Mapping[str, str] = field(default_factory=dict)
+    scenarios: tuple[Scenario, ...] = ()
+    left_alone: frozenset[str] = frozenset()
     _by_key: Mapping[str, Case] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

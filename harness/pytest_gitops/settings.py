@@ -110,6 +110,7 @@ class Settings:
     durations: Mapping[str, float] = field(
         default_factory=dict
     )  # seconds by "namespace/name", of a run before
+    update: bool = False
     keep_renders: bool = True
     urls: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()

@@ -10,11 +10,27 @@ from pytest_gitops.model import Finding
 from pytest_gitops.plan import Plan
 from pytest_gitops.redaction import Hidden
 from pytest_gitops.repository.discovery import Problem
+from pytest_gitops.scenarios.choosing import asked, left_alone
+from pytest_gitops.scenarios.reading import read
 from pytest_gitops.stages import policy, rbac, unrendered
 from pytest_gitops.stages.context import Context
 from pytest_gitops.verdicts import hidden_finding
 from pytest_gitops.waiting import utc
 from pytest_gitops.waivers import counts, expired
+
+
+def with_scenarios(context: Context) -> Plan:
+    """The plan with the scenarios that are asked, and with what is wrong with their files as problems."""
+    plan, settings = context.plan, context.settings
+    files = [e.path for e in context.checkout.files()]
+    found, problems = read(files, context.snapshot.read_many, applications=[c.key for c in plan.cases])
+    scenarios = asked(found, settings.stages)
+    alone: frozenset[str] = frozenset()
+    if plan.changed is not None and context.base is not None:
+        base, changed = context.base.snapshot, {c.key for c in plan.cases if c.id in plan.changed}
+        then, now = (s.read_many({each.file for each in scenarios}) for s in (base, context.snapshot))
+        alone = left_alone(scenarios, changed, differs=lambda f: then.get(f) != now.get(f))
+    return replace(plan, scenarios=scenarios, left_alone=alone, problems=(*plan.problems, *problems))
 
 
 def survey(context: Context, ground: Ground, *, hidden: Hidden) -> Plan:

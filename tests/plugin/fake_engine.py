@@ -2,7 +2,8 @@
 
 A pytest plugin: `-p fake_engine` puts it in the real one's place. The file, at the repository's top, may have
 
-    verdicts        {"argocd/name stage": {"outcome", "code", "message", "findings", …}}; all others pass
+    verdicts        {"argocd/name stage": {"outcome", "code", "message", "findings", …}}; all others pass; a scenario's
+                    key is its name and "scenario"
     boot            seconds that `prepare` takes
     delay           seconds between two answers
     prepare         {"config" | "engine": text}: the error that `prepare` raises
@@ -35,6 +36,8 @@ from pytest_gitops.stages import NAMES
 from pytest_gitops.verdicts import Verdicts
 
 if TYPE_CHECKING:
+    from fake_desk import FakeDesk
+
     from pytest_gitops.engine import Selection
     from pytest_gitops.expectations import Answered
     from pytest_gitops.plan import Plan
@@ -54,6 +57,7 @@ class FakeEngine:
         self._over = threading.Event()
         self._failure = ""
         self._plan: Plan | None = None
+        self._desk: FakeDesk | None = None
         self._selection: Selection | None = None
         self._worker: threading.Thread | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -61,8 +65,11 @@ class FakeEngine:
         self._script: Mapping[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
     def prepare(self) -> Plan:
-        from pytest_gitops.listing import declared_cases
+        from fake_desk import FakeDesk
+
+        from pytest_gitops.listing import declared
         from pytest_gitops.plan import Plan
+        from pytest_gitops.scenarios.choosing import asked, left_alone
 
         self._say("starting the control plane")
         self._over.wait(self._script.get("boot", 0))
@@ -71,8 +78,11 @@ class FakeEngine:
                 raise ConfigError(text, where="pytest-gitops.yaml:1")
             case {"engine": text}:
                 raise EngineError(text)
-        cases, problems, _ = declared_cases(self.settings)
+        found = declared(self.settings)
+        cases, problems = found.cases, found.problems
+        scenarios = asked(found.scenarios, self.settings.stages)
         only = self._script.get("changed")
+        self._desk = FakeDesk([c.key for c in cases])
         self._plan = Plan(
             cases=cases,
             duplicates={},
@@ -82,6 +92,10 @@ class FakeEngine:
             answered=tuple(self._answered()),
             changed={c.id: ("it is said so",) for c in cases if c.key in only} if only is not None else None,
             lots=self._script.get("lots", {}),
+            scenarios=scenarios,
+            left_alone=left_alone(scenarios, only, differs=lambda _: False)
+            if only is not None
+            else frozenset(),
         )
         return self._plan
 
@@ -128,6 +142,14 @@ class FakeEngine:
             findings=tuple(_findings(given)),
         )
 
+    def call(self, holder: str, question: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._desk is not None, "prepare comes before"
+        return self._desk.call(holder, question, given)
+
+    def release(self, holder: str) -> None:
+        assert self._desk is not None
+        self._desk.release(holder)
+
     def wait(self, case_id: str, stage: str, *, limit: float | None = None) -> StageResult | None:
         return self.verdicts.wait(case_id, stage, limit=limit)
 
@@ -159,6 +181,7 @@ class FakeEngine:
             findings=tuple(self._told()),
             verdicts=tuple(self._judged()),
             expectations=tuple(a.to_dict() for a in self._plan.answered) if self._plan else (),
+            scenarios=tuple(self._played()),
             error=self._failure,
         )
 
@@ -166,6 +189,13 @@ class FakeEngine:
         if self._plan:
             yield from (p.finding for p in self._plan.problems)
             yield from (a.finding for a in self._plan.answered if a.finding)
+
+    def _played(self) -> Iterator[dict[str, Any]]:
+        from pytest_gitops.scenarios.values import STAGE, told
+
+        for scenario in self._plan.scenarios if self._plan else ():
+            if (result := self.verdicts.get(scenario.id, STAGE)) is not None:
+                yield told(scenario, result)
 
     def _judged(self) -> Iterator[Verdict]:
         asked = set(self._selection.pairs) if self._selection else set()

@@ -22,11 +22,16 @@ from pytest_gitops.argocd.convergence import BLOCKING
 from pytest_gitops.plugin import MARKERS, OPTIONS, ini_name
 from pytest_gitops.rego.problems import Trouble
 from pytest_gitops.repository.manifest import parse
+from pytest_gitops.scenarios import parsing
+from pytest_gitops.scenarios.comparing import OPERATORS
 from pytest_gitops.stages import NAMES, all_stages, telling, tracks, with_needs
 from pytest_gitops.waivers import EXPIRED, UNKNOWN, UNUSED
 
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "policies" / "README.md"])
+
+FIXTURES = ("gitops_run", "gitops_app")
+"""Fixtures for users' own tests that are called like a marker."""
 
 TO_COME = "What is to come"
 """The one place that may name what does not exist yet."""
@@ -119,6 +124,7 @@ def generator() -> Any:
 
 def test_the_generated_reference_is_current() -> None:
     assert text_of("docs/configuration.md") == generator().page(), "run: python docs/generate.py"
+    assert text_of("docs/scenarios.md") == generator().scenarios(), "run: python docs/generate.py"
 
 
 def test_the_reference_has_every_key_and_every_option() -> None:
@@ -126,6 +132,35 @@ def test_the_reference_has_every_key_and_every_option() -> None:
     told = {cell for row in rows(page) for cell in coded(row[0])}
     assert {name for name, _ in keys(configuration.schema())} <= told
     assert {f"--gitops-{n} {m}" if m else f"--gitops-{n}" for n, _, m, _ in OPTIONS} <= told
+
+
+def test_the_page_on_scenarios_has_every_key_and_every_comparison() -> None:
+    page = text_of("docs/scenarios.md")
+    told = {cell.partition(":")[0] for row in rows(page) for cell in coded(row[0])}
+    assert set(OPERATORS) <= told
+    for part in parsing.schema()["$defs"].values():
+        for key in part.get("properties", {}):
+            assert any(t.rpartition(".")[2] == key for t in told), key
+
+
+def test_the_sample_scenarios_are_valid_and_fail_as_the_page_shows() -> None:
+    page = text_of("docs/scenarios.md")
+    (sample,) = fenced(page, "yaml")
+    known = ["argocd/omega-btc-oracle", "argocd/omega-matrix-news"]
+    found = parsing.parse(sample.encode(), file="omega.gitops-test.yaml", applications=known)
+    assert [s.name for s in found] == [
+        "drift is undone[omega-btc-oracle]",
+        "drift is undone[omega-matrix-news]",
+        "production is not small",
+    ]
+    step = found[0].steps[1]
+    assert (step.line, step.line_of("sync"), step.line_of("objects", 0, "spec", "replicas", "$max")) == (
+        10,
+        13,
+        17,
+    )
+    for line in (step.line, step.line_of("sync"), step.line_of("objects", 0, "spec")):
+        assert re.search(rf"(yaml:|line ){line}:", page)
 
 
 def keys(about: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -166,6 +201,7 @@ def test_the_readme_names_markers_that_exist() -> None:
     known = {marker.partition(":")[0] for marker in MARKERS}
     assert {w for w in coded(text_of("README.md")) if re.fullmatch(r"gitops(_[a-z]+)?", w)} <= {
         *known,
+        *FIXTURES,
         *(ini_name(name) for name, *_ in OPTIONS),
     }
 

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "file-too-large": "tests/unit/repository/test_discovery.py",
     "unknown-cluster": "tests/engine/test_clusters_many.py",
     **dict.fromkeys(["not-removed", "version-skew"], "tests/unit/test_hosts.py"),
+    "scenario-invalid": "tests/unit/scenarios/test_parsing.py",
     "not-accepted": "tests/unit/stages/test_converge_drive.py",
     EXPIRED: "tests/unit/test_waivers.py",
     UNUSED: "tests/unit/test_waivers.py",

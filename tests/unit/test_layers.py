@@ -41,10 +41,12 @@ LAYERS: dict[str, set[str]] = {
     "report": {"errors", "model"},
     "repository": {"errors", "keeping", "model", "process", "settings", "shapes", "world"},
     "rego": {"errors", "model", "process", "redaction", "repository", "shapes"},
-    "configuration": {"errors", "expectations", "registered", "repository", "settings", "waivers"},
+    "schemas": {"errors", "repository"},
+    "scenarios": {"errors", "model", "repository", "schemas", "waiting"},
+    "configuration": {"errors", "expectations", "registered", "repository", "schemas", "settings", "waivers"},
     "hosts": {"clusters", "configuration", "errors", "model", "registered", "removal", "settings"},
-    "listing": {"model", "repository", "settings"},
-    "plan": {"expectations", "model", "repository"},
+    "listing": {"model", "repository", "scenarios", "settings"},
+    "plan": {"expectations", "model", "repository", "scenarios"},
     "changes": {"model", "repository", "shapes"},
     "planner": {"model", "plan", "repository"},
     "argocd": {
@@ -68,11 +70,15 @@ LAYERS: dict[str, set[str]] = {
     "upgrading": {
         "argocd", "boot", "clusters", "errors", "fleet", "installing", "process", "repository", "side", "stages",
     },
+    "acting": {
+        "argocd", "boot", "clusters", "errors", "expectations", "installing", "model", "redaction", "repository", "scenarios",
+        "settings", "side", "stages", "waiting",
+    },
     "outcome": {
-        "__init__", "argocd", "boot", "changes", "model", "redaction", "settings", "stages", "verdicts", "waiting", "waivers",
+        "__init__", "argocd", "boot", "changes", "model", "redaction", "scenarios", "settings", "stages", "verdicts", "waiting", "waivers",
     },
     "surveys": {
-        "boot", "expectations", "model", "plan", "redaction", "repository", "stages", "verdicts", "waiting", "waivers",
+        "boot", "expectations", "model", "plan", "redaction", "repository", "scenarios", "stages", "verdicts", "waiting", "waivers",
     },
     "rendering": {"argocd", "boot", "model", "planner", "renders", "side", "stages", "waiting"},
     "hosting": {
@@ -88,13 +94,14 @@ LAYERS: dict[str, set[str]] = {
     },
     "sharding": {"argocd", "companions", "model", "stages"},
     "engine": {
-        "argocd", "boot", "connecting", "controllers", "errors", "model", "outcome", "plan", "planner", "process", "registered",
-        "rendering", "repository", "settings", "sharding", "side", "sparing", "stages", "surveys", "upgrading", "verdicts",
-        "waiting",
+        "acting", "argocd", "boot", "connecting", "controllers", "errors", "model", "outcome", "plan", "planner", "process",
+        "registered", "rendering", "repository", "scenarios", "settings", "sharding", "side", "sparing", "stages", "surveys",
+        "upgrading", "verdicts", "waiting",
     },
     # the two ways in; pytest is an adapter
     "plugin": {
-        "configuration", "engine", "errors", "expectations", "listing", "model", "registered", "report", "repository", "settings",
+        "configuration", "engine", "errors", "expectations", "listing", "model", "registered", "report", "repository",
+        "scenarios", "settings",
         "shards", "stages", "waiting",
     },
     "policy_commands": {"configuration", "errors", "model", "rego", "settings", "tools"},
@@ -110,7 +117,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "fakeredis": ("tools/redis_stand_in.py",),
     "google": ("argocd/messages.py",),
     "grpc": ("argocd/render.py",),
-    "jsonschema": ("configuration.py", "argocd/schema.py", "report/schema.py"),
+    "jsonschema": ("schemas.py", "argocd/schema.py", "report/schema.py"),
     "kubernetes": ("clusters/api.py",),
     "opa_client": ("rego/opa.py",),
     "pytest": ("plugin/",),

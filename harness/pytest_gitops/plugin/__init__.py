@@ -1,11 +1,17 @@
-"""The pytest plugin: options and markers, and, only when `--gitops` is given, everything else.
+"""The pytest plugin: options, markers and fixtures, and, only when `--gitops` is given, everything else.
 
 Every pytest run of a user's environment imports this module, so it imports pytest and nothing more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from pytest_gitops.scenarios.api import App, GitOpsRun, Rendered
 
 OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
     # name, kind, metavar, help
@@ -67,6 +73,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
         "a report.json of before: --gitops-shard splits by the seconds in it (without it: evenly)",
     ),
     ("fresh", "flag", None, "render everything anew, and keep no render for later runs"),
+    ("update", "flag", None, "write the golden files that scenarios and tests hold rendered output against"),
     ("strict", "flag", None, "what could not be checked fails"),
     ("keep", "flag", None, "leave the cluster and Argo CD running, and print how to reach them"),
 )
@@ -75,6 +82,7 @@ MARKERS = (
     "gitops: every item that judges an Application",
     "gitops_review: stages that ask whether a change may be made: source, render, admit, policy, change",
     "gitops_verify: stages that ask whether it works: converge, idempotent, self-heal, upgrade, prune",
+    "gitops_scenario: every scenario of a *.gitops-test.yaml file",
     "gitops_source: the stage `source`",
     "gitops_render: the stage `render`",
     "gitops_admit: the stage `admit`",
@@ -127,3 +135,27 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_gitops.plugin.owner import Owner
 
         config.pluginmanager.register(Owner(config), "gitops-run")
+
+
+@pytest.fixture
+def gitops_run(request: pytest.FixtureRequest) -> Iterator[GitOpsRun]:
+    """The GitOps run: its Applications, on a real cluster, for one test. Skips without --gitops."""
+    if not request.config.getoption("gitops"):
+        pytest.skip("needs pytest --gitops")
+    from pytest_gitops.plugin.fixtures import run_of
+
+    yield from run_of(request)
+
+
+@pytest.fixture
+def gitops_app(gitops_run: GitOpsRun) -> Callable[[str], App]:
+    """An Application of the repository by its name, there and at rest: `gitops_app("shop").sync()`."""
+    from pytest_gitops.plugin.fixtures import app_of
+
+    return lambda name: app_of(gitops_run, name)
+
+
+@pytest.fixture
+def rendered(gitops_run: GitOpsRun) -> Callable[[str], Rendered]:
+    """What an Application renders to, by its name: `rendered("shop").one(kind="Service", name="web")`."""
+    return gitops_run.rendered

@@ -6,13 +6,14 @@ import contextlib
 import json
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Outcome, StageResult
+from pytest_gitops.scenarios.api import not_answered
 from pytest_gitops.shards import Share
 
 Pairs = Sequence[tuple[str, str]]
@@ -25,7 +26,8 @@ class Server:
     """Answers workers, each in a thread of its own; `address` and `key` are what they need.
 
     `ask` gives one result, `select` is told what is selected, how many items were collected, and which share of them
-    is this shard's, None where the run is not split.
+    is this shard's, None where the run is not split; `call` answers a test's call, and `release` is told that the test
+    is over, also when its worker is gone.
     """
 
     def __init__(
@@ -33,9 +35,11 @@ class Server:
         *,
         ask: Callable[[str, str], StageResult | None],
         select: Callable[[Pairs, int, Share | None], None],
+        call: Callable[[str, str, Mapping[str, Any]], dict[str, Any]],
+        release: Callable[[str], None],
     ) -> None:
         self.key = secrets.token_hex(32)
-        self._ask, self._select = ask, select
+        self._ask, self._select, self._call, self._release = ask, select, call, release
         self._listener = Listener(("127.0.0.1", 0), backlog=16, authkey=self.key.encode())
         self._closed = threading.Event()
         threading.Thread(target=self._accept, daemon=True, name="gitops-bridge").start()
@@ -57,18 +61,29 @@ class Server:
             ).start()
 
     def _serve(self, connection: Connection[Any, Any]) -> None:
+        holders: set[str] = set()
+        answer: dict[str, Any]
         with contextlib.suppress(EOFError, OSError), connection:
             while True:
                 match json.loads(connection.recv_bytes()):
+                    case {"call": [holder, question, given]}:
+                        holders.add(holder)
+                        answer = self._call(holder, question, given)
+                    case {"release": holder}:
+                        holders.discard(holder)
+                        self._release(holder)
+                        answer = {}
                     case {"select": pairs, "collected": collected, "share": share}:
                         told = Share.from_dict(share) if share else None
                         self._select([(case, stage) for case, stage in pairs], collected, told)
-                        answer: dict[str, Any] = {}
+                        answer = {}
                     case {"ask": [case, stage]}:
                         found = self._ask(case, stage)
                         assert found is not None, "without a limit there is always an answer"
                         answer = found.to_dict()
                 connection.send_bytes(json.dumps(answer).encode())
+        for holder in holders:  # of a worker that crashed
+            self._release(holder)
 
     def close(self) -> None:
         """Take no new workers. Those that are connected are answered as long as this process lives."""
@@ -101,6 +116,19 @@ class Asker:
         except (EOFError, OSError) as error:
             message = f"the engine in pytest's own process is gone: {error!r}"
             return StageResult(stage=stage, outcome=Outcome.ERROR, code="engine-gone", message=message)
+
+    def call(self, holder: str, question: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask for a test, and wait; an engine that is gone is the answer."""
+        try:
+            answer: dict[str, Any] = self._send({"call": [holder, question, dict(given)]})
+        except (EOFError, OSError) as error:
+            return not_answered(f"the engine in pytest's own process is gone: {error!r}")
+        return answer
+
+    def release(self, holder: str) -> None:
+        """Say that a test is over, and wait until others may act."""
+        with contextlib.suppress(EOFError, OSError):
+            self._send({"release": holder})
 
     def _send(self, question: Any) -> Any:
         self._connection.send_bytes(json.dumps(question).encode())

@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_gitops.expectations import Answered
 from pytest_gitops.model import Case, Finding
 from pytest_gitops.report.text import one_line
+from pytest_gitops.scenarios.values import Scenario
 from pytest_gitops.shards import Shard, weights
 from pytest_gitops.stages import OF_REMOVED
 from pytest_gitops.stages.base import told
@@ -48,6 +49,20 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioEntry:
+    """One scenario to collect: its id, its name, file and line, its tags, and whether it acts on a cluster.
+    `left_alone` says that it is about nothing that differs from base, and only what does is judged."""
+
+    id: str
+    name: str
+    file: str
+    line: int
+    tags: tuple[str, ...]
+    acts: bool
+    left_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """A manifest that cannot be understood: one item that fails with `text`."""
 
@@ -74,12 +89,19 @@ class Catalog:
     faults: tuple[Fault, ...]
     checks: tuple[Check, ...] = ()
     shard: Shard | None = None
+    scenarios: tuple[ScenarioEntry, ...] = ()
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of all scenarios."""
+        return tuple(sorted({t for s in self.scenarios for t in s.tags}))
 
     @cached_property
     def files(self) -> frozenset[str]:
         """The files that something of this is in, relative to the root."""
         found = (*(e.file for e in self.entries), *(f.file for f in self.faults))
-        return frozenset([*found, *(c.file for c in self.checks)])
+        found += (*(c.file for c in self.checks), *(s.file for s in self.scenarios))
+        return frozenset(found)
 
     @cached_property
     def gone(self) -> tuple[str, ...]:
@@ -126,6 +148,7 @@ class Catalog:
             faults=tuple(Fault(**f) for f in data["faults"]),
             checks=tuple(Check(**c) for c in data["checks"]),
             shard=Shard(**data["shard"]) if data["shard"] else None,
+            scenarios=tuple(ScenarioEntry(**{**s, "tags": tuple(s["tags"])}) for s in data["scenarios"]),
         )
 
 
@@ -144,9 +167,12 @@ def catalog(
     shard: Shard | None = None,
     lots: Mapping[str, str] | None = None,
     durations: Mapping[str, float] | None = None,
+    scenarios: Iterable[Scenario] = (),
+    left_alone: Collection[str] = (),
 ) -> Catalog:
-    """The catalog of `cases`, of those `removed` by head, of `faults` as (file, finding), and of expectations;
-    `changed` has the ids of the only cases that are judged, None where all are. Of `shard`, `lots` say which keys stay
+    """The catalog of `cases`, of those `removed` by head, of `faults` as (file, finding), of expectations and of
+    `scenarios`; `changed` has the ids of the only cases that are judged, None where all are, and `left_alone` those of
+    scenarios that are not. Of `shard`, `lots` say which keys stay
     together, each alone where nothing is said, and `durations` what keys weigh."""
     cases, removed = list(cases), list(removed)
     left = tuple(s for s in stages if s in OF_REMOVED)
@@ -178,6 +204,18 @@ def catalog(
         faults=tuple(_faults(faults)),
         checks=tuple(_checks(answered)),
         shard=shard,
+        scenarios=tuple(
+            ScenarioEntry(
+                id=s.id,
+                name=s.name,
+                file=s.file,
+                line=s.line,
+                tags=s.tags,
+                acts=s.acts,
+                left_alone=s.id in left_alone,
+            )
+            for s in scenarios
+        ),
     )
 
 

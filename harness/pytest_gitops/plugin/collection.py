@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_gitops.plugin.catalog import Catalog
-from pytest_gitops.plugin.items import Answers, CheckItem, FaultItem, GitOpsFile, StageItem
+from pytest_gitops.plugin.items import Answers, CheckItem, FaultItem, GitOpsFile, JudgedItem
 from pytest_gitops.plugin.sharing import share_of
 from pytest_gitops.shards import Share
 
@@ -33,6 +33,11 @@ class Collecting:
         """The node ids of all items of ours that failed."""
         self.plain_junit = False
         """Whether pytest writes a JUnit file in the format (xunit2) whose schema has no properties of a test case."""
+
+    def know_tags(self, config: pytest.Config) -> None:
+        """Let the tags of scenarios be markers."""
+        for tag in self.catalog.tags if self.catalog is not None else ():
+            config.addinivalue_line("markers", f"{tag}: a tag of scenarios")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -69,8 +74,8 @@ class Collecting:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         items += self._of_files_that_are_gone(session)
-        self.collected = sum(isinstance(i, StageItem | FaultItem | CheckItem) for i in items)
-        _leave_out(session, items, [i for i in items if isinstance(i, StageItem) and i.entry.left_alone])
+        self.collected = sum(isinstance(i, JudgedItem | FaultItem | CheckItem) for i in items)
+        _leave_out(session, items, [i for i in items if isinstance(i, JudgedItem) and i.entry.left_alone])
         if self.catalog is not None and self.catalog.shard is not None:
             self.share, others = share_of(self.catalog.shard, items)
             _leave_out(session, items, others)
@@ -78,7 +83,7 @@ class Collecting:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """What else the user selects is known now."""
         if self.share is not None:
-            left = sum(isinstance(i, StageItem | FaultItem | CheckItem) for i in session.items)
+            left = sum(isinstance(i, JudgedItem | FaultItem | CheckItem) for i in session.items)
             self.share = replace(self.share, selected=left)
 
     def _of_files_that_are_gone(self, session: pytest.Session) -> list[pytest.Item]:
@@ -102,7 +107,7 @@ class Collecting:
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if isinstance(item, StageItem | FaultItem | CheckItem):
+        if isinstance(item, JudgedItem | FaultItem | CheckItem):
             item.place(report)
         return report
 

@@ -87,6 +87,7 @@ class Display:
             self._write(reporter, nothing, "red")
         if document is not None and (
             document["applications"]
+            or document["scenarios"]
             or document["findings"]
             or document["run"]["error"]
             or document.get("changes")

@@ -1,4 +1,4 @@
-"""Collectors and items: file → Application → stage. An item only waits for its verdict."""
+"""Collectors and items: file → Application → stage, file → scenario. An item only waits for its verdict."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Protocol
 import pytest
 
 from pytest_gitops.model import Outcome, StageResult
-from pytest_gitops.plugin.catalog import Catalog, Check, Entry, Fault
+from pytest_gitops.plugin.catalog import Catalog, Check, Entry, Fault, ScenarioEntry
 from pytest_gitops.report.text import for_log, one_line
+from pytest_gitops.scenarios.values import STAGE
 from pytest_gitops.stages import FAMILIES
 
 WHERE = re.compile(r"^[^:]+:[0-9]+: ")
@@ -32,7 +33,7 @@ def failure(text: str) -> BaseException:
 
 
 class GitOpsFile(pytest.File):
-    """A file with Applications."""
+    """A file with Applications, expectations or scenarios."""
 
     catalog: Catalog
     answers: Answers
@@ -54,6 +55,9 @@ class GitOpsFile(pytest.File):
         for check in self.catalog.checks:
             if check.file == file:
                 yield CheckItem.of(self, check, self.catalog)
+        for scenario in self.catalog.scenarios:
+            if scenario.file == file:
+                yield ScenarioItem.of(self, scenario, self.catalog, self.answers)
         for entry in self.catalog.entries:
             if entry.file == file:
                 yield ApplicationNode.of(self, entry, self.catalog, self.answers)
@@ -116,25 +120,13 @@ class _GitOpsItem(pytest.Item):
         return f"{self._told}\n  again    {for_log(self.again())}"
 
 
-class StageItem(_GitOpsItem):
-    """One stage of one Application."""
+class JudgedItem(_GitOpsItem):
+    """What the engine gives a result for: (`entry.id`, `stage`)."""
 
-    entry: Entry
+    entry: Entry | ScenarioEntry
     stage: str
     answers: Answers
     _result: StageResult | None = None
-
-    @classmethod
-    def of(
-        cls, parent: pytest.Collector, entry: Entry, stage: str, catalog: Catalog, answers: Answers
-    ) -> StageItem:
-        item: StageItem = cls.from_parent(parent, name=stage)
-        item.entry, item.stage, item.catalog, item.answers = entry, stage, catalog, answers
-        item.line = entry.line
-        # A marker is a word of `-m`, which knows no hyphens.
-        for marker in ("gitops", f"gitops_{FAMILIES[stage].value}", f"gitops_{stage.replace('-', '_')}"):
-            item.add_marker(marker)
-        return item
 
     def setup(self) -> None:
         result = self._result = self.answers.result(self.entry.id, self.stage)
@@ -167,11 +159,53 @@ class StageItem(_GitOpsItem):
             told = for_log(f"{mark}: {place}{finding.message} ({finding.rule})")
             self.add_report_section("call", "gitops", told)
 
+
+class StageItem(JudgedItem):
+    """One stage of one Application."""
+
+    entry: Entry
+
+    @classmethod
+    def of(
+        cls, parent: pytest.Collector, entry: Entry, stage: str, catalog: Catalog, answers: Answers
+    ) -> StageItem:
+        item: StageItem = cls.from_parent(parent, name=stage)
+        item.entry, item.stage, item.catalog, item.answers = entry, stage, catalog, answers
+        item.line = entry.line
+        # A marker is a word of `-m`, which knows no hyphens.
+        for marker in ("gitops", f"gitops_{FAMILIES[stage].value}", f"gitops_{stage.replace('-', '_')}"):
+            item.add_marker(marker)
+        return item
+
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         return self.path, self.entry.line - 1, f"{self.entry.key} · {self.stage}"
 
     def __repr__(self) -> str:
         return f"<Stage {self.name}>"
+
+
+class ScenarioItem(JudgedItem):
+    """One scenario."""
+
+    entry: ScenarioEntry
+
+    @classmethod
+    def of(
+        cls, parent: pytest.Collector, entry: ScenarioEntry, catalog: Catalog, answers: Answers
+    ) -> ScenarioItem:
+        item: ScenarioItem = cls.from_parent(parent, name=entry.name)
+        item.entry, item.stage, item.catalog, item.answers = entry, STAGE, catalog, answers
+        item.line = entry.line
+        family = "gitops_verify" if entry.acts else "gitops_review"
+        for marker in ("gitops", family, "gitops_scenario", *entry.tags):
+            item.add_marker(marker)
+        return item
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        return self.path, self.entry.line - 1, self.entry.name
+
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name}>"
 
 
 class FaultItem(_GitOpsItem):

@@ -36,7 +36,7 @@ from pytest_gitops.stages import chosen
 OF_SHARDS = frozenset({"shard", "durations"})
 """Options that say which items are judged: one that is named is, whatever its shard."""
 
-NOT_AGAIN = frozenset({"stages", "report", "keep", *OF_SHARDS})
+NOT_AGAIN = frozenset({"stages", "report", "keep", "update", *OF_SHARDS})
 """Options that do not change what is found out about one item."""
 
 
@@ -156,6 +156,7 @@ def read(config: pytest.Config) -> Settings:
         timeout=_timeout(config, configuration),
         strict=bool(_value(config, "strict")[0]),
         keep=bool(_value(config, "keep")[0]),
+        update=bool(_value(config, "update")[0]),
         changed=_changed(config, has_base=base is not None),
         shard=_shard(config, environ),
         durations=_durations(config),

@@ -18,14 +18,17 @@ from pytest_gitops.plugin import options
 from pytest_gitops.plugin.catalog import Catalog, catalog
 from pytest_gitops.plugin.collection import Collecting
 from pytest_gitops.plugin.display import Display
-from pytest_gitops.plugin.items import StageItem
+from pytest_gitops.plugin.items import JudgedItem
 from pytest_gitops.plugin.worker import HANDLE
 from pytest_gitops.report.text import for_log
+from pytest_gitops.scenarios.api import not_answered
+from pytest_gitops.scenarios.choosing import asked
 from pytest_gitops.shards import Shard, Share
 
 if TYPE_CHECKING:
     from pytest_gitops.engine import Engine
     from pytest_gitops.plugin.bridge import Pairs, Server
+    from pytest_gitops.scenarios.values import Scenario
     from pytest_gitops.settings import Settings
 
 CANNOT_START = 3
@@ -57,6 +60,7 @@ class Owner(Collecting):
         self._started = self._ready = self._reported = False
         self._selected: frozenset[tuple[str, str]] | None = None
         self._handler: Any = None
+        self._asked_by_tests = False
         self._written: tuple[Path, ...] = ()
         self._document: dict[str, Any] | None = None
         self._trouble = ""
@@ -107,6 +111,7 @@ class Owner(Collecting):
                     self._list_only()
                 else:
                     self._boot()
+                self.know_tags(self.config)
         except ConfigError as error:
             raise pytest.UsageError(f"gitops: {for_log(str(error))}") from error
         except EngineError as error:
@@ -128,18 +133,22 @@ class Owner(Collecting):
             changed=plan.changed,
             shard=self.settings.shard,
             lots=plan.lots,
+            scenarios=plan.scenarios,
+            left_alone=plan.left_alone,
         )
         self.display.ready(self.engine)
 
     def _list_only(self) -> None:
         """`--collect-only` reads files and starts nothing; what only a render tells is said to be missing."""
-        from pytest_gitops.listing import declared_cases
+        from pytest_gitops.listing import declared
 
         self.display.live.say("reading the repository")
-        cases, problems, sets = declared_cases(self.settings)
+        found = declared(self.settings)
         answered = [Answered(expectation=e) for e in self.settings.rbac if "policy" in self.settings.stages]
-        self.catalog = self._catalog(cases, ((p.file, p.finding) for p in problems), answered=answered)
-        self.display.listed(sets)
+        faults = ((p.file, p.finding) for p in found.problems)
+        scenarios = asked(found.scenarios, self.settings.stages)
+        self.catalog = self._catalog(found.cases, faults, answered=answered, scenarios=scenarios)
+        self.display.listed(found.sets)
 
     def _catalog(
         self,
@@ -150,6 +159,8 @@ class Owner(Collecting):
         changed: Collection[str] | None = None,
         shard: Shard | None = None,
         lots: Mapping[str, str] | None = None,
+        scenarios: Sequence[Scenario] = (),
+        left_alone: Collection[str] = (),
     ) -> Catalog:
         return catalog(
             self.settings.root,
@@ -165,6 +176,8 @@ class Owner(Collecting):
             shard=shard,
             lots=lots,
             durations=self.settings.durations,
+            scenarios=scenarios,
+            left_alone=left_alone,
         )
 
     def _not_started(self, error: EngineError) -> str:
@@ -196,7 +209,7 @@ class Owner(Collecting):
         """Without xdist everything is collected and selected now. (With it there are no items here.)"""
         stopped = session.testsfailed and not self.config.option.continue_on_collection_errors
         if self.engine is not None and self._bridge is None and not stopped:
-            self._begin([(i.entry.id, i.stage) for i in session.items if isinstance(i, StageItem)])
+            self._begin([(i.entry.id, i.stage) for i in session.items if isinstance(i, JudgedItem)])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -207,7 +220,7 @@ class Owner(Collecting):
         if self._bridge is None:
             from pytest_gitops.plugin.bridge import Server
 
-            self._bridge = Server(ask=self._ask, select=self._select)
+            self._bridge = Server(ask=self._ask, select=self._select, call=self.call, release=self.release)
         handed = self.engine.hand_over("catalog.json", self.catalog.dumps())
         host, port = self._bridge.address
         node.workerinput[HANDLE] = {
@@ -249,6 +262,18 @@ class Owner(Collecting):
             with self.display.live.shown(self._progress):
                 found = self._ask(case_id, stage)
         return found or _not_answered(stage)
+
+    def call(self, holder: str, question: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a call of a user's own test."""
+        if self.engine is None:
+            return not_answered("there is no run")
+        self._asked_by_tests = True
+        return self.engine.call(holder, question, given)
+
+    def release(self, holder: str) -> None:
+        """A user's own test is over."""
+        if self.engine is not None:
+            self.engine.release(holder)
 
     def _ask(self, case_id: str, stage: str, *, limit: float | None = None) -> StageResult | None:
         """The engine answers all that was selected, whatever happens to it; nothing else is waited for."""
@@ -313,7 +338,7 @@ class Owner(Collecting):
     def _nothing(self) -> str:
         """What is said when no Application was found: such a run must not look like a good one."""
         assert self.catalog is not None
-        if self.collected:
+        if self.collected or self._asked_by_tests:
             return ""
         if not self.catalog.files:
             return f"found no Application in {self.settings.root}"

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from pytest_gitops.plugin.items import CheckItem, FaultItem, StageItem
+from pytest_gitops.plugin.items import CheckItem, FaultItem, ScenarioItem, StageItem
 from pytest_gitops.shards import Shard, Share, digest, split
 
 
 def share_of(shard: Shard, items: Sequence[pytest.Item]) -> tuple[Share, list[pytest.Item]]:
     """What of `items`, all that are collected, is this shard's, and the items of ours that are not.
 
-    What belongs to no Application (an unreadable file, an expectation of `rbac:`) is the first shard's.
+    What belongs to no Application (an unreadable file, an expectation of `rbac:`), and what may be about several (a
+    scenario), is the first shard's.
     """
     stages = [i for i in items if isinstance(i, StageItem)]
-    alone = [i for i in items if isinstance(i, FaultItem | CheckItem)]
+    alone = [i for i in items if isinstance(i, FaultItem | CheckItem | ScenarioItem)]
     entries = {i.entry.id: i.entry for i in stages}
     lots: defaultdict[str, float] = defaultdict(float)
     for entry in sorted(entries.values(), key=lambda e: e.id):
