@@ -1,6 +1,7 @@
-"""Writes docs/configuration.md from the schema of pytest-gitops.yaml and the plugin's own table of options.
+"""Writes docs/configuration.md from the schema of pytest-gitops.yaml and the plugin's own table of options, and the
+reference at the end of docs/scenarios.md from the schema of scenarios.
 
-usage: python docs/generate.py          (a test asserts that the file is what this writes)
+usage: python docs/generate.py          (a test asserts that the files are what this writes)
 """
 
 from __future__ import annotations
@@ -12,10 +13,16 @@ from typing import Any
 
 from pytest_gitops.configuration import FILE_NAME, schema
 from pytest_gitops.plugin import MARKERS, OPTIONS, ini_name
+from pytest_gitops.scenarios.parsing import schema as schema_of_scenarios
+from pytest_gitops.scenarios.values import Action
 from pytest_gitops.settings import TARGET_BRANCH_VARIABLES
 from pytest_gitops.shards import NODES
 
 TARGET = Path(__file__).with_name("configuration.md")
+
+SCENARIOS = Path(__file__).with_name("scenarios.md")
+ACTIONS = {action.value for action in Action}
+MADE = "<!-- From here on made by docs/generate.py. Change the schema, not this page. -->\n"
 
 HEAD = f"""\
 # Configuration
@@ -57,6 +64,59 @@ ENVIRONMENT = {
 def page() -> str:
     """The whole page."""
     return "\n".join([HEAD, *_options(), *_file(), *_environment(), *_markers()])
+
+
+def scenarios() -> str:
+    """The page on scenarios: its own text, and the reference of the file."""
+    text = SCENARIOS.read_text("utf-8")
+    return text[: text.index(MADE)] + MADE + "\n" + "\n".join(_scenarios())
+
+
+def _scenarios() -> Iterator[str]:
+    described = schema_of_scenarios()
+    parts = described["$defs"]
+    yield "## Reference\n"
+    yield "| key of the file | type | what |\n|---|---|---|"
+    yield from _table(described, parts)
+    yield "\n| key of a scenario | type | what |\n|---|---|---|"
+    yield from _table(parts["scenario"], parts)
+    yield "\nA step has one of the actions, and may have a name and a limit.\n"
+    yield "| key of a step | type | what |\n|---|---|---|"
+    yield from _table(parts["step"], parts)
+    for action in Action:
+        member = parts["step"]["properties"][action.value]
+        if "$ref" not in member:
+            continue
+        yield f"\n### {action}\n"
+        yield "| key | type | what |\n|---|---|---|"
+        yield from _table(parts[action.value], parts)
+    yield ""
+
+
+def _table(about: Mapping[str, Any], parts: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, member in about.get("properties", {}).items():
+        named = parts[member["$ref"].rpartition("/")[2]] if "$ref" in member else {}
+        whole = {**named, **member}
+        notes = [whole.get("description", "")]
+        notes += ["Must be there."] if name in about.get("required", ()) else []
+        notes += [f"Default: {_json(whole['default'])}."] if "default" in whole else []
+        yield f"| `{prefix}{name}` | {_kind(whole)} | {_cell(' '.join(n for n in notes if n))} |"
+        inner = whole if whole.get("type") == "object" else whole.get("items", {})
+        if prefix == "" and name not in ACTIONS and inner.get("additionalProperties") is False:
+            yield from _table(inner, parts, f"{name}." if inner is whole else f"{name}[].")
+
+
+def _kind(about: Mapping[str, Any]) -> str:
+    """A type in a word or two."""
+    if "enum" in about:
+        return " or ".join(_json(word) for word in about["enum"])
+    if "const" in about:
+        return _json(about["const"])
+    said = about["type"]
+    if said == "array":
+        inner = about["items"].get("type", "object")
+        return f"list of {inner}s"
+    return " or ".join(said) if isinstance(said, list) else str(said)
 
 
 def _options() -> Iterator[str]:
@@ -132,3 +192,4 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     TARGET.write_text(page(), "utf-8")
+    SCENARIOS.write_text(scenarios(), "utf-8")

@@ -29,6 +29,13 @@ def test_the_grid_of_the_vision_is_synced_and_healthy(run_fixture: RunFixture) -
         "argocd/omega-btc-oracle": "passed",
         "argocd/omega-matrix-news": "passed",
     }
+    assert run.report is not None
+    assert {s["name"]: s["outcome"] for s in run.report["scenarios"]} == {
+        "drift is seen, and a sync undoes it[omega-btc-oracle]": "passed",
+        "drift is seen, and a sync undoes it[omega-matrix-news]": "passed",
+        "the oracle has room and guards itself": "passed",
+        "viewers look and do not touch": "passed",
+    }
     kinds = {r["kind"]: r for r in run.applications["argocd/omega-matrix-news"]["resources"]}
     assert kinds["StatefulSet"]["health"] == "Healthy"
     assert kinds["ServiceMonitor"]["sync"] == "Synced"
