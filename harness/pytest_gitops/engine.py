@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from pytest_gitops import sharding
 from pytest_gitops.acting.desk import Desk
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import expand
+from pytest_gitops.asking import Selection, Turns
 from pytest_gitops.boot import Ground
 from pytest_gitops.connecting import Connecting
 from pytest_gitops.controllers import Controllers
 from pytest_gitops.errors import EngineError, GitOpsError
-from pytest_gitops.model import VERIFY_STAGES, Case, Finding, Outcome, Run, Severity, StageResult, Tools
+from pytest_gitops.model import Finding, Run, Severity, StageResult, Tools
 from pytest_gitops.outcome import build_run, secrets_of
 from pytest_gitops.plan import Generated, Plan
 from pytest_gitops.planner import Planner
@@ -30,11 +31,11 @@ from pytest_gitops.rendering import Rendering
 from pytest_gitops.repository.discovery import Declared, case_of
 from pytest_gitops.scenarios.api import not_answered
 from pytest_gitops.scenarios.values import STAGE
-from pytest_gitops.settings import Provider, Settings
+from pytest_gitops.settings import Settings
 from pytest_gitops.side import Side
 from pytest_gitops.sparing import Sparing, fits
-from pytest_gitops.stages import OF_REMOVED, all_stages, before, with_needs
-from pytest_gitops.stages.base import Answer, Eager, Family, Publish, Stage
+from pytest_gitops.stages import all_stages
+from pytest_gitops.stages.base import Stage
 from pytest_gitops.stages.context import Context
 from pytest_gitops.surveys import survey, with_scenarios
 from pytest_gitops.upgrading import upgrade_ground
@@ -45,17 +46,6 @@ log = logging.getLogger(__name__)
 
 JOIN_SECONDS = 10.0
 """How long a stage may take to notice that the run is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What is asked, in order: (case id, stage) pairs, and (scenario id, `STAGE`) ones."""
-
-    pairs: tuple[tuple[str, str], ...]
-
-    def cases(self, *stages: str) -> tuple[str, ...]:
-        """The ids of the cases of which one of `stages` is asked."""
-        return tuple(dict.fromkeys(c for c, s in self.pairs if s in stages))
 
 
 class Engine:
@@ -202,32 +192,24 @@ class Engine:
         return self.verdicts.wait(case_id, stage, limit=limit)
 
     def _run(self) -> None:
-        """Each stage in a thread of its own, as soon as those before it are through."""
-        threads: dict[str, threading.Thread] = {
-            STAGE: threading.Thread(target=self._run_scenarios, name=STAGE, daemon=True)
-        }
-
-        def wait_for(names: Sequence[str]) -> None:
-            for each in names:
-                threads[each].join()
-
-        def in_turn(stage: Stage) -> None:
-            answer = None
-            if isinstance(stage, Eager):
-                wait_for([n for need in stage.ahead_needs for n in (*with_needs(need, self._stages), need)])
-                answer = self._ahead(stage, stage)
-            wait_for(before(stage.name, self._stages))
-            self._run_stage(stage, answer)
-
+        """The stages in their turns, and beside them the scenarios, on a ground of their own."""
+        context = self._context
+        assert context is not None, "prepare comes before begin"
+        turns = Turns(
+            context,
+            self._stages,
+            self._selection,
+            verdicts=self.verdicts,
+            destinations=self._destinations,
+            failure=lambda: self._failure,
+            mark=self._ground.mark,
+            say=self._say,
+        )
+        scenarios = threading.Thread(target=self._run_scenarios, name=STAGE, daemon=True)
         try:
-            threads[STAGE].start()
-            for stage in self._stages:
-                threads[stage.name] = threading.Thread(
-                    target=in_turn, args=(stage,), name=stage.name, daemon=True
-                )
-                threads[stage.name].start()
-            for thread in threads.values():
-                thread.join()
+            scenarios.start()
+            turns.run()
+            scenarios.join()
         finally:
             self.verdicts.fail_rest(code="not-answered", message="the engine ended without an answer")
 
@@ -246,111 +228,6 @@ class Engine:
         """A user's own test is over: what it changed is put back."""
         if self._desk is not None:
             self._desk.release(holder)
-
-    def _ahead(self, stage: Stage, eager: Eager) -> Answer | None:
-        """What answers in the place of `stage.run`; None if there is nothing to answer."""
-        assert self._context is not None, "prepare comes before begin"
-        asked = self._asked(stage)
-        if not asked or self._stopping.is_set():
-            return None
-        try:
-            self._destinations.connect(self._context, self._selection.cases(*VERIFY_STAGES))
-            cases = [c for c in asked if self._skip(stage, c) is None]
-            return eager.ahead(self._context, cases) if cases else None
-        except Exception as error:
-            failure = error
-
-            def failed(cases: Sequence[Case], publish: Publish) -> None:
-                raise failure
-
-            return failed
-
-    def _asked(self, stage: Stage) -> list[Case]:
-        """The cases of which a verdict of the stage is wanted, or needed."""
-        assert self._context is not None, "prepare comes before begin"
-        plan = self._context.plan.by_id
-        gone = self._context.plan.removed if stage.name in OF_REMOVED else ()
-        known = {**plan, **{c.id: c for c in gone}}
-        later = [s.name for s in self._stages if stage.name in with_needs(s.name, self._stages)]
-        # What a review stage says is needed of every case: an Application that is not selected may have to be created
-        # for one that is.
-        everyone = later and stage.family is Family.REVIEW
-        selected = self._selection.cases(stage.name, *later)
-        if everyone:
-            return [case for key, case in plan.items() if key not in self._context.spared]
-        return [known[c] for c in selected if c in known]
-
-    def _run_stage(self, stage: Stage, answer: Answer | None) -> None:
-        context = self._context
-        assert context is not None, "prepare comes before begin"
-        asked = self._asked(stage)
-        ready: list[Case] = []
-        if asked and stage.family is Family.VERIFY:
-            try:
-                self._destinations.connect(context, self._selection.cases(*VERIFY_STAGES))
-            except GitOpsError as error:
-                self._unanswered(stage, asked, self._failure or error)
-                return
-        for case in asked:
-            skipped = self._skip(stage, case)
-            if skipped is None:
-                ready.append(case)
-            else:
-                self.verdicts.give(case.id, skipped)
-
-        def publish(case: Case, result: StageResult) -> None:
-            self.verdicts.give(case.id, result)
-
-        try:
-            if ready and not self._stopping.is_set():
-                self._say(f"{stage.name}: {len(ready)} Applications")
-            if answer is not None:
-                answer(ready, publish)
-            elif ready and not self._stopping.is_set():
-                stage.run(*self._destinations.hosting.seen(stage.name, context, ready, publish))
-        except GitOpsError as error:
-            self._unanswered(stage, ready, self._failure or error)
-        except Exception as error:
-            log.exception("%s failed", stage.name)
-            self._unanswered(stage, ready, EngineError(f"{stage.name}: an error of ours: {error!r}"))
-        if asked:
-            self._ground.mark(stage.name)
-
-    def _unanswered(self, stage: Stage, cases: Sequence[Case], error: GitOpsError) -> None:
-        code = "tool-died" if error is self._failure else "engine-error"
-        for case in cases:
-            self.verdicts.give(
-                case.id, StageResult(stage=stage.name, outcome=Outcome.ERROR, code=code, message=str(error))
-            )
-
-    def _skip(self, stage: Stage, case: Case) -> StageResult | None:
-        """Why the stage cannot be asked of this case, or None."""
-
-        def result(outcome: Outcome, code: str, why: str) -> StageResult:
-            return StageResult(stage=stage.name, outcome=outcome, code=code, message=f"not asked: {why}")
-
-        for need in with_needs(stage.name, self._stages):
-            said = self.verdicts.get(case.id, need)
-            if said is not None and said.code == "no-cluster":
-                break  # which is so of this one too
-            if said is not None and said.outcome is not Outcome.PASSED:
-                outcome = Outcome.ERROR if said.outcome is Outcome.ERROR else Outcome.SKIPPED
-                return result(outcome, f"needs-{need}", f"{need} {said.outcome.value} ({said.code})")
-        if stage.family is Family.REVIEW:
-            return None
-        if self.settings.provider is Provider.NONE:
-            return result(Outcome.SKIPPED, "no-cluster", "there is no cluster (--gitops-cluster none)")
-        assert self._context is not None
-        if (told := self._destinations.why_not(stage.name, case, self._context)) is not None:
-            return result(Outcome.SKIPPED, told.code, told.why)
-        for parent in self._context.plan.ancestors(case):
-            # One that did not converge may have done all that this one needs of it: to have created it.
-            for need in with_needs("converge", self._stages):
-                said = self.verdicts.get(parent.id, need)
-                if said is not None and said.outcome is not Outcome.PASSED:
-                    why = f"{parent.key}, which creates it, failed in {need} ({said.code})"
-                    return result(Outcome.SKIPPED, "parent-failed", why)
-        return None
 
     # ------------------------------------------------------------------ end
 

@@ -22,8 +22,9 @@ from typing import Any
 from bench import bench_changed, bench_prune, grid
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.convergence import State, observe
+from pytest_gitops.asking import Selection
 from pytest_gitops.boot import Ground
-from pytest_gitops.engine import Engine, Selection
+from pytest_gitops.engine import Engine
 from pytest_gitops.model import Outcome
 from pytest_gitops.process import run
 from pytest_gitops.settings import Provider, Settings, default_cache, environment

@@ -10,7 +10,8 @@ from pathlib import Path
 from runs import commit, write
 
 from bench import grid
-from pytest_gitops.engine import Engine, Selection
+from pytest_gitops.asking import Selection
+from pytest_gitops.engine import Engine
 from pytest_gitops.process import run
 from pytest_gitops.repository.base import find_base
 from pytest_gitops.repository.git import open_repository

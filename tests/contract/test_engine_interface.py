@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.engine import Engine, Selection
+from pytest_gitops.asking import Selection
+from pytest_gitops.engine import Engine
 from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Outcome
 from pytest_gitops.process import run

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.engine import Engine, Selection
+from pytest_gitops.asking import Selection
+from pytest_gitops.engine import Engine
 from pytest_gitops.model import Outcome
 from pytest_gitops.process import MARK
 from pytest_gitops.report import document, write

@@ -38,7 +38,7 @@ from pytest_gitops.verdicts import Verdicts
 if TYPE_CHECKING:
     from fake_desk import FakeDesk
 
-    from pytest_gitops.engine import Selection
+    from pytest_gitops.asking import Selection
     from pytest_gitops.expectations import Answered
     from pytest_gitops.plan import Plan
     from pytest_gitops.settings import Settings

@@ -71,7 +71,7 @@ LAYERS: dict[str, set[str]] = {
         "argocd", "boot", "clusters", "errors", "fleet", "installing", "process", "repository", "side", "stages",
     },
     "acting": {
-        "argocd", "boot", "clusters", "errors", "expectations", "installing", "model", "redaction", "repository", "scenarios",
+        "argocd", "boot", "clusters", "errors", "expectations", "fleet", "installing", "model", "redaction", "repository", "scenarios",
         "settings", "side", "stages", "waiting",
     },
     "outcome": {
@@ -93,16 +93,16 @@ LAYERS: dict[str, set[str]] = {
         "stages",
     },
     "sharding": {"argocd", "companions", "model", "stages"},
+    "asking": {"connecting", "errors", "model", "settings", "stages", "verdicts"},
     "engine": {
-        "acting", "argocd", "boot", "connecting", "controllers", "errors", "model", "outcome", "plan", "planner", "process",
+        "acting", "argocd", "asking", "boot", "connecting", "controllers", "errors", "model", "outcome", "plan", "planner", "process",
         "registered", "rendering", "repository", "scenarios", "settings", "sharding", "side", "sparing", "stages", "surveys",
         "upgrading", "verdicts", "waiting",
     },
     # the two ways in; pytest is an adapter
     "plugin": {
-        "configuration", "engine", "errors", "expectations", "listing", "model", "registered", "report", "repository",
-        "scenarios", "settings",
-        "shards", "stages", "waiting",
+        "asking", "configuration", "engine", "errors", "expectations", "listing", "model", "registered", "report", "repository",
+        "scenarios", "settings", "shards", "stages", "waiting",
     },
     "policy_commands": {"configuration", "errors", "model", "rego", "settings", "tools"},
     "report_commands": {"errors", "report"},

@@ -42,7 +42,7 @@ class Control:
 
     def __init__(self, ground: Ground, context: Context) -> None:
         self._ground, self._context = ground, context
-        self._acting = ActingGround(ground, context.plan.cases)
+        self._acting = ActingGround(ground, context)
         self._first: dict[str, StageResult] = {}
         self._created: dict[str, Case] = {}
         self._creating = threading.Lock()

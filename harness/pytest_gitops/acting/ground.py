@@ -5,7 +5,7 @@ It has head's content. Of `converge`'s cluster and world nothing is used, so nei
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,8 @@ from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.argocd.sight import Sight
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.errors import GitOpsError
+from pytest_gitops.fleet import placement
 from pytest_gitops.installing import Installer
-from pytest_gitops.model import Case
 from pytest_gitops.repository.discovery import Declared
 from pytest_gitops.repository.moving import point
 from pytest_gitops.side import Side
@@ -23,6 +23,7 @@ from pytest_gitops.side import Side
 if TYPE_CHECKING:
     from pytest_gitops.boot import Ground
     from pytest_gitops.clusters.api import Api
+    from pytest_gitops.stages.context import Context
 
 NAME = "scenarios"
 
@@ -37,11 +38,11 @@ class ActingGround:
     sight: Sight
     destinations: Mapping[str, Api]
 
-    def __init__(self, ground: Ground, cases: Sequence[Case]) -> None:
-        self._ground, self._cases = ground, cases
+    def __init__(self, ground: Ground, context: Context) -> None:
+        self._ground, self._context = ground, context
         self._head = Side(ground.settings, NAME)
         self._sets = bool(ground.declarations.application_sets) or any(
-            c.parent_kind == "ApplicationSet" for c in cases
+            c.parent_kind == "ApplicationSet" for c in context.plan.cases
         )
         self._plane: Embedded | None = None
         self._others: dict[str, Side] = {}
@@ -72,7 +73,12 @@ class ActingGround:
         installer = self._installer(head)
         self.api = ground.furnish(plane, meanwhile=installer.settings)
         installer.projects(self.api)
-        self.destinations = ground.stand_in(self._cases, head, self.api, label=f"-{NAME}")
+        fleet = ground.fleet_of(head, self.api, label=f"-{NAME}")
+        settings = ground.settings
+        fleet.connect(
+            placement(self._context.rendered(), settings.clusters, api=self.api, limit=settings.cluster_limit)
+        )
+        self.destinations = fleet.apis
         self.sight = head.argocd.sight
         ground.mark("scenario ground")
         return self

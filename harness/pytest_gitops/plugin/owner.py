@@ -240,7 +240,7 @@ class Owner(Collecting):
             self._selected = frozenset(pairs)
             if not pairs:
                 return
-            from pytest_gitops.engine import Selection
+            from pytest_gitops.asking import Selection
 
             assert self.engine is not None
             self.display.live.restart()

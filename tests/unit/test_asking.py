@@ -1,4 +1,4 @@
-"""Which stage the engine asks when, and of whom: with stages that only write down that they were asked."""
+"""Which stage is asked when, and of whom: with stages that only write down that they were asked."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from pytest_gitops.engine import Engine, Selection
+from pytest_gitops.asking import Selection, Turns
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.plan import Plan
 from pytest_gitops.repository.discovery import case_of
 from pytest_gitops.settings import Settings
 from pytest_gitops.stages.base import Answer, Family, Publish
+from pytest_gitops.verdicts import Verdicts
 
 
 def case(name: str) -> Case:
@@ -61,25 +63,46 @@ class Ahead(Fake):
         return answer
 
 
-def run(stages: Sequence[Any], *names: str, spared: Sequence[str] = ()) -> Engine:
+class Anywhere:
+    """Destinations that are all there."""
+
+    def __init__(self) -> None:
+        self.hosting = SimpleNamespace(seen=lambda stage, *given: given)
+
+    def connect(self, context: Any, selected: Sequence[str]) -> None:
+        pass
+
+    def why_not(self, stage: str, case: Case, context: Any) -> None:
+        pass
+
+
+def run(stages: Sequence[Any], *names: str, spared: Sequence[str] = ()) -> Verdicts:
     """`spared` are in the plan, and nothing is asked about them."""
-    engine = Engine(Settings(root=Path(), report=Path(), cache=Path(), environ={}))
     cases, others = tuple(case(n) for n in names), tuple(case(n) for n in spared)
-    plan = Plan(cases=cases + others, duplicates={}, cycles=frozenset(), projects=(), problems=())
-    context = {"plan": plan, "spared": {c.id for c in others}}
-    engine._context = cast(Any, type("Context", (), context)())
-    engine._stages = tuple(stages)
-    engine.begin(Selection(tuple((c.id, s.name) for c in cases for s in stages)))
-    for each in cases:
-        for stage in stages:
-            assert engine.wait(each.id, stage.name, limit=10) is not None
-    assert engine._worker is not None
-    engine._worker.join(10)
-    return engine
+    context = SimpleNamespace(
+        plan=Plan(cases=cases + others, duplicates={}, cycles=frozenset(), projects=(), problems=()),
+        spared={c.id for c in others},
+        settings=Settings(root=Path(), report=Path(), cache=Path(), environ={}),
+        stopping=threading.Event(),
+    )
+    pairs = tuple((c.id, s.name) for c in cases for s in stages)
+    verdicts = Verdicts()
+    verdicts.expect(pairs)
+    Turns(
+        cast(Any, context),
+        stages,
+        Selection(pairs),
+        verdicts=verdicts,
+        destinations=cast(Any, Anywhere()),
+        failure=lambda: None,
+        mark=lambda _: None,
+        say=lambda _: None,
+    ).run()
+    return verdicts
 
 
-def outcome(engine: Engine, name: str, stage: str) -> tuple[Outcome, str]:
-    found = engine.verdicts.get(case(name).id, stage)
+def outcome(verdicts: Verdicts, name: str, stage: str) -> tuple[Outcome, str]:
+    found = verdicts.get(case(name).id, stage)
     assert found is not None
     return found.outcome, found.code
 
@@ -87,9 +110,9 @@ def outcome(engine: Engine, name: str, stage: str) -> tuple[Outcome, str]:
 def test_a_stage_is_asked_after_what_it_needs_of_those_that_passed() -> None:
     log: list[str] = []
     first = Fake("render", log, says={"db": Outcome.FAILED}, family=Family.REVIEW)
-    engine = run([first, Fake("converge", log, needs=("render",))], "web", "db")
+    verdicts = run([first, Fake("converge", log, needs=("render",))], "web", "db")
     assert log == ["render web,db", "converge web"]
-    assert outcome(engine, "db", "converge") == (Outcome.SKIPPED, "needs-render")
+    assert outcome(verdicts, "db", "converge") == (Outcome.SKIPPED, "needs-render")
 
 
 def test_a_turn_on_the_cluster_comes_after_a_stage_that_failed_too() -> None:
@@ -99,9 +122,9 @@ def test_a_turn_on_the_cluster_comes_after_a_stage_that_failed_too() -> None:
         Fake("idempotent", log, needs=("converge",), says={"web": Outcome.FAILED}),
         Fake("prune", log, needs=("converge",)),
     ]
-    engine = run(stages, "web")
+    verdicts = run(stages, "web")
     assert log == ["converge web", "idempotent web", "prune web"]
-    assert outcome(engine, "web", "prune")[0] is Outcome.PASSED
+    assert outcome(verdicts, "web", "prune")[0] is Outcome.PASSED
 
 
 def test_what_can_begins_beside_what_it_needs_and_answers_for_those_that_passed() -> None:
@@ -112,11 +135,11 @@ def test_what_can_begins_beside_what_it_needs_and_answers_for_those_that_passed(
         Fake("converge", log, needs=("render",), says={"db": Outcome.FAILED}, go_on=began),
         Ahead("upgrade", log, needs=("converge",), ahead_needs=("render",), begins=began.set),
     ]
-    engine = run(stages, "web", "db", "bad")
+    verdicts = run(stages, "web", "db", "bad")
     assert log[0] == "render web,db,bad"
     assert sorted(log[1:3]) == ["converge web,db", "upgrade begins web,db"]
     assert log[3:] == ["upgrade web"]
-    assert outcome(engine, "db", "upgrade") == (Outcome.SKIPPED, "needs-converge")
+    assert outcome(verdicts, "db", "upgrade") == (Outcome.SKIPPED, "needs-converge")
 
 
 def test_what_began_is_called_to_its_end_though_nobody_is_left_to_be_asked() -> None:
@@ -139,16 +162,16 @@ def test_what_cannot_begin_is_an_error_of_those_that_are_asked(error: Exception)
         raise error
 
     log: list[str] = []
-    engine = run(
+    verdicts = run(
         [Fake("converge", log, go_on=began), Ahead("upgrade", log, needs=("converge",), begins=fails)], "web"
     )
-    assert outcome(engine, "web", "upgrade") == (Outcome.ERROR, "engine-error")
-    assert outcome(engine, "web", "converge")[0] is Outcome.PASSED
+    assert outcome(verdicts, "web", "upgrade") == (Outcome.ERROR, "engine-error")
+    assert outcome(verdicts, "web", "converge")[0] is Outcome.PASSED
 
 
 def test_nothing_is_asked_about_what_was_not_rendered() -> None:
     log: list[str] = []
     stages = [Fake("render", log, family=Family.REVIEW), Fake("converge", log, needs=("render",))]
-    engine = run(stages, "a", spared=("b",))
+    verdicts = run(stages, "a", spared=("b",))
     assert log == ["render a", "converge a"]
-    assert engine.verdicts.get(case("b").id, "render") is None
+    assert verdicts.get(case("b").id, "render") is None
