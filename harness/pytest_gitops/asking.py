@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_gitops.connecting import Connecting
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import VERIFY_STAGES, Case, Outcome, StageResult
 from pytest_gitops.settings import Provider
-from pytest_gitops.stages import OF_REMOVED, before, with_needs
+from pytest_gitops.stages import IN_TURN, OF_REMOVED, before, with_needs
 from pytest_gitops.stages.base import Answer, Eager, Family, Publish, Stage
 from pytest_gitops.stages.context import Context
 from pytest_gitops.verdicts import Verdicts
+from pytest_gitops.waiting import now
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class Turns:
                 self.verdicts.give(case.id, skipped)
 
         def publish(case: Case, result: StageResult) -> None:
-            self.verdicts.give(case.id, result)
+            self._give(case, result)
 
         try:
             if ready and not self.context.stopping.is_set():
@@ -137,6 +138,13 @@ class Turns:
             self._unanswered(stage, ready, EngineError(f"{stage.name}: an error of ours: {error!r}"))
         if asked:
             self._mark(stage.name)
+
+    def _give(self, case: Case, result: StageResult) -> None:
+        if result.stage in IN_TURN:
+            # On the clock of the timelines, so that a report can say which stage saw what.
+            began = max(0.0, now() - result.duration - self.context.applied_at)
+            result = replace(result, evidence={"startedAtSeconds": round(began, 2), **result.evidence})
+        self.verdicts.give(case.id, result)
 
     def _unanswered(self, stage: Stage, cases: Sequence[Case], error: GitOpsError) -> None:
         code = "tool-died" if error is self._failure() else "engine-error"

@@ -14,7 +14,7 @@ from pytest_gitops.expectations import parse as parse_expectations
 from pytest_gitops.registered import RegisteredCluster
 from pytest_gitops.registered import parse as parse_clusters
 from pytest_gitops.repository.remote import is_url, remote_file
-from pytest_gitops.settings import ChartRepository, RemoteFile
+from pytest_gitops.settings import ChartRepository, RemoteFile, Timeout
 from pytest_gitops.waivers import WaiverEntry
 from pytest_gitops.waivers import parse as parse_waivers
 
@@ -42,6 +42,13 @@ class Configuration:
         """The versions that are asked for, each once; empty where nothing is said."""
         said = self.values.get("kubernetes", [])
         return tuple(dict.fromkeys(str(v) for v in (said if isinstance(said, list) else [said])))
+
+    @property
+    def timeouts(self) -> tuple[Timeout, ...]:
+        return tuple(
+            Timeout(application=e["application"], seconds=float(e["seconds"]))
+            for e in self.values.get("timeouts", ())
+        )
 
     def get(self, *path: str, default: Any = None) -> Any:
         value: Any = self.values
@@ -79,11 +86,17 @@ def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
         return Configuration(values={})
     schemas.check(document, schema(), name=name)
     values = document.value
-    if not math.isfinite(values.get("timeout", 1)):
-        line = document.line_of("timeout")
-        raise ConfigError(
-            "timeout: expected a number of seconds, saw one without end", where=f"{name}:{line}"
-        )
+    numbers: list[tuple[str | int, ...]] = [("timeout",), ("timeout-limit",)]
+    numbers += [("timeouts", i, "seconds") for i in range(len(values.get("timeouts", ())))]
+    for place in numbers:
+        value = values
+        for part in place:
+            value = value[part] if isinstance(part, int) else value.get(part, 1)
+        if not math.isfinite(value):
+            raise ConfigError(
+                f"{place[0]}: expected a number of seconds, saw one without end",
+                where=f"{name}:{document.line_of(*place)}",
+            )
     crds = [(e, document.line_of("crds", i)) for i, e in enumerate(values.get("crds", ()))]
     waivers, rbac = values.get("waivers", ()), values.get("rbac", ())
     clusters = values.get("clusters", ())

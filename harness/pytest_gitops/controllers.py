@@ -30,7 +30,9 @@ class Controllers:
                 assert self._ground.cluster is not None and self._ground.api is not None
                 self._ground.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
                 self._sets = side.argocd.start_applicationset_controller(
-                    self._ground.cluster.kubeconfig, namespaces=self._namespaces(side)
+                    self._ground.cluster.kubeconfig,
+                    namespaces=self._namespaces(side),
+                    progressive=side.progressive,
                 )
 
     def forget(self) -> None:

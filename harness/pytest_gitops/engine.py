@@ -126,6 +126,7 @@ class Engine:
             remote_crds=ground.remote_crds,
             argocd_cm=install.data_of(side.brought, "argocd-cm"),
             destinations=ground.destinations,
+            app_state=side.argocd.state if ground.api is not None else None,
         )
         for declared in side.declarations.applications:
             case = case_of(declared.manifest, control=context.control, file=declared.file, line=declared.line)

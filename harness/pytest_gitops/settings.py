@@ -34,6 +34,9 @@ DEFAULT_KUBERNETES = "1.37"
 DEFAULT_CLUSTER_LIMIT = 4
 """Control planes that may stand in for destination clusters at once: each takes 700 MB."""
 
+DEFAULT_TIMEOUT_LIMIT = 1800.0
+"""Seconds up to which an Application's own annotation may lengthen its deadline."""
+
 DEFAULT_POLICY_TIMEOUT = 10.0
 """Seconds that one policy rule may take for everything it is asked about at once."""
 
@@ -82,6 +85,14 @@ class RemoteFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timeout:
+    """Seconds for the Applications whose "namespace/name" fits the glob `application`."""
+
+    application: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
     """What head is compared with: the merge base of HEAD and the revision `name`."""
 
@@ -103,6 +114,8 @@ class Settings:
     network: Network = "deny"
     allowed_hosts: tuple[str, ...] = ()
     timeout: float = DEFAULT_TIMEOUT
+    timeouts: tuple[Timeout, ...] = ()
+    timeout_limit: float = DEFAULT_TIMEOUT_LIMIT
     strict: bool = False
     keep: bool = False
     changed: bool = False

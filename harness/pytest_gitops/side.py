@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pytest_gitops.argocd import install, progressive
 from pytest_gitops.argocd.confinement import Confinement, is_possible
 from pytest_gitops.argocd.processes import EXEC_SECONDS, ArgoCD, Surroundings
 from pytest_gitops.argocd.untrusted import tame
@@ -127,6 +128,12 @@ class Side:
             ),
             ports=self.world.ports,
         )
+
+    @property
+    def progressive(self) -> bool:
+        """Whether its ApplicationSets may sync step by step."""
+        sets = [d.manifest for d in self.declarations.application_sets]
+        return progressive.is_enabled(install.data_of(self.brought, "argocd-cmd-params-cm"), sets)
 
     def start_repo_server(self) -> None:
         """What renders, and its cache."""

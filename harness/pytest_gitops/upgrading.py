@@ -20,6 +20,7 @@ from pytest_gitops.repository.moving import lend, point
 from pytest_gitops.side import Side
 
 if TYPE_CHECKING:
+    from pytest_gitops.argocd.appstate import AppState
     from pytest_gitops.boot import Ground
     from pytest_gitops.clusters.api import Api
     from pytest_gitops.fleet import Fleet
@@ -81,7 +82,9 @@ class UpgradeGround:
             self.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
             self._daemons.append(
                 self._base.argocd.start_applicationset_controller(
-                    self._plane.kubeconfig, namespaces=namespaces
+                    self._plane.kubeconfig,
+                    namespaces=namespaces,
+                    progressive=self._base.progressive or self._head.progressive,
                 )
             )
             self._bring_sets(self._base)
@@ -107,6 +110,10 @@ class UpgradeGround:
         sets = side.declarations.application_sets
         wanted = [s for s in sets if f"{s.namespace or control}/{s.name}" not in self._without]
         bring(self.api, wanted, control=control)
+
+    @property
+    def app_state(self) -> AppState:
+        return self._base.argocd.state
 
     @property
     def _control(self) -> str:

@@ -103,6 +103,11 @@ FILES = {
     ),
     "apps/no-crd.yaml": application("no-crd", "no-crd"),
     "no-crd/thing.yaml": "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: thing}\n",
+    "apps/many.yaml": application("many", "many"),
+    "many/objects.jsonnet": (
+        "[{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'n-%03d' % n }, data: { n: 'x' } } "
+        "for n in std.range(1, 200)]"
+    ),
     "apps/same-name-1.yaml": application("same-name", "good"),
     "apps/same-name-2.yaml": "# the other one\n" + application("same-name", "good"),
     "itself/itself.yaml": application("itself", "itself", namespace="argocd"),
@@ -147,7 +152,7 @@ FINDINGS = {
     ("argocd/missing-path", "missing-path", "apps/missing-path.yaml", 9),
     ("argocd/missing-revision", "missing-revision", "apps/missing-revision.yaml", 8),
     ("argocd/missing-value-file", "missing-value-file", "apps/missing-value-file.yaml", 13),
-    ("argocd/no-crd", "sync-failed", "apps/no-crd.yaml", 1),
+    ("argocd/no-crd", "sync-failed", "no-crd/thing.yaml", 1),
     ("argocd/no-crd", "unknown-kind", "no-crd/thing.yaml", 1),
     (None, "project-any-cluster-resource", "argocd/refused.yaml", 2),
     (None, "project-any-source", "argocd/refused.yaml", 2),
@@ -176,6 +181,7 @@ FINDINGS = {
 
 GOOD = {
     "argocd/good",
+    "argocd/many",
     "argocd/byte-order-mark",
     "argocd/dos",
     "argocd/utf-16",

@@ -84,6 +84,7 @@ def run(stages: Sequence[Any], *names: str, spared: Sequence[str] = ()) -> Verdi
         spared={c.id for c in others},
         settings=Settings(root=Path(), report=Path(), cache=Path(), environ={}),
         stopping=threading.Event(),
+        applied_at=0.0,
     )
     pairs = tuple((c.id, s.name) for c in cases for s in stages)
     verdicts = Verdicts()
@@ -175,3 +176,12 @@ def test_nothing_is_asked_about_what_was_not_rendered() -> None:
     verdicts = run(stages, "a", spared=("b",))
     assert log == ["render a", "converge a"]
     assert verdicts.get(case("b").id, "render") is None
+
+
+def test_when_a_stage_began_on_the_cluster_is_in_its_evidence() -> None:
+    verdicts = run([Fake("render", [], family=Family.REVIEW), Fake("converge", [], needs=("render",))], "web")
+    began = {s: verdicts.get(case("web").id, s) for s in ("render", "converge")}
+    assert {s: "startedAtSeconds" in r.evidence for s, r in began.items() if r} == {
+        "render": False,
+        "converge": True,
+    }

@@ -92,14 +92,19 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         ("a: 1\n---\nb: 2", "pytest-gitops.yaml:3: expected one YAML document, saw a second"),
         ("- x", "pytest-gitops.yaml:1: ['x'] is not of type 'object'"),
         (
-            "branches: [a]\ntimeouts: 3",
-            "pytest-gitops.yaml:2: unknown key 'timeouts'; known here: branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kubernetes, "
-            "network, policy, prerequisites, rbac, repository, stages, timeout, unknown-kinds, version, waivers",
+            "branches: [a]\nwaits: 3",
+            "pytest-gitops.yaml:2: unknown key 'waits'; known here: branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kubernetes, "
+            "network, policy, prerequisites, rbac, repository, stages, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers",
         ),
         ("network:\n  allow: [a]\n  deny: [b]", "pytest-gitops.yaml:3: unknown key 'deny'; known here: allow"),
         ("timeout: 0", "pytest-gitops.yaml:1: timeout: 0 is less than or equal to the minimum of 0"),
         ("timeout: .inf", "pytest-gitops.yaml:1: timeout: expected a number of seconds, saw one without end"),
         ("crds: []\ntimeout: .nan", "pytest-gitops.yaml:2: timeout: expected a number of seconds, saw one without end"),
+        ("timeouts:\n- {application: a, seconds: .nan}",
+         "pytest-gitops.yaml:2: timeouts: expected a number of seconds, saw one without end"),
+        ("timeouts:\n- application: a\n  seconds: 0",
+         "pytest-gitops.yaml:3: timeouts.0.seconds: 0 is less than or equal to the minimum of 0"),
+        ("timeout-limit: 100000", "pytest-gitops.yaml:1: timeout-limit: 100000 is greater than the maximum of 86400"),
         ("version: 2", "pytest-gitops.yaml:1: version: 1 was expected"),
         ("branches:\n- a\n- 3", "pytest-gitops.yaml:3: branches.1: 3 is not of type 'string'"),
         ("branches: main", "pytest-gitops.yaml:1: branches: 'main' is not of type 'array'"),
@@ -111,7 +116,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         ("waivers:\n- {rule: a, reason: b}\nwaivers:\n- {rule: c, reason: d}",
          "pytest-gitops.yaml:3: expected each key once, saw 'waivers' again"),
         ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kubernetes, "
-         "network, policy, prerequisites, rbac, repository, stages, timeout, unknown-kinds, version, waivers"),
+         "network, policy, prerequisites, rbac, repository, stages, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers"),
         ("kubernetes: '1.35'", "pytest-gitops.yaml:1: kubernetes: '1.35' is not one of ['1.36', '1.37', 1.36, 1.37]"),
         ("kubernetes: [1.36, 2]",
          "pytest-gitops.yaml:1: kubernetes.1: 2 is not one of ['1.36', '1.37', 1.36, 1.37]"),

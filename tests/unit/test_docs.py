@@ -244,7 +244,7 @@ def test_sample_node_ids_end_with_a_stage(page: Path) -> None:
 def test_the_patience_is_told_with_its_numbers() -> None:
     page = text_of("docs/how-it-works.md")
     told = {coded(row[0])[0]: float(row[1]) for row in rows(sections(page)['When "never" is said'])}
-    assert told == {"QUIET": tracks.QUIET, "STILL": tracks.STILL, "BUSY": tracks.BUSY}
+    assert told == {n: getattr(tracks, n) for n in ("QUIET", "STILL", "NUDGE", "BUSY")}
     assert tracks.SETTLE == 1 and "for one second (`SETTLE`)" in page
     assert f"{settings.DEFAULT_TIMEOUT:g} s" in page
 
@@ -342,18 +342,20 @@ def told_causes(number: int) -> list[list[str]]:
 
 
 def test_what_argocd_says_leads_to_the_cause_that_is_told() -> None:
-    for says, name, step in told_causes(0):
+    for says, kind, name, step in told_causes(0):
         found = causes.cause_of("", coded(says)[0])
-        assert found == causes.Cause(name=name, next=step), says
+        assert found == causes.Cause(id=kind, name=name, next=step), says
 
 
 def test_a_state_leads_to_the_cause_that_is_told() -> None:
-    for code, name, step in told_causes(1):
-        assert causes.cause_of(coded(code)[0], "") == causes.Cause(name=name, next=step), code
+    for code, kind, name, step in told_causes(1):
+        assert causes.cause_of(coded(code)[0], "") == causes.Cause(id=kind, name=name, next=step), code
 
 
 def test_every_known_cause_is_told() -> None:
-    known = [cause.name for _, cause in causes._KNOWN] + [cause.name for cause in causes._BY_CODE.values()]
+    known = [cause.id for _, cause in (*causes.KNOWN, *causes.SYMPTOMS)] + [
+        cause.id for cause in causes._BY_CODE.values()
+    ]
     assert sorted(row[1] for number in (0, 1) for row in told_causes(number)) == sorted(known)
 
 

@@ -93,7 +93,7 @@ LAYERS: dict[str, set[str]] = {
         "stages",
     },
     "sharding": {"argocd", "companions", "model", "stages"},
-    "asking": {"connecting", "errors", "model", "settings", "stages", "verdicts"},
+    "asking": {"connecting", "errors", "model", "settings", "stages", "verdicts", "waiting"},
     "engine": {
         "acting", "argocd", "asking", "boot", "connecting", "controllers", "errors", "model", "outcome", "plan", "planner", "process",
         "registered", "rendering", "repository", "scenarios", "settings", "sharding", "side", "sparing", "stages", "surveys",

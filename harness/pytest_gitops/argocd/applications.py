@@ -50,14 +50,19 @@ class Applications:
             list(pool.map(one, cases))
 
     def sync(
-        self, application: Application, *, only: Sequence[Mapping[str, str]] = (), prune: bool = False
+        self,
+        application: Application,
+        *,
+        only: Sequence[Mapping[str, str]] = (),
+        prune: bool = False,
+        automated: bool = False,
     ) -> Application:
-        """Start a sync as `argocd app sync` does, with the Application's own options and retries; returns the
-        Application with the operation in it. `only` are objects (group, kind, namespace, name) to sync, as with
-        `--resource`: then no hook runs. `prune` lets it delete what no manifest has any more."""
+        """Start a sync as `argocd app sync` does, or as automation does, with the Application's own options and
+        retries; returns the Application with the operation in it. `only` are objects (group, kind, namespace, name) to
+        sync, as with `--resource`: then no hook runs. `prune` lets it delete what no manifest has any more."""
         policy = application["spec"].get("syncPolicy") or {}
         operation: dict[str, Any] = {
-            "initiatedBy": {"username": USER},
+            "initiatedBy": {"automated": True} if automated else {"username": USER},
             "sync": {"syncOptions": policy.get("syncOptions") or [], "syncStrategy": {"hook": {}}},
         }
         if only:
@@ -80,6 +85,11 @@ class Applications:
         state = (application.get("status") or {}).get("operationState") or {}
         if state.get("phase") == "Running":
             self._patch(application, {"status": {"operationState": {"phase": "Terminating"}}})
+
+    def windows(self, project: str, *, control: str) -> tuple[Mapping[str, Any], ...]:
+        """The sync windows of an AppProject, as it is on the cluster. Raises ApiError."""
+        found = self._api.get(f"{API}/namespaces/{control}/appprojects/{project}")
+        return tuple((found.get("spec") or {}).get("syncWindows") or ())
 
     def _patch(self, application: Application, patch: Mapping[str, Any]) -> Application:
         meta = application["metadata"]

@@ -24,6 +24,17 @@ class State(StrEnum):
     STUCK = "stuck"  # something is wrong, and only a change elsewhere or a retry can mend it
 
 
+class Progress(StrEnum):
+    """How an Application that is given up was getting on."""
+
+    SLOW = "slow"  # it was still coming to what it had never been, and its time was up
+    CIRCLES = "circles"  # it comes back to the same states again and again: healed, retried, fought over
+    STILL = "still"  # nothing of it moves
+
+
+CIRCLING = 4
+"""As often it has to come back to a state that it was in before, for that to be a circle."""
+
 # Conditions of an Application that keep it from being judged green (Argo CD: ApplicationConditionType).
 BLOCKING = {
     "InvalidSpecError": "invalid-spec",
@@ -212,11 +223,15 @@ def _title(resource: Mapping[str, Any]) -> str:
 def _failed(status: Mapping[str, Any]) -> list[str]:
     """The objects that the last sync could not apply, and hooks that failed."""
     return [
-        f"{_title(r)}: {r.get('message') or r.get('status') or r.get('hookPhase')}"
+        f"{_title(r)}: {_hook(r)}{r.get('message') or r.get('status') or r.get('hookPhase')}"
         for r in _list(status, "operationState", "syncResult", "resources")
         if isinstance(r, Mapping)
         and (r.get("status") == "SyncFailed" or r.get("hookPhase") in {"Failed", "Error"})
     ]
+
+
+def _hook(resource: Mapping[str, Any]) -> str:
+    return f"{resource['hookType']} hook failed: " if resource.get("hookType") else ""
 
 
 def _out_of_sync(status: Mapping[str, Any]) -> list[str]:
@@ -286,7 +301,9 @@ class Patience:
     quiet: float
     still: float
     moved: float = 0.0
+    turns: int = 0  # how often it has come back to what it was before, since it last moved
     _known: set[tuple[object, ...]] = field(default_factory=set, init=False)
+    _last: tuple[object, ...] = field(default=(), init=False)
     _stuck: Observation | None = field(default=None, init=False)
 
     def note(self, seen: Observation, *, now: float) -> None:
@@ -294,9 +311,18 @@ class Patience:
         key = (seen.state, seen.problem, seen.causes, seen.summary, seen.phase)
         if key not in self._known:
             self._known.add(key)
-            self.moved, self._stuck = now, None
+            self.moved, self._stuck, self.turns = now, None, 0
+        elif key != self._last:
+            self.turns += 1
+        self._last = key
         if seen.state is State.STUCK:
             self._stuck = seen
+
+    def progress(self, now: float) -> Progress:
+        """What kind of no-end it is that is given up at `now`."""
+        if now >= self.deadline and now - self.moved < self.quiet:
+            return Progress.SLOW
+        return Progress.CIRCLES if self.turns >= CIRCLING else Progress.STILL
 
     def final(self, seen: Observation, *, now: float, others_moved: float) -> Observation | None:
         """What to judge, if `seen` at `now` is where the waiting ends; None to wait on.

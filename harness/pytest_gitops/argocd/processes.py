@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_gitops.argocd.appstate import AppState
 from pytest_gitops.argocd.confinement import Confinement, command
 from pytest_gitops.argocd.sight import Sight
 from pytest_gitops.errors import EngineError
@@ -57,6 +58,11 @@ class ArgoCD:
         for sub in ("tls", "ssh", "gpg", "gpg-data", "plugins", "tmp", "bin", "conf", "home"):
             (directory / sub).mkdir(mode=0o700, parents=True)
         self._write_tools()
+
+    @property
+    def state(self) -> AppState:
+        """What it keeps of the Applications beside their status."""
+        return AppState(self.redis, self._password, control=self._around.control)
 
     def _write_tools(self) -> None:
         """A PATH of its own for the repo-server: the locked helm and kustomize, and the machine's git."""
@@ -161,8 +167,10 @@ class ArgoCD:
         daemon.wait_ready(lambda: answers(self._repo_port), limit=START_LIMIT)
         return daemon
 
-    def start_applicationset_controller(self, kubeconfig: Path, *, namespaces: str = "") -> Daemon:
-        """Start the applicationset-controller; CRDs must be Established before."""
+    def start_applicationset_controller(
+        self, kubeconfig: Path, *, namespaces: str = "", progressive: bool = False
+    ) -> Daemon:
+        """Start the applicationset-controller, with progressive syncs or without; CRDs must be Established before."""
         metrics, probe, webhook = self._ports[1:4]
         daemon = self._start(
             "argocd-applicationset-controller",
@@ -176,6 +184,7 @@ class ArgoCD:
             f"--namespace={self._around.control}",
             "--logformat=text",
             *([f"--applicationset-namespaces={namespaces}"] if namespaces else []),
+            *(["--enable-progressive-syncs"] if progressive else []),
             env={
                 **self._environment("argocd-applicationset-controller", KUBECONFIG=str(kubeconfig)),
                 **self._around.world,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +20,9 @@ from pytest_gitops.report.markup import (
     spaced,
 )
 from pytest_gitops.report.page_drifts import drift_table
+from pytest_gitops.report.page_evidence import evidence
 from pytest_gitops.report.page_objects import objects
+from pytest_gitops.report.page_owners import owners
 from pytest_gitops.report.page_timeline import timeline
 from pytest_gitops.report.reading import (
     NEEDS_ATTENTION,
@@ -31,6 +32,7 @@ from pytest_gitops.report.reading import (
     FindingDict,
     Stage,
     again,
+    cause_of,
     findings_of,
     is_open,
     stages_of,
@@ -40,7 +42,6 @@ from pytest_gitops.report.reading import (
 from pytest_gitops.report.reading_changes import change_word
 from pytest_gitops.report.text import clip, clip_lines, counted, seconds
 
-_EVIDENCE_LINES = 400
 _MOST_FINDINGS = 1_000
 _MESSAGE = 4_000  # characters; report.json has them all
 
@@ -65,9 +66,10 @@ def article(
         _skipped(skipped),
         timeline(application),
         drift_table(application),
+        owners(application),
         objects(application["resources"]),
         _facts(application),
-        _evidence(application["stages"]),
+        evidence(application["stages"]),
         el("p", "To see this Application again:", class_="label"),
         copyable(f"{document['run']['command']} -k {shlex.quote(application['name'])}"),
         id=anchor,
@@ -147,6 +149,7 @@ def _cause(document: Document, application: Application, stage: Stage) -> Html:
     failed = stage["outcome"] == Outcome.FAILED
     worst = next((f["message"] for f in stage["findings"] if is_open(f)), None)
     message = stage["message"] or worst or "No reason was given."
+    known = cause_of(stage)
     return el(
         "section",
         el(
@@ -155,6 +158,8 @@ def _cause(document: Document, application: Application, stage: Stage) -> Html:
             el("span", f"{stage['stage']} {'failed' if failed else 'could not be judged'}"),
             code(stage["code"]),
         ),
+        el("p", el("b", known["cause"]), " ", code(known["class"])) if known else None,
+        el("p", f"→ {known['next']}", class_="help") if known else None,
         el("pre", clip_lines(message, lines=2_000, width=4_000), tabindex="0"),
         copyable(again(document, application, stage["stage"])),
         class_=f"cause {stage['outcome']}",
@@ -238,32 +243,6 @@ def _skipped(stages: Sequence[Stage]) -> Html | None:
             ],
             class_="findings",
         ),
-        class_="part",
-    )
-
-
-def _evidence(stages: Sequence[Stage]) -> Html | None:
-    told = [s for s in stages if s["evidence"]]
-    if not told:
-        return None
-    return el(
-        "details",
-        el("summary", "Evidence"),
-        [
-            [
-                el("h4", s["stage"]),
-                el(
-                    "pre",
-                    clip_lines(
-                        json.dumps(s["evidence"], indent=2, ensure_ascii=False, sort_keys=True),
-                        lines=_EVIDENCE_LINES,
-                        width=1_000,
-                    ),
-                    tabindex="0",
-                ),
-            ]
-            for s in told
-        ],
         class_="part",
     )
 

@@ -1,4 +1,4 @@
-"""The timeline of one Application: sync and health as two bands over seconds, and the same in words."""
+"""The timeline of one Application: sync and health as bands over seconds, what happened marked, all in words too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_gitops.report.markup import Html, el
-from pytest_gitops.report.reading import Application
+from pytest_gitops.report.reading import Application, begun, steps_of
 from pytest_gitops.report.text import since
 
 Moment = Mapping[str, Any]
@@ -17,55 +17,130 @@ _WAITING = {"OutOfSync", "Progressing", "Suspended", "Missing"}
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 _MOST_TICKS = 6
 _LABELLED = 16.0  # percent of the width that a word needs
+_CHARACTER = 1.25  # the same of one character of a mark's word
+
+PHASES = (("base", "base"), ("head", "head"), ("rollback", "back to base"))
+"""What an upgrade comes through: keys of its evidence, and their titles."""
 
 
 def timeline(application: Application) -> Html | None:
-    """Both bands, their axis, and the moments as a list; None where nothing was seen."""
+    """Sync and health as bands, with the stages and the sync's steps marked, then base, head and the way back of an
+    upgrade; None where nothing was seen."""
+    parts = [_course(application), *_upgrade(application)]
+    return el("section", el("h3", "Timeline"), parts, class_="part") if any(parts) else None
+
+
+def _course(application: Application) -> list[Html]:
     moments: Sequence[Moment] = application["timeline"]
     if not moments:
-        return None
+        return []
+    began, steps = begun(application), steps_of(application)
     end = _end(application)
-    return el(
-        "section",
-        el("h3", "Timeline"),
-        el(
-            "div",
-            _band("Sync", [(m["at"], m["sync"]) for m in moments], end),
-            _band("Health", [(m["at"], m["health"]) for m in moments], end),
-            _axis(end),
-            class_="timeline",
-        ),
-        el(
-            "details",
-            el("summary", "Moment by moment"),
+    drawn = [
+        _marks("Stages", [(at, name, "stage") for at, name in began], end) if len(began) > 1 else None,
+        *_bands(moments, end),
+        _marks("Steps", [(s["at"], s["step"], s["kind"]) for s in steps], end) if steps else None,
+        _axis(end),
+    ]
+    rows = [
+        *((m["at"], 1, [m[k] or "–" for k in ("sync", "health", "phase")], "") for m in moments),
+        *((at, 0, ["", "", ""], f"{name} begins") for at, name in began),
+        *((s["at"], 2, ["", "", ""], s["step"]) for s in steps),
+    ]
+    return [el("div", drawn, class_="timeline"), _listed(rows)]
+
+
+def _upgrade(application: Application) -> list[Html]:
+    """Base, head and the way back, each on a clock of its own: they were on another cluster."""
+    evidence: Mapping[str, Any] = next(
+        (s["evidence"] for s in application["stages"] if s["stage"] == "upgrade"), {}
+    )
+    phases = [(title, evidence.get(key) or {}) for key, title in PHASES]
+    seen = [(title, p, p["timeline"]) for title, p in phases if p.get("timeline")]
+    parts: list[Html] = []
+    for title, phase, moments in seen:
+        steps = phase.get("steps") or ()
+        last = float(moments[-1]["at"])
+        end = max(last * 1.1, last + 0.5, *(float(s["at"]) for s in steps))
+        parts.append(
             el(
-                "table",
-                el(
-                    "thead",
-                    el("tr", [el("th", h, scope="col") for h in ("After", "Sync", "Health", "Operation")]),
-                ),
-                el(
-                    "tbody",
-                    [
-                        el(
-                            "tr",
-                            el("td", since(m["at"]), class_="number"),
-                            [el("td", m[k] or "–") for k in ("sync", "health", "phase")],
-                        )
-                        for m in moments
-                    ],
-                ),
+                "div",
+                el("h4", f"Upgrade: {title} ", el("span", phase.get("outcome") or "", class_="number")),
+                _bands(moments, end),
+                _marks("Steps", [(s["at"], s["step"], s["kind"]) for s in steps], end) if steps else None,
+                _axis(end),
+                class_="timeline",
+            )
+        )
+    return parts
+
+
+def _bands(moments: Sequence[Moment], end: float) -> list[Html]:
+    return [
+        _band("Sync", [(m["at"], m["sync"]) for m in moments], end),
+        _band("Health", [(m["at"], m["health"]) for m in moments], end),
+    ]
+
+
+def _listed(rows: Sequence[tuple[float, int, list[str], str]]) -> Html:
+    heads = ("After", "Sync", "Health", "Operation", "Step")
+    return el(
+        "details",
+        el("summary", "Moment by moment"),
+        el(
+            "table",
+            el("thead", el("tr", [el("th", h, scope="col") for h in heads])),
+            el(
+                "tbody",
+                [
+                    el(
+                        "tr",
+                        el("td", since(max(at, 0.0)), class_="number"),
+                        [el("td", w) for w in words],
+                        el("td", step),
+                    )
+                    for at, _, words, step in sorted(rows, key=lambda r: r[:2])
+                ],
             ),
         ),
-        class_="part",
+    )
+
+
+def _marks(title: str, marks: Sequence[tuple[float, str, str]], end: float) -> Html:
+    """A row of marks, each with its word as a title; words are written where they have room."""
+    drawn: list[Html] = []
+    ordered = sorted((max(at, 0.0), word, kind) for at, word, kind in marks if at <= end)
+    for place, (at, word, kind) in enumerate(ordered):
+        left = _percent(at, end)
+        following = _percent(ordered[place + 1][0], end) if place + 1 < len(ordered) else 100.0
+        room = following - left >= _CHARACTER * (len(word) + 2)
+        drawn.append(
+            el(
+                "g",
+                el("title", f"{word}, {since(at)}"),
+                el("rect", x=f"{left:.2f}%", width=4, height="100%", class_=f"step {kind}"),
+                el("text", word, x=f"{left + 0.8:.2f}%", y="68%", class_="step") if room else None,
+            )
+        )
+    told = ", ".join(f"{word} at {since(at)}" for at, word, _ in ordered)
+    return el(
+        "div",
+        el("span", title),
+        el("svg", drawn, role="img", aria_label=f"{title}: {told}"),
+        class_="band marks",
     )
 
 
 def _end(application: Application) -> float:
     """Where the bands end: the last state lasts as long as the stage that watched it."""
     last = float(application["timeline"][-1]["at"])
-    watched = [s["durationSeconds"] for s in application["stages"] if s["stage"] == "converge"]
-    return float(max(last * 1.1, last + 0.5, *watched))
+    began = {name: at for at, name in begun(application)}
+    watched = [
+        began.get(s["stage"], 0.0) + s["durationSeconds"]
+        for s in application["stages"]
+        if s["stage"] == "converge" or s["stage"] in began
+    ]
+    return float(max(last * 1.1, last + 0.5, *watched, *(s["at"] for s in steps_of(application))))
 
 
 def _band(title: str, states: Sequence[tuple[float, str | None]], end: float) -> Html:

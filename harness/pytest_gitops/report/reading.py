@@ -158,6 +158,28 @@ def again(document: Document, application: Application, stage: str) -> str:
     return f"{document['run']['command']} {shlex.quote(application['id'] + '::' + stage)}"
 
 
+def begun(application: Application) -> list[tuple[float, str]]:
+    """When each stage that acted on the Application's cluster began, in seconds on the timeline's clock."""
+    found = [(s["evidence"].get("startedAtSeconds"), s["stage"]) for s in application["stages"]]
+    return sorted((float(at), name) for at, name in found if isinstance(at, (int, float)))
+
+
+def steps_of(application: Application) -> list[Mapping[str, Any]]:
+    """What the sync of `converge` came to, and when: its waves, its hooks, what it waited for."""
+    steps = next(
+        (s["evidence"].get("steps") for s in application["stages"] if s["stage"] == "converge"), None
+    )
+    return list(steps or ())
+
+
+def cause_of(stage: Stage) -> Mapping[str, Any] | None:
+    """The known cause behind a stage's failure ({"class", "cause", "next"}), None where none is known."""
+    evidence = stage["evidence"]
+    parts = [evidence, *(evidence.get(k) for k in ("head", "rollback", "base"))]
+    found = (p.get("cause") for p in parts if isinstance(p, Mapping))
+    return next((c for c in found if isinstance(c, Mapping)), None)
+
+
 def settled_after(application: Application) -> float | None:
     """Seconds until the Application was Synced and Healthy for good; None if it never was."""
     since: float | None = None

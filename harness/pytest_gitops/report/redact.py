@@ -151,7 +151,8 @@ def redacted(value: Any, *, hide: Callable[[str], str] = str) -> Any:
     if not isinstance(value, Mapping):
         return value
     secret = value.get("kind") == "Secret"
-    field = value.keys() >= {"path", "op", "old", "new"} and _PATH_NAME.search(str(value["path"]))
+    pairs = ({"path", "op", "old", "new"}, {"path", "desired", "live"})
+    field = any(value.keys() >= p for p in pairs) and _PATH_NAME.search(str(value["path"]))
     named = isinstance(value.get("name"), str) and _SENSITIVE_KEY.search(value["name"])
     result: dict[str, Any] = {}
     for key, member in value.items():
@@ -174,7 +175,7 @@ def _is_harmless(value: str) -> bool:
 
 def _is_telling(key: str, member: Any, *, named: bool, field: bool) -> bool:
     """Whether a member's name, or that of what it is the value of, says that it is a secret."""
-    if field and key in {"old", "new"}:
+    if field and key in {"old", "new", "desired", "live"}:
         return isinstance(member, (str, int, float)) and not isinstance(member, bool)
     telling = _SENSITIVE_KEY.search(key) or (named and key == "value")
     return isinstance(member, str) and bool(member) and bool(telling)

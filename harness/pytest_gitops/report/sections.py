@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_gitops.model import VERIFY_STAGES, Outcome
 from pytest_gitops.report import markdown as md
+from pytest_gitops.report.markdown_evidence import steps, tables
 from pytest_gitops.report.parts import is_empty_part, part
 from pytest_gitops.report.reading import (
     Application,
@@ -140,6 +141,8 @@ def _cause(document: Document, application: Application, stage: Stage, *, first:
     if family_is_live(stage):
         body.extend(_not_healthy(application))
         body.extend(timeline(application))
+        body.extend(steps(stage))
+        body.extend(tables(stage))
     body.append("again: " + md.code(again(document, application, stage["stage"]), 400))
     text = "\n\n".join(body)
     summary = f"❌ <b>{md.html_text(title, 200)}</b>"

@@ -8,6 +8,7 @@ from typing import Any
 from pytest_gitops.model import Outcome
 from pytest_gitops.report import markdown as md
 from pytest_gitops.report import scenarios
+from pytest_gitops.report.markdown_evidence import by_cause
 from pytest_gitops.report.reading import (
     Application,
     Document,
@@ -39,10 +40,11 @@ def render(document: Document) -> str:
         page.add("No stage of the verification was asked for (`--gitops-stages`), so nothing was proven.")
         return page.text()
     page.add(_simulated(document))
-    causes(page, document, Family.VERIFICATION, share=18_000)
+    by_cause(page, document, share=5_000)
+    causes(page, document, Family.VERIFICATION, share=16_000)
     scenarios.section(page, document, Family.VERIFICATION, share=6_000)
-    not_checked(page, document, Family.VERIFICATION, share=8_000)
-    _proven(page, document, share=13_000)
+    not_checked(page, document, Family.VERIFICATION, share=7_000)
+    _proven(page, document, share=12_000)
     _drifts(page, document, share=4_000)
     _deleted(page, document, share=5_000)
     hosts(page, document, share=3_000)

@@ -20,6 +20,7 @@ from pytest_gitops.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_gitops.admission.admission import Admission
+    from pytest_gitops.argocd.appstate import AppState
     from pytest_gitops.argocd.render import NotRendered, Rendered
     from pytest_gitops.argocd.schema import CrdSchema
     from pytest_gitops.changes.values import Comparison
@@ -42,6 +43,9 @@ class UpgradeGround(Protocol):
 
     @property
     def destinations(self) -> Mapping[str, Api]: ...
+
+    @property
+    def app_state(self) -> AppState: ...
 
     def start(self) -> None: ...
 
@@ -74,6 +78,7 @@ class Context:
     render_again: Callable[[Case], Rendered | NotRendered] | None = None
     upgrade_ground: Callable[[], UpgradeGround] | None = None
     destinations: Mapping[str, Api] = field(default_factory=dict)  # by server URL and by name
+    app_state: AppState | None = None  # None without a cluster
     applied_at: float = 0.0
     start_controller: Callable[[], None] = _nothing
     argocd_cm: Mapping[str, Any] = field(default_factory=dict)

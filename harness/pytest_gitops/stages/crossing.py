@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.stages.aftermath import Aftermath
 from pytest_gitops.stages.inventory import Claim
@@ -42,14 +41,8 @@ class Phase:
             "outcome": result.outcome.value,
             "code": result.code or None,
             **result.evidence,
-            "operation": self._operation(own),
             "timeline": [m.to_dict() for m in self.context.timelines.get(own, ())[:MOMENTS]],
         }
-
-    def _operation(self, case_id: str) -> dict[str, Any]:
-        """What the last sync said, in Argo CD's words."""
-        state = (self.context.applications.get(case_id, {}).get("status") or {}).get("operationState") or {}
-        return {"phase": state.get("phase"), "message": state.get("message")}
 
 
 class Crossing:
@@ -72,11 +65,14 @@ class Crossing:
         """The verdict on what was `old` at base, and did not become Synced and Healthy there."""
         result = base.results[old.key]
         error = result.outcome is Outcome.ERROR
-        why = "could not be judged" if error else "is broken at base already, so head is not to blame"
+        broken = result.outcome is Outcome.FAILED
+        why = (
+            "is broken at base already, so head is not to blame" if broken else "could not be judged at base"
+        )
         return StageResult(
             stage=STAGE,
             outcome=Outcome.ERROR if error else Outcome.SKIPPED,
-            code=result.code if error else "base-broken",
+            code="base-broken" if broken else result.code,
             message=f"not asked: it {why}:\n{result.message}",
             duration=now() - self.began,
             evidence={"base": base.evidence(old)},
@@ -98,7 +94,7 @@ class Crossing:
         told: list[tuple[Finding, str]] = []
         if forth is not None and forth.outcome is Outcome.FAILED:
             way = f"from {_revision(self.base)}, where it was Synced and Healthy, to {_revision(self.head)}"
-            told += [(self._placed(case, f), f"{forth.message}\n  upgrade  {way}") for f in forth.findings]
+            told += [(f, f"{forth.message}\n  upgrade  {way}") for f in forth.findings]
         if held is not None:
             finding = self._not_deleted(case, held)
             told.append((finding, _told(finding)))
@@ -109,12 +105,15 @@ class Crossing:
             way = f"from {_revision(self.head)}, to which it was upgraded, back to {_revision(self.base)}"
             told.append((self._no_way_back(case, back), f"{back.message}\n  rollback {way}"))
         failing = [(f, text) for f, text in told if f.counts]
-        errors = [r for r in (forth, back) if r is not None and r.outcome is Outcome.ERROR]
+        unknown = [r for r in (forth, back) if r is not None and r.outcome is Outcome.ERROR]
+        skipped = [r for r in (forth, back) if r is not None and r.outcome is Outcome.SKIPPED]
+        if skipped and not unknown and not failing:
+            unknown = skipped  # a closed sync window: neither green nor red
         return StageResult(
             stage=STAGE,
-            outcome=Outcome.ERROR if errors else Outcome.FAILED if failing else Outcome.PASSED,
-            code=errors[0].code if errors else failing[0][0].rule if failing else "",
-            message="\n".join([*(e.message for e in errors), *(text for _, text in failing)]),
+            outcome=unknown[0].outcome if unknown else Outcome.FAILED if failing else Outcome.PASSED,
+            code=unknown[0].code if unknown else failing[0][0].rule if failing else "",
+            message="\n".join([*(u.message for u in unknown), *(text for _, text in failing)]),
             duration=now() - self.began,
             findings=tuple(f for f, _ in told),
             evidence={
@@ -140,20 +139,8 @@ class Crossing:
             "(`kubectl delete`, its finalizer taken away)",
         )
 
-    def _placed(self, case: Case, finding: Finding) -> Finding:
-        """A drive's finding, with the place where its object is written."""
-        rendered = self.head.renders.get(case.id)
-        for each in rendered.objects if isinstance(rendered, Rendered) else ():
-            meta = each.get("metadata") or {}
-            kind, own = each.get("kind"), meta.get("name")
-            within = meta.get("namespace") or case.destination.namespace
-            if finding.resource in {f"{kind} {within}/{own}", f"{kind} {own}"}:
-                file, line = self.place(case, each)
-                return replace(finding, file=file, line=line)
-        return finding
-
     def _no_way_back(self, case: Case, back: StageResult) -> Finding:
-        first = self._placed(case, back.findings[0]) if back.findings else None
+        first = back.findings[0] if back.findings else None
         return Finding(
             rule="rollback-failed",
             severity=Severity.ERROR,

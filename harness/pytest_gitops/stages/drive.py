@@ -13,6 +13,7 @@ from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.argocd.convergence import (
     Observation,
     Patience,
+    Progress,
     State,
     is_automated,
     observe,
@@ -24,9 +25,12 @@ from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.argocd.sharing import shared
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Case, Finding, Moment, Outcome, StageResult
-from pytest_gitops.stages import telling
+from pytest_gitops.stages import telling, windows
 from pytest_gitops.stages.base import Publish
-from pytest_gitops.stages.tracks import BUSY, QUIET, STILL, Track, expected
+from pytest_gitops.stages.deadlines import deadline_of
+from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
+from pytest_gitops.stages.placing import written
+from pytest_gitops.stages.tracks import BUSY, QUIET, STILL, Track, expected, rolling_sets
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -73,18 +77,21 @@ class Drive:
         self.stop = threading.Event()
         self.blind: Exception | None = None  # why we see nothing any more
         began = context.applied_at = now()
-        limit = context.settings.timeout
         ids = {c.id for c in cases}
-        self.tracks = {
-            c.key: Track(
+        self.tracks: dict[str, Track] = {}
+        rolling = rolling_sets(context)
+        for c in context.plan.with_ancestors(cases):
+            deadline = deadline_of(context.settings, c)
+            patience = Patience(deadline=began + deadline.seconds, quiet=QUIET, still=STILL, moved=began)
+            self.tracks[c.key] = Track(
                 case=c,
-                patience=Patience(deadline=began + limit, quiet=QUIET, still=STILL, moved=began),
+                patience=patience,
                 began=began,
+                deadline=deadline,
                 wanted=c.id in ids,
                 revisions=expected(context, c),
+                rolled=c.parent_kind == "ApplicationSet" and c.parent in rolling,
             )
-            for c in context.plan.with_ancestors(cases)
-        }
         for each in shared(self._rendered(), is_namespaced=context.api.is_namespaced):
             for key in each.keys:
                 self.tracks[key].shared += (each,)
@@ -152,6 +159,10 @@ class Drive:
                 # Said to the one that does not have the object just now; the defect is of all that claim it.
                 for key in each.keys:
                     self.tracks[key].dispute = self.tracks[key].dispute or (each, warning)
+        track.note_steps(application, at)
+        if seen.code == "out-of-sync":  # in a loop the next state may be in order again
+            found = differences_of(self.context, track.case, application)
+            track.differences = found or track.differences
         moment = Moment(at=at - track.began, sync=seen.sync, health=seen.health, phase=seen.phase)
         line = self.context.timelines.setdefault(track.case.id, [])
         if not line or (line[-1].sync, line[-1].health, line[-1].phase) != (
@@ -207,8 +218,15 @@ class Drive:
             track.done = True
             self._red(track, telling.disputed(track.case, *track.dispute))
             return
-        if track.state and not is_automated(track.state):
+        if windows.is_closed(track, at):
+            track.done = True
+            text = windows.give_up(self.applications, track, control=self.context.control)
+            self._publish(track, Outcome.SKIPPED, "sync-window", text)
+            return
+        if track.state and not is_automated(track.state) and not track.rolled:
             self._sync(track, at, others)
+        elif windows.is_suspect(track, at):
+            windows.ask(self.applications, track, control=self.context.control)
         # What we sync ourselves has to have been synced, also where nothing but hooks was left to do.
         if track.seen.state is State.CONVERGED and (track.asked is None or track.seen.phase):
             if not self._is_formed(track):
@@ -223,6 +241,8 @@ class Drive:
         seen = track.seen
         if self._is_overlooked(track, at):
             track.looked = at
+            self._refresh(track)
+        elif track.wants_nudge(at):
             self._refresh(track)
         if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:
             # Its parent is through; what it has not created by now it never will.
@@ -298,6 +318,9 @@ class Drive:
             text = f"Argo CD has not got to it within {waited:.0f} s: {seen.message}"
             self._publish(track, Outcome.ERROR, "not-reconciled", text)
             return
+        if track.rolled and seen.code == "not-synced":
+            self._publish(track, Outcome.SKIPPED, "step-not-reached", telling.not_reached(case))
+            return
         if is_ours(seen.message):
             text = f"Argo CD itself could not go on, so the Application was not judged: {seen.message}"
             self._publish(track, Outcome.ERROR, "not-reconciled", text)
@@ -307,12 +330,18 @@ class Drive:
                 f"it became Synced and Healthy again and again, and never stayed so for {track.settle:g} s"
             )
             seen = replace(seen, code="progressing", message=message)
-        why = f"within {self.context.settings.timeout:g} s" if late else "and nothing moves any more"
-        waited = now() - track.began
+        at = now()
+        progress, still = track.patience.progress(at), at - track.patience.moved
         told = telling.stuck(
-            case, seen, why=why, waited=waited, events=lambda titles: self._events(case, titles)
+            case,
+            seen,
+            why=telling.given_up(progress, limit=track.deadline.seconds, late=late, still=still),
+            waited=at - track.began,
+            events=lambda titles: self._events(case, titles),
+            slow=progress is Progress.SLOW,
+            differences=track.differences,
         )
-        self._red(track, told)
+        self._red(track, told, {"progress": progress.value})
 
     def _events(self, case: Case, titles: Sequence[str]) -> tuple[str, ...]:
         names = [t.rsplit("/", 1)[-1].rsplit(" ", 1)[-1] for t in titles]
@@ -323,9 +352,10 @@ class Drive:
         except GitOpsError:
             return ()  # an event is a bonus; its absence must not hide the cause
 
-    def _red(self, track: Track, told: telling.Told) -> None:
-        finding, text = told
-        self._publish(track, Outcome.FAILED, finding.rule, text, finding)
+    def _red(self, track: Track, told: telling.Told, evidence: Mapping[str, Any] | None = None) -> None:
+        told = told.at(written(self.context, track.case, told.finding.resource))
+        seen = {**told.evidence(), **(evidence or {})}
+        self._publish(track, Outcome.FAILED, told.finding.rule, told.text, told.finding, seen)
 
     def _publish(
         self,
@@ -338,13 +368,12 @@ class Drive:
     ) -> None:
         if not track.wanted:
             return
+        differ = track.differences if outcome is Outcome.FAILED else ()
         facts: dict[str, Any] = {
-            "sync": track.seen.sync,
-            "health": track.seen.health,
-            "retries": track.seen.retries,
-            **({"notPruned": list(track.kept)} if track.kept else {}),
-            **({"syncedAtSeconds": round(track.synced_at, 2)} if track.synced_at is not None else {}),
+            **track.facts(),
             **(evidence or {}),
+            **bounded("differences", [d.to_dict() for d in differ]),
+            **seen_of(self.context, track.case, track.state),
         }
         self.publish(
             track.case,

@@ -178,7 +178,8 @@ class Following:
             return patience.final(seen, now=now(), others_moved=began)
 
         def again(state: Application) -> None:
-            if "operation" in state and not is_running(state):
+            # Of a sync that stands Argo CD would think again after 30 s only (`tracks.NUDGE`).
+            if "operation" in state:
                 self.applications.refresh(state)
 
         try:

@@ -16,6 +16,9 @@ from pytest_gitops.errors import GitOpsError
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.stages import live
 from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.deadlines import deadline_of
+from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
+from pytest_gitops.stages.evidence import told as fields_told
 from pytest_gitops.stages.following import Deleted, Following, Late, Stopped, is_at_work
 from pytest_gitops.stages.placing import place
 from pytest_gitops.stages.rendered import Unsteady, unsteady, written_at
@@ -111,7 +114,7 @@ class _Check:
             )
         except Late as late:
             last = late.seen.message or late.seen.summary
-            text = f"Argo CD did not answer a refresh within {self._limit:g} s: {last}"
+            text = f"Argo CD did not answer a refresh within {self._limit(case):g} s: {last}"
             return result(Outcome.ERROR, "not-reconciled", text)
         except GitOpsError as error:
             return result(Outcome.ERROR, "engine-error", str(error))
@@ -120,18 +123,17 @@ class _Check:
                 return result(Outcome.SKIPPED, "changed-meanwhile", moved)
         return judged(name, seen.findings, duration=now() - began, evidence=seen.evidence)
 
-    @property
-    def _limit(self) -> float:
-        return self.context.settings.timeout
+    def _limit(self, case: Case) -> float:
+        return deadline_of(self.context.settings, case).seconds
 
     def _look(self, case: Case, seen: _Seen) -> str:
         """Collect what is wrong; returns why nothing can be said, if so."""
-        first = self.following.state(case, limit=self._limit)
+        first = self.following.state(case, limit=self._limit(case))
         api = self.context.api_of(case)
         before = live.read(api, live.managed(first))
         seen.evidence |= {"objects": len(before), "refreshes": []}
         final = self._again(case, seen)
-        last = self.following.state(case, limit=self._limit)
+        last = self.following.state(case, limit=self._limit(case))
         if last["spec"] != first["spec"]:
             return (
                 f"the Application's own spec was changed while it was looked at, by {case.parent or 'somebody else'}: "
@@ -148,7 +150,7 @@ class _Check:
         """Both refreshes and the second sync; what the Application is at its end, None if it did not come so far."""
         for kind in ("normal", "hard"):
             asked = now()
-            state = self.following.refreshed(case, hard=kind == "hard", limit=self._limit)
+            state = self.following.refreshed(case, hard=kind == "hard", limit=self._limit(case))
             compared = observe(state)
             said = {"kind": kind, "sync": compared.sync, "health": compared.health}
             seen.evidence["refreshes"].append({**said, "seconds": round(now() - asked, 2)})
@@ -156,11 +158,11 @@ class _Check:
                 when = f"after a {kind} refresh of the same revision"
                 self._problem("out-of-sync-after-refresh", case, seen, compared, when)
                 # Where Argo CD syncs by itself it has begun to: what comes after this wants its end.
-                self.following.wait(case, lambda s: not is_at_work(s), limit=self._limit)
+                self.following.wait(case, lambda s: not is_at_work(s), limit=self._limit(case))
                 return None
         asked = now()
-        final = self.following.synced(case, limit=self._limit)
-        state = self.following.state(case, limit=self._limit)
+        final = self.following.synced(case, limit=self._limit(case))
+        state = self.following.state(case, limit=self._limit(case))
         seen.evidence["sync"] = {**live.operation_of(state), "seconds": round(now() - asked, 2)}
         if final.code == "sync-failed":
             self._problem("second-sync-failed", case, seen, final, "when it was synced a second time")
@@ -169,12 +171,20 @@ class _Check:
 
     def _problem(self, rule: str, case: Case, seen: _Seen, saw: Observation, when: str) -> None:
         words = " ".join([saw.message, *saw.causes])
-        known = cause_of(saw.code, words)
+        # Where Argo CD has begun to sync it again, that sync is what comes of it, not why.
+        known = cause_of("" if saw.code == "syncing" else saw.code, words)
         summary = "that sync fail" if saw.code == "sync-failed" else saw.summary
+        state = self.following.state(case, limit=self._limit(case))
+        differ = differences_of(self.context, case, state) if saw.sync == "OutOfSync" else ()
+        seen.evidence |= bounded("differences", [d.to_dict() for d in differ])
+        seen.evidence |= seen_of(self.context, case, state)
+        if known:
+            seen.evidence["cause"] = known.to_dict()
         lines = [
             f"Application {case.key}: expected Synced, Healthy {when}, saw {summary}",
             *([f"  Argo CD  {cut(saw.message, WORDS)}"] if saw.message else []),
             *(f"  object   {cut(c, WORDS)}" for c in saw.causes[:SHOWN] if saw.message not in c),
+            *([f"  differs  {fields_told(differ)}"] if differ else []),
             *([f"  cause    {known.name}"] if known else []),
         ]
         objects = [c.split(": ", 1)[0] for c in saw.causes]

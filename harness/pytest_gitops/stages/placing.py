@@ -25,10 +25,15 @@ def by_title(context: Context, case: Case) -> dict[str, Mapping[str, Any]]:
     return found
 
 
+def written(context: Context, case: Case, title: str) -> Place | None:
+    """File and line of the object of that title; None for what a chart or a tool makes."""
+    manifest = by_title(context, case).get(title)
+    return context.locate(case, manifest) if manifest is not None else None
+
+
 def place(context: Context, case: Case, title: str) -> Place:
     """File and line of the object of that title; where it is not written as it is, of the Application's sources."""
-    manifest = by_title(context, case).get(title)
-    if manifest is not None and (found := context.locate(case, manifest)):
+    if found := written(context, case, title):
         return found
     many = "sources" if (case.manifest.get("spec") or {}).get("sources") else "source"
     return case.file, context.line(case, "spec", many)

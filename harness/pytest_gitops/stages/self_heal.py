@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import Applications
-from pytest_gitops.argocd.causes import REFUSED, cause_of
+from pytest_gitops.argocd.causes import cause_of
 from pytest_gitops.argocd.convergence import Observation, State
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes.shorten import cut
@@ -285,7 +285,7 @@ class _Check:
                 line=line,
                 resource=title,
                 # The object itself was taken before: what is wrong is that it cannot go back.
-                help=known.next if known and known is not REFUSED else HELP[rule],
+                help=known.next if known and known.id != "invalid-object" else HELP[rule],
             )
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.registered import close_to, is_registered
 from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.deadlines import ANNOTATION, said_by, seconds_of
 from pytest_gitops.waiting import now
 from pytest_gitops.world.urls import Address, is_local, parse_registry
 from pytest_gitops.world.urls import parse as parse_url
@@ -80,6 +81,17 @@ def _together(context: Context, case: Case) -> Iterator[Finding]:
             file=case.file,
             line=context.line(case, "spec", "destination", key),
             help=f"correct it, or add it to `clusters:`{close_to(said, names)}",
+        )
+    asked = said_by(case)
+    if asked is not None and seconds_of(asked) is None:
+        yield Finding(
+            rule="timeout-invalid",
+            severity=Severity.ERROR,
+            message=f"Application {case.key}: annotation {ANNOTATION}: expected a time such as 90s, 5m or 1h, "
+            f"saw {asked!r}",
+            file=case.file,
+            line=context.line(case, "metadata", "annotations", ANNOTATION),
+            help="correct it, or leave it out: then the timeout of the run counts",
         )
     known = {str((p.get("metadata") or {}).get("name")) for p in plan.projects} | {"default"}
     if case.project not in known and not context.source_findings.get(case.id):

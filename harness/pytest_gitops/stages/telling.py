@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pytest_gitops.argocd.causes import cause_of
-from pytest_gitops.argocd.convergence import Observation
+from pytest_gitops.argocd.convergence import Observation, Progress
+from pytest_gitops.argocd.known_causes import Cause
 from pytest_gitops.argocd.sharing import Shared
 from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.stages.evidence import SHOWN as MOST_FIELDS
+from pytest_gitops.stages.evidence import Difference
+from pytest_gitops.stages.evidence import told as fields_told
 
 NEVER_HEALTHY = {"progressing", "degraded", "missing", "suspended", "unknown", "syncing"}
 """Codes of an observation that are one to people."""
@@ -15,7 +22,36 @@ NEVER_HEALTHY = {"progressing", "degraded", "missing", "suspended", "unknown", "
 SHOWN = 8
 """As many objects as a text names."""
 
-Told = tuple[Finding, str]
+BLOCKED = "blocked by sync window"
+"""Argo CD's words for a sync that its project's windows keep from beginning (controller/sync.go)."""
+
+
+_WAITED_FOR = re.compile(r"^waiting for .*? (?P<group>[\w.-]*)/(?P<kind>\w+)/(?P<name>[\w.:-]+)")
+"""Argo CD's words for the object that keeps a sync from going on (gitops-engine sync_context.go)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A failure in words; `cause` and `events` are for the evidence."""
+
+    finding: Finding
+    text: str
+    cause: Cause | None = None
+    events: tuple[str, ...] = ()
+
+    def at(self, place: tuple[str, int] | None) -> Told:
+        """The same, found at another place."""
+        if place is None:
+            return self
+        moved = replace(self.finding, file=place[0], line=place[1])
+        _, _, rest = self.text.partition(f"{self.finding.where}: ")
+        return replace(self, finding=moved, text=f"{moved.where}: {rest}" if rest else self.text)
+
+    def evidence(self) -> dict[str, Any]:
+        return {
+            **({"cause": self.cause.to_dict()} if self.cause else {}),
+            **({"events": list(self.events)} if self.events else {}),
+        }
 
 
 def names(titles: Sequence[str]) -> str:
@@ -28,7 +64,7 @@ def refused(case: Case, error: Exception) -> Told:
     """The API server does not take the Application itself."""
     message = f"the API server does not accept Application {case.key}: {error}"
     finding = _finding(case, "not-accepted", message, help_="correct the manifest")
-    return finding, f"{finding.where}: {message}"
+    return Told(finding=finding, text=f"{finding.where}: {message}", cause=cause_of("", str(error)))
 
 
 def disputed(case: Case, shared: Shared, warning: str) -> Told:
@@ -43,10 +79,23 @@ def disputed(case: Case, shared: Shared, warning: str) -> Told:
         f"{finding.where}: Application {case.key} claims an object that another one claims too",
         f"  Argo CD  SharedResourceWarning: {warning}",
         f"  object   {message}",
+        *_because(known),
     ]
-    if known:
-        lines += [f"  cause    {known.name}", f"  next     {known.next}"]
-    return finding, "\n".join(lines)
+    return Told(finding=finding, text="\n".join(lines), cause=known)
+
+
+def given_up(progress: Progress, *, limit: float, late: bool, still: float) -> str:
+    """Why the waiting ended, in a few words; `limit` and `still`, since when nothing new was seen, are in seconds."""
+    if progress is Progress.SLOW:
+        return (
+            f"within {limit:g} s, though it was still getting on: what it said {still:.0f} s before was new"
+        )
+    if progress is Progress.CIRCLES:
+        time = f"within {limit:g} s" if late else "and never will"
+        return f"{time}: it comes back to the same states again and again"
+    return (
+        f"within {limit:g} s: nothing has moved for {still:.0f} s" if late else "and nothing moves any more"
+    )
 
 
 def stuck(
@@ -56,17 +105,26 @@ def stuck(
     why: str,
     waited: float,
     events: Callable[[Sequence[str]], Sequence[str]],
+    slow: bool = False,
+    differences: Sequence[Difference] = (),
 ) -> Told:
     """It did not become Synced and Healthy after `waited` seconds; `why` it is given up, in a few words.
 
-    `events` gives the warnings about objects, by their titles.
+    `events` gives the warnings about objects, by their titles; `slow` says that it was still getting on;
+    `differences` are what keeps it OutOfSync.
     """
     titles = [c.split(": ", 1)[0] for c in seen.causes]
-    known = cause_of(seen.code, " ".join([seen.message, *seen.causes]))
+    if not titles and not slow and (waited_for := _WAITED_FOR.search(seen.message)):
+        titles = [f"{waited_for['kind']} {waited_for['name']}"]
+    warned = tuple(events(titles))
+    words = " ".join([seen.message, *seen.causes])
+    known = cause_of("slow" if slow else seen.code, words, warned)
+    differ = differences if seen.sync == "OutOfSync" else ()
+    message = seen.message or seen.summary
     finding = _finding(
         case,
         "never-healthy" if seen.code in NEVER_HEALTHY else seen.code,
-        seen.message or seen.summary,
+        f"{message}: {fields_told(differ)}" if differ and seen.code == "out-of-sync" else message,
         resource=titles[0] if titles else "",
         help_=known.next if known else "",
     )
@@ -78,11 +136,47 @@ def stuck(
     ]
     if len(seen.causes) > SHOWN:
         lines.append(f"           and {len(seen.causes) - SHOWN} more")
+    lines += [f"  differs  {d}" for d in differ[:MOST_FIELDS]]
+    if len(differ) > MOST_FIELDS:
+        lines.append(f"           and {len(differ) - MOST_FIELDS} more")
     lines.append(f"  expected Synced, Healthy; saw {seen.summary} after {waited:.1f} s")
-    lines += [f"  event    {e}" for e in events(titles)]
-    if known:
-        lines += [f"  cause    {known.name}", f"  next     {known.next}"]
-    return finding, "\n".join(lines)
+    lines += [f"  event    {e}" for e in warned]
+    lines += _because(known)
+    return Told(finding=finding, text="\n".join(lines), cause=known, events=warned)
+
+
+def blocked(case: Case, windows: Sequence[Mapping[str, Any]]) -> str:
+    """A closed sync window kept it from being synced: nothing is known of its objects, and no manifest is wrong."""
+    known = cause_of("sync-window", "")
+    assert known is not None, "it is in the list"
+    lines = [
+        f"not asked: a closed sync window of AppProject {case.project} keeps Application {case.key} from being synced",
+        "  Argo CD  Sync operation blocked by sync window",
+        *(f"  window   {_window(w)}" for w in windows),
+    ]
+    if windows and all(w.get("manualSync") for w in windows):
+        lines.append(f"  manual   a person may sync it all the same: argocd app sync {case.name}")
+    return "\n".join([*lines, *_because(known)])
+
+
+def not_reached(case: Case) -> str:
+    """Its ApplicationSet syncs step by step, and does not get to it."""
+    return (
+        f"not asked: ApplicationSet {case.parent} (RollingSync) has not come to the step of Application {case.key}: "
+        "an Application of an earlier step is not Healthy, or the step's maxUpdate is 0"
+    )
+
+
+def _window(window: Mapping[str, Any]) -> str:
+    names = ("applications", "namespaces", "clusters")
+    whom = ", ".join(f"{n} {' '.join(map(str, window[n]))}" for n in names if window.get(n))
+    manual = "manual sync allowed" if window.get("manualSync") else "no manual sync"
+    zone = f" {window['timeZone']}" if window.get("timeZone") else ""
+    return f"{window.get('kind')} {window.get('schedule')!r}{zone} for {window.get('duration')}, {manual}; {whom}"
+
+
+def _because(known: Cause | None) -> list[str]:
+    return [f"  cause    {known.name}", f"  next     {known.next}"] if known else []
 
 
 def _finding(case: Case, rule: str, message: str, *, resource: str = "", help_: str) -> Finding:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.convergence import Observation, Patience, State
+from pytest_gitops.argocd.progressive import rolls
 from pytest_gitops.argocd.sharing import Shared
 from pytest_gitops.model import Case
+from pytest_gitops.stages.deadlines import Deadline
+from pytest_gitops.stages.evidence import Difference, steps
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -28,6 +31,17 @@ everything that can come up does so within seconds."""
 BUSY = 20.0
 """Seconds for which an Application that is at work counts as moving though nothing is seen of it: a hook's Job."""
 
+NUDGE = 2.0
+"""Seconds after which a sync that stands is asked about, twice as many each time. Argo CD looks at a running sync when
+an object of the Application changes, or 30 s after it last did (controller/appcontroller.go, v3.6.1:
+appOperationMaxRequeueInterval): a namespace that it makes itself is none of the objects, and costs those 30 s."""
+
+WAITS = ("waiting for ", "Sync operation blocked")
+"""How Argo CD's words begin for a sync that waits for something (gitops-engine sync_context.go, controller/sync.go)."""
+
+STEPS = 100
+"""As many steps of a sync as are kept."""
+
 NOT_THERE = Observation(state=State.MOVING, code="never-created", message="it was not created")
 
 
@@ -38,8 +52,12 @@ class Track:
     case: Case
     patience: Patience
     began: float
+    deadline: Deadline
     wanted: bool  # it is judged; otherwise it is only there because others need it
     revisions: tuple[str, ...]
+    nudged: float = 0.0  # when Argo CD was last asked to go on with its sync
+    nudges: int = 0  # how often, since it last moved
+    rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
     state: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = NOT_THERE
     good_since: float | None = None
@@ -50,6 +68,11 @@ class Track:
     looked: float | None = None  # when it was last asked for a comparison because it stood still
     aligned: float | None = None  # since when what it renders to is applied, children included
     kept: tuple[str, ...] = ()  # what Argo CD rightly leaves unpruned
+    steps: list[dict[str, Any]] = field(default_factory=list)  # what its sync came to, and when
+    differences: tuple[Difference, ...] = ()  # what last kept it OutOfSync after a sync
+    windows: tuple[Mapping[str, Any], ...] | None = (
+        None  # its project's sync windows, once they were asked for
+    )
     done: bool = False
 
     @property
@@ -57,8 +80,44 @@ class Track:
         """Seconds that it must stay Synced and Healthy."""
         return QUIET if self.shared else SETTLE
 
+    def note_steps(self, application: Mapping[str, Any], at: float) -> None:
+        """Take in how far its sync has come; a step that comes again is the same step."""
+        known = {(s["kind"], s["step"]) for s in self.steps}
+        for kind, step in steps(application):
+            if (kind, step) not in known and len(self.steps) < STEPS:
+                self.steps.append({"at": round(at - self.began, 2), "kind": kind, "step": step})
+
+    def facts(self) -> dict[str, Any]:
+        """What was seen of it on its way, as evidence."""
+        return {
+            "sync": self.seen.sync,
+            "health": self.seen.health,
+            "retries": self.seen.retries,
+            **self.deadline.to_dict(),
+            **({"notPruned": list(self.kept)} if self.kept else {}),
+            **({"syncedAtSeconds": round(self.synced_at, 2)} if self.synced_at is not None else {}),
+            **({"steps": self.steps} if self.steps else {}),
+        }
+
+    def wants_nudge(self, at: float) -> bool:
+        """Whether its sync waits, and Argo CD would look at it again only after long; says so ever more rarely."""
+        if self.patience.moved > self.nudged:
+            self.nudges = 0
+        since = at - max(self.patience.moved, self.nudged)
+        waits = self.seen.code == "syncing" and self.seen.message.startswith(WAITS)
+        if not waits or since < NUDGE * 2**self.nudges:
+            return False
+        self.nudged, self.nudges = at, self.nudges + 1
+        return True
+
     def settled(self, at: float) -> bool:
         return self.good_since is not None and at - self.good_since >= self.settle
+
+
+def rolling_sets(context: Context) -> frozenset[str]:
+    """The ApplicationSets, by "namespace/name", whose controller syncs their Applications."""
+    sets = getattr(context.checkout.declarations, "application_sets", ())
+    return frozenset(f"{s.namespace or context.control}/{s.name}" for s in sets if rolls(s.manifest))
 
 
 def expected(context: Context, case: Case) -> tuple[str, ...]:

@@ -94,7 +94,14 @@ class _Upgrade:
         self.before = list({c.id: c for c in asked}.values())
 
     def _on_ground(self, context: Context) -> Context:
-        return replace(context, api=self.ground.api, timelines={}, applications={}, upgrade_ground=None)
+        return replace(
+            context,
+            api=self.ground.api,
+            app_state=self.ground.app_state,
+            timelines={},
+            applications={},
+            upgrade_ground=None,
+        )
 
     def _change(self, case: Case) -> ApplicationChange | None:
         return self.context.comparison.of(case) if self.context.comparison else None

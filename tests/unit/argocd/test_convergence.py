@@ -170,7 +170,7 @@ def test_what_failed_without_a_message_has_its_status() -> None:
         {"kind": "Service", "name": "c", "status": "Synced"},
         "x",
     ]
-    assert observe(application).causes == ("Service a: SyncFailed", "Job b: Error")
+    assert observe(application).causes == ("Service a: SyncFailed", "Job b: Sync hook failed: Error")
 
 
 @pytest.mark.parametrize(

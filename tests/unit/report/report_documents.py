@@ -260,6 +260,21 @@ def _root() -> Verdict:
     )
 
 
+def node(
+    title: str, *, owner: str | None = None, health: str = "Healthy", message: str | None = None, **more: Any
+) -> dict[str, Any]:
+    """A row of a resource tree."""
+    return {
+        "object": title,
+        "owner": owner,
+        "health": health,
+        "wave": None,
+        "hook": None,
+        "message": message,
+        **more,
+    }
+
+
 def _oracle() -> Verdict:
     values = "kubernetes/helm/btc-oracle/values-prod.yaml"
     return Verdict(
@@ -297,7 +312,44 @@ def _oracle() -> Verdict:
                     ),
                 ),
             ),
-            stage("converge", duration=14.2),
+            stage(
+                "converge",
+                duration=14.2,
+                evidence={
+                    "startedAtSeconds": 0.0,
+                    "deadlineSeconds": 300.0,
+                    "deadlineFrom": "timeout",
+                    "hookLogs": "none: no container runs on the embedded cluster",
+                    "steps": [
+                        {"at": 1.1, "kind": "hook", "step": "PreSync Job oracle-migrate: Running"},
+                        {"at": 5.9, "kind": "hook", "step": "PreSync Job oracle-migrate: Succeeded"},
+                        {"at": 6.2, "kind": "wave", "step": "wave 1"},
+                        {"at": 9.8, "kind": "wave", "step": "wave 2"},
+                    ],
+                    "operationObjects": [
+                        {
+                            "object": "Job btc-oracle/oracle-migrate",
+                            "hook": "PreSync",
+                            "status": "Succeeded",
+                            "message": "",
+                        },
+                        {
+                            "object": "Deployment btc-oracle/oracle",
+                            "hook": None,
+                            "status": "Synced",
+                            "message": "created",
+                        },
+                    ],
+                    "tree": [
+                        node("Job btc-oracle/oracle-migrate", hook="PreSync", wave=0),
+                        node("StatefulSet btc-oracle/redis-master", wave=1),
+                        node("Pod btc-oracle/redis-master-0", owner="StatefulSet btc-oracle/redis-master"),
+                        node("Deployment btc-oracle/oracle", wave=2),
+                        node("ReplicaSet btc-oracle/oracle-5d9", owner="Deployment btc-oracle/oracle"),
+                        node("Pod btc-oracle/oracle-5d9-x2k", owner="ReplicaSet btc-oracle/oracle-5d9"),
+                    ],
+                },
+            ),
         ),
         resources=(
             resource("Deployment", "oracle", "btc-oracle", wave=2),
@@ -342,7 +394,29 @@ def _matrix_news() -> Verdict:
                     "  next     create StorageClass fast-ssd in this repository, or name one that exists\n"
                     "           (kubernetes/helm/matrix-news/values-prod.yaml:41)"
                 ),
-                evidence={"operation": {"phase": "Succeeded", "retries": 0}, "revision": "7d9c31e"},
+                evidence={
+                    "operation": {"phase": "Succeeded", "retries": 0},
+                    "revision": "7d9c31e",
+                    "cause": {
+                        "class": "claim-pending",
+                        "cause": "a claim is not bound",
+                        "next": "name a StorageClass that the cluster has, or bring the volume",
+                    },
+                    "events": ["PersistentVolumeClaim data-mongodb-0: ProvisioningFailed: no fast-ssd"],
+                    "tree": [
+                        node(
+                            "StatefulSet matrix-news/mongodb",
+                            wave=1,
+                            health="Progressing",
+                            message="Waiting for 1 pods",
+                        ),
+                        node(
+                            "Pod matrix-news/mongodb-0",
+                            owner="StatefulSet matrix-news/mongodb",
+                            health="Progressing",
+                        ),
+                    ],
+                },
             ),
         ),
         resources=(

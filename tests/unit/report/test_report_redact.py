@@ -176,6 +176,8 @@ def test_what_looks_alike_once_it_is_hidden_says_that_it_changed() -> None:
 def test_a_changed_field_with_a_telling_name_hides_its_values(path: str, hides: bool) -> None:
     told = redacted({"path": path, "op": "replace", "old": "one", "new": 2, "noise": None})
     assert (told["old"], told["new"]) == (("(hidden)", "(hidden)") if hides else ("one", 2))
+    live = redacted({"object": "ConfigMap a", "path": path, "desired": "one", "live": 2})
+    assert (live["desired"], live["live"]) == (("(hidden)", "(hidden)") if hides else ("one", 2))
     assert redacted({"path": path, "op": "add", "old": None, "new": True})["new"] is True
 
 

@@ -57,6 +57,7 @@ class FakeApi:
 class FakeGround:
     api: FakeApi
     moves: list[str] = field(default_factory=list)
+    app_state: None = None
     destinations: Mapping[str, Any] = field(default_factory=lambda: {"https://prod:6443": FakeApi()})
 
     def start(self) -> None:
@@ -70,7 +71,7 @@ class FakeGround:
 
 
 class Stage:
-    """One run of the stage over `base` and `head`; `says` maps (phase, name) to a code, "!" before it an error."""
+    """One run of the stage over `base` and `head`; `says` maps (phase, name) to a code, "!" before it an error, "~" a skip."""
 
     def __init__(
         self,
@@ -168,6 +169,8 @@ class Stage:
 def answer(case: Case, code: str) -> StageResult:
     if not code:
         return StageResult(stage="upgrade", outcome=Outcome.PASSED)
+    if code.startswith("~"):
+        return StageResult(stage="upgrade", outcome=Outcome.SKIPPED, code=code[1:], message="not asked")
     if code.startswith("!"):
         return StageResult(stage="upgrade", outcome=Outcome.ERROR, code=code[1:], message="ours")
     finding = Finding(
@@ -216,6 +219,19 @@ def test_what_is_broken_at_base_is_no_fault_of_head(monkeypatch: pytest.MonkeyPa
 def test_what_could_not_be_judged_is_an_error(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
     stage = Stage(monkeypatch, [case("web")], [case("web")], {(phase, "web"): "!not-reconciled"})
     assert (stage.of("web").outcome, stage.of("web").code) == (Outcome.ERROR, "not-reconciled")
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_a_closed_window_keeps_back_is_neither_green_nor_red(
+    monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    stage = Stage(monkeypatch, [case("web")], [case("web")], {(phase, "web"): "~sync-window"})
+    assert (stage.of("web").outcome, stage.of("web").code) == (Outcome.SKIPPED, "sync-window")
+
+
+def test_what_failed_is_red_though_the_way_back_was_kept_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = {("head", "web"): "sync-failed", ("rollback", "web"): "~sync-window"}
+    assert Stage(monkeypatch, [case("web")], [case("web")], says).of("web").outcome is Outcome.FAILED
 
 
 def test_an_upgrade_that_fails_says_from_where_to_where(monkeypatch: pytest.MonkeyPatch) -> None:
