@@ -13,6 +13,7 @@ from pytest_gitops.changes.effect import FINALIZER, FINALIZERS
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
+from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.tracks import QUIET, STILL
 from pytest_gitops.waiting import now, utc, wait_until
 
@@ -223,7 +224,8 @@ class Departing:
         if look is None or (look.ended and not look.remaining):
             return look is not None
         still = at - tree.moved >= QUIET if look.stuck else at - moved >= STILL
-        return still or at - tree.began >= self._context.settings.timeout
+        limit = max(deadline_of(self._context.settings, c).seconds for c in tree.cases)
+        return still or at - tree.began >= limit
 
 
 class suppress_gone(suppress):

@@ -17,6 +17,7 @@ from pytest_gitops.errors import GitOpsError
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.stages import live
 from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.drifting import UNSEEN, Drifting, Tried
 from pytest_gitops.stages.drifts import Choice, Drift, Expected, Sort, Subject, choose, heals
 from pytest_gitops.stages.following import Deleted, Following, Late, Stopped
@@ -131,7 +132,7 @@ class _Check:
             )
         except Late as late:
             last = late.seen.message or late.seen.summary
-            text = f"Argo CD did not answer a refresh within {self._limit:g} s: {last}"
+            text = f"Argo CD did not answer a refresh within {self._limit(case):g} s: {last}"
             return result(Outcome.ERROR, "not-reconciled", text)
         except GitOpsError as error:
             return result(Outcome.ERROR, "engine-error", str(error))
@@ -139,13 +140,12 @@ class _Check:
             seen.evidence["drifts"] = [t.to_dict() for t in seen.tried]
         return judged(name, seen.findings, duration=now() - began, evidence=seen.evidence)
 
-    @property
-    def _limit(self) -> float:
-        return self.context.settings.timeout
+    def _limit(self, case: Case) -> float:
+        return deadline_of(self.context.settings, case).seconds
 
     def _look(self, case: Case, seen: _Seen) -> None:
         """Collect what is wrong. Raises _Unsaid if nothing can be said."""
-        drifting = Drifting(self.context.api_of(case), self.following, case, limit=self._limit)
+        drifting = Drifting(self.context.api_of(case), self.following, case, limit=self._limit(case))
         first = drifting.settled()
         if first.state is not State.CONVERGED:
             why = first.message or first.summary
@@ -153,7 +153,7 @@ class _Check:
                 code="not-settled",
                 why=f"it is not Synced and Healthy any more, before anything drifts: {why}",
             )
-        application = self.following.state(case, limit=self._limit)
+        application = self.following.state(case, limit=self._limit(case))
         choice = self._choose(case, application)
         seen.evidence |= {"selfHeal": heals(application), **choice.to_dict()}
         try:
@@ -246,7 +246,7 @@ class _Check:
 
     def _judge_end(self, case: Case, seen: _Seen, drifting: Drifting) -> None:
         """All is as it was, or else what comes after this stage would be judged by what we did."""
-        self.following.refreshed(case, hard=False, limit=self._limit)
+        self.following.refreshed(case, hard=False, limit=self._limit(case))
         final = drifting.settled()
         if final.state is not State.CONVERGED:
             self._problem("unhealthy-after-drift", case, seen, seen.tried[-1], final)
