@@ -160,7 +160,10 @@ def test_kustomize_is_built_from_its_locked_modules(tmp_path: Path, monkeypatch:
     assert (tool.origin, tool.version) == (Origin.BUILD, "5.8.2")
 
 
-def test_the_crds_come_out_of_the_go_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "version"), [("argocd-crds", "3.6.1"), ("argo-rollouts-crds", "1.10.2")])
+def test_the_crds_come_out_of_the_go_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, version: str
+) -> None:
     def unreachable(part: Part, context: Context) -> Tool:
         raise Passed("not in this test")
 
@@ -168,12 +171,12 @@ def test_the_crds_come_out_of_the_go_module(tmp_path: Path, monkeypatch: pytest.
         "pytest_gitops.tools.release.ReleaseWay.__call__", lambda self, p, c: unreachable(p, c)
     )
     environ = {**os.environ, "PATH": ""}
-    tool = tools.ensure(["argocd-crds"], cache=tmp_path, environ=environ)["argocd-crds"]
-    crds = next(p for p in locked() if p.name == "argocd-crds").files
+    tool = tools.ensure([name], cache=tmp_path, environ=environ)[name]
+    crds = next(p for p in locked() if p.name == name).files
     assert crds is not None
     assert {f.name for f in tool.path.glob("*.yaml")} == set(crds.sha256)
-    assert (tool.origin, tool.version) == (Origin.BUILD, "3.6.1")
-    assert tools.ensure(["argocd-crds"], cache=tmp_path, environ={"PATH": ""})["argocd-crds"] == tool
+    assert (tool.origin, tool.version) == (Origin.BUILD, version)
+    assert tools.ensure([name], cache=tmp_path, environ={"PATH": ""})[name] == tool
 
 
 # ---------------------------------------------------------------- more than one process

@@ -15,6 +15,7 @@ from pytest_gitops.tools.parts import Action, Origin, Part, Progress, Tool, lock
 __all__ = [
     "API_SERVERS",
     "ENGINE_PARTS",
+    "ROLLOUTS_PARTS",
     "Action",
     "Origin",
     "Part",
@@ -43,6 +44,9 @@ ENGINE_PARTS = (
 
 API_SERVERS = {"1.36": "kube-apiserver-1-36", "1.37": "kube-apiserver"}
 """The part by each version of Kubernetes that objects can be judged by, the oldest first."""
+
+ROLLOUTS_PARTS = ("argo-rollouts-crds", "argo-rollouts")
+"""What progressive delivery takes besides: the definitions, and the controller."""
 
 
 def ignore(progress: Progress) -> None:

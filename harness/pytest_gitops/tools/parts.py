@@ -43,7 +43,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool that can be used now. `path` is its program, for `argocd-crds` the folder with the files."""
+    """A tool that can be used now. `path` is its program, for a part that is data the folder with the files."""
 
     name: str
     version: str

@@ -147,7 +147,7 @@ def test_other_crds_than_the_locked_ones_are_taken_but_named_unknown(tmp_path: P
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"there is no tool 'etcdd'; there are argocd, .*redis"):
+    with pytest.raises(ConfigError, match=r"there is no tool 'etcdd'; there are argo-rollouts, .*redis"):
         ensure(["etcdd"], cache=tmp_path, environ={})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.tools import API_SERVERS, ENGINE_PARTS, locked
+from pytest_gitops.tools import API_SERVERS, ENGINE_PARTS, ROLLOUTS_PARTS, locked
 from pytest_gitops.tools.parts import MODULES, PLATFORMS, Part, lock, numbers
 
 PARTS = {part.name: part for part in locked()}
@@ -85,7 +85,22 @@ def test_parts_of_one_module_are_built_one_after_the_other() -> None:
 def test_the_embedded_cluster_needs_every_part_but_kind_and_what_is_asked_for_by_name() -> None:
     on_demand = {p.name for p in locked() if p.on_demand}
     assert set(ENGINE_PARTS) == set(PARTS) - {"kind"} - on_demand
-    assert on_demand == set(API_SERVERS.values()) - {"kube-apiserver"}
+    assert on_demand == {*API_SERVERS.values(), *ROLLOUTS_PARTS} - {"kube-apiserver"}
+
+
+def test_rollouts_controller_and_its_definitions_have_one_version() -> None:
+    assert len({PARTS[name].version for name in ROLLOUTS_PARTS}) == 1
+
+
+def test_rollouts_controller_is_linked_with_its_version_and_is_nowhere_published() -> None:
+    part = PARTS["argo-rollouts"]
+    assert part.build is not None
+    module = "github.com/argoproj/argo-rollouts/utils/version.version"
+    assert f"{module}={part.version}" in part.build.ldflags.split()
+    # What a build says without the commit's name, and what the image's own says.
+    said = [re.match(part.pattern, text) for text in (f"v{part.version}+unknown", f"v{part.version}")]
+    assert [found and found[1] for found in said] == [part.version] * 2
+    assert not part.releases
 
 
 @pytest.mark.parametrize(("version", "name"), API_SERVERS.items())
