@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,12 @@ from pytest_gitops.installing import Installer
 from pytest_gitops.model import Finding, Severity
 from pytest_gitops.process import Daemon, Supervisor
 from pytest_gitops.registered import RegisteredCluster
-from pytest_gitops.rego.files import Folder
 from pytest_gitops.rego.opa import Opa
 from pytest_gitops.repository.checkout import Checkout
 from pytest_gitops.repository.discovery import Declarations, Declared
 from pytest_gitops.repository.downloads import FOLDER, Downloads
 from pytest_gitops.repository.remote import fetch
+from pytest_gitops.rule_sources import RuleSources
 from pytest_gitops.settings import Provider, Settings
 from pytest_gitops.side import Side
 from pytest_gitops.tools import ENGINE_PARTS, Progress, Tool, ensure
@@ -76,6 +76,7 @@ class Ground:
         self.hosts = Hosts(settings, say=say)
         self.acting: Daemon | None = None  # the application-controller
         self.changed: tuple[str, ...] = ()  # of what is tried on clusters that exist, one sentence each
+        self.pretended: list[str] = []  # besides what the cluster says of itself
         self._began = now()
         self._supervisor: Supervisor | None = None
         self._definitions: tuple[dict[str, Any], ...] = ()
@@ -119,14 +120,7 @@ class Ground:
             clone = self.head.checkout.repository
             self.base = Side(settings, "base", revision=settings.base.commit, repository=clone)
         wanted = ENGINE_PARTS if with_cluster else REVIEW_PARTS
-        self.tools = ensure(
-            (*wanted, *(p for p in self._admission_parts if p not in wanted)),
-            cache=settings.cache,
-            environ=settings.environ,
-            explicit=settings.tools,
-            mirrors=settings.mirrors,
-            report=self._progress,
-        )
+        self.tools = self.ensure((*wanted, *(p for p in self._admission_parts if p not in wanted)))
         self.mark("tools")
         paths = self.paths
         run_id = f"{utc():%Y%m%d%H%M%S}-{secrets.token_hex(4)}"
@@ -196,6 +190,18 @@ class Ground:
         self.mark("opa")
         return opa
 
+    def ensure(self, names: Sequence[str]) -> dict[str, Tool]:
+        """The named tools, got if need be. Raises ToolError."""
+        settings = self.settings
+        return ensure(
+            names,
+            cache=settings.cache,
+            environ=settings.environ,
+            explicit=settings.tools,
+            mirrors=settings.mirrors,
+            report=self._progress,
+        )
+
     def _progress(self, progress: Progress) -> None:
         self._say(f"{progress.tool}: {progress.action} {progress.detail} ({progress.seconds:.0f} s)")
 
@@ -207,13 +213,16 @@ class Ground:
         return cluster
 
     def _boot_opa(self, paths: Mapping[str, Path]) -> Opa:
+        rules = RuleSources(self.settings, self.base, self.supervisor.directory)
+        folders = rules.folders()
+        self.findings += rules.findings
         opa = Opa(
             self.supervisor,
             self.supervisor.directory / "opa",
             paths["opa"],
-            folders=self._policy_folders(),
+            folders=folders,
             data={"settings": dict(self.settings.policy_data)},
-            data_files=self._policy_data(),
+            data_files=rules.data_files(),
             namespaces=self.settings.policy_namespaces,
             rule_limit=self.settings.policy_timeout,
         )
@@ -237,44 +246,6 @@ class Ground:
             definitions=self._definitions,
         )
         self.admission.start()
-
-    def _policy_folders(self) -> list[Folder]:
-        """The folders of rules; what lies in the repository is taken from base, where there is one: a pull request
-        has no say in how it is judged."""
-        found = []
-        for number, folder in enumerate(self.settings.policy_folders):
-            inside = self._inside(folder)
-            path = folder
-            if self.base is not None and inside is not None:
-                if self.base.checkout.has_folder(inside):
-                    path = self.supervisor.directory / "policies" / str(number)
-                    self.base.checkout.write_out(inside, path, where=f"policies in {inside}")
-                else:
-                    self.findings.append(_new_policies(inside))
-            found.append(Folder(path=path, title=inside or str(folder)))
-        return found
-
-    def _policy_data(self) -> list[Path]:
-        """The files and folders of data for rules, from base as they are."""
-        found = []
-        for number, path in enumerate(self.settings.policy_data_files):
-            inside = self._inside(path)
-            if self.base is not None and inside is not None:
-                into = self.supervisor.directory / "policy-data" / str(number)
-                if text := self.base.checkout.snapshot.read_many([inside]).get(inside):
-                    into.mkdir(mode=0o700, parents=True)
-                    path = into / path.name
-                    path.write_bytes(text)
-                else:
-                    self.base.checkout.write_out(inside, into, where=f"data for policies in {inside}")
-                    path = into
-            found.append(path)
-        return found
-
-    def _inside(self, path: Path) -> str | None:
-        """A path relative to the directory under test, None if it leads elsewhere."""
-        root = self.settings.root
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else None
 
     def _boot_repo_server(self, side: Side) -> None:
         self._say("starting Argo CD")
@@ -344,11 +315,20 @@ class Ground:
         return self.fleet.apis if self.fleet is not None else {}
 
     @property
+    def own_apis(self) -> list[Api]:
+        """The way to each cluster that is the run's own: to the first one, and to what stands in for others."""
+        if self.api is None:
+            return []
+        existing = {id(e.api) for e in self.hosts.existing.values()}
+        found = {id(a): a for a in (self.api, *self.destinations.values())}
+        return [a for key, a in found.items() if key not in existing]
+
+    @property
     def simulated(self) -> tuple[str, ...]:
         """What the clusters of the run only pretend, one sentence each."""
         if self.cluster is None:
             return ()
-        return (*self.changed, *self.cluster.simulated, *self.placement.sentences)
+        return (*self.changed, *self.cluster.simulated, *self.placement.sentences, *self.pretended)
 
     def leave(self) -> tuple[Finding, ...]:
         """Take away what was made on clusters that exist, unless it is to be kept. Once; safe to call at any time."""
@@ -377,13 +357,3 @@ class Ground:
         for side in self.sides:
             if not keep:
                 side.stop()
-
-
-def _new_policies(folder: str) -> Finding:
-    return Finding(
-        rule="policy-not-in-base",
-        severity=Severity.WARNING,
-        message=f"the base has no policies in {folder}/, so those of the pull request judge it",
-        file=folder,
-        help="nothing to do if the pull request is meant to bring them",
-    )

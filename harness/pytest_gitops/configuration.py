@@ -38,6 +38,12 @@ class Configuration:
         return tuple(entry for entry in self.values.get("crds", ()) if not is_url(entry))
 
     @property
+    def argo_rollouts(self) -> bool | None:
+        """Whether Argo Rollouts takes part; None where the repository's content says."""
+        said = self.values.get("argo-rollouts", "auto")
+        return None if said == "auto" else bool(said)
+
+    @property
     def kubernetes(self) -> tuple[str, ...]:
         """The versions that are asked for, each once; empty where nothing is said."""
         said = self.values.get("kubernetes", [])

@@ -1,4 +1,4 @@
-"""Argo CD's own controllers of a run, started when they are first needed."""
+"""The controllers of a run's first cluster, Argo CD's and Argo Rollouts', started when they are first needed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections.abc import Collection
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import remove
 from pytest_gitops.boot import CRD_SECONDS, Ground
+from pytest_gitops.delivering import Delivery
 from pytest_gitops.process import Daemon
 from pytest_gitops.side import Side
 
 
 class Controllers:
-    """Starts Argo CD's controllers when they are first needed."""
+    """Starts controllers when they are first needed; Argo Rollouts' where there is a `delivery`."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground, self._lock = ground, threading.Lock()
         self._sets: Daemon | None = None
+        self.delivery: Delivery | None = None
 
     def _namespaces(self, side: Side) -> str:
         declared = (*side.declarations.applications, *side.declarations.application_sets)
@@ -46,12 +48,16 @@ class Controllers:
                 remove(self._ground.api)
 
     def start_applications(self, *, without: Collection[str] = ()) -> None:
-        """The application-controller: from here on Argo CD acts. ApplicationSets, if any, have theirs already; those
-        `without` which the run does are taken away first."""
-        assert self._ground.cluster is not None
-        if without and self._ground.api is not None:
+        """The application-controller: from here on Argo CD acts, and Argo Rollouts beside it. ApplicationSets, if any,
+        have theirs already; those `without` which the run does are taken away first."""
+        assert self._ground.cluster is not None and self._ground.api is not None
+        if without:
             remove(self._ground.api, without)
         head = self._ground.head
+        if self.delivery is not None:
+            own = self._ground.own_apis
+            self.delivery.furnish(own, head=True)  # the clusters that came up since
+            self.delivery.start(own, head)
         self._ground.acting = head.argocd.start_application_controller(
             self._ground.cluster.kubeconfig, namespaces=self._namespaces(head)
         )

@@ -20,6 +20,7 @@ from pytest_gitops.asking import Selection, Turns
 from pytest_gitops.boot import Ground
 from pytest_gitops.connecting import Connecting
 from pytest_gitops.controllers import Controllers
+from pytest_gitops.delivering import delivery
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Finding, Run, Severity, StageResult, Tools
 from pytest_gitops.outcome import build_run, secrets_of
@@ -82,7 +83,6 @@ class Engine:
             sparing = None
             if ground.base is not None:
                 base = context.base = self._new_context(ground.base)
-                context.upgrade_ground = lambda: upgrade_ground(ground, context)
                 of_base = self._rendering(base, ground.base)
                 sparing = Sparing(of_base, self._rendering(context, ground.head), on=fits(self.settings))
                 base.plan = self._planned(of_base, ground.base, controllers)
@@ -99,7 +99,10 @@ class Engine:
                 sparing.select()
             sharding.survey(context)
             plan = context.plan = with_scenarios(context)
-            self._desk = Desk(ground, context, hidden=self.verdicts.hidden, say=self._say)
+            controllers.delivery = delivered = delivery(ground, context)
+            if ground.base is not None:
+                context.upgrade_ground = lambda: upgrade_ground(ground, context, delivered)
+            self._desk = Desk(ground, context, delivery=delivered, hidden=self.verdicts.hidden, say=self._say)
         except GitOpsError as error:
             # What died first is the cause; what failed because of it is not news.
             raise self._failure or error from error

@@ -138,6 +138,7 @@ class Settings:
     prerequisites: tuple[str, ...] = ()
     kubernetes: tuple[str, ...] = (DEFAULT_KUBERNETES,)
     unknown_kinds: UnknownKinds = "error"
+    argo_rollouts: bool | None = None  # None: where something of its is rendered
     policy_folders: tuple[Path, ...] = ()
     policy_data: Mapping[str, Any] = field(default_factory=dict)
     policy_data_files: tuple[Path, ...] = ()

@@ -31,6 +31,7 @@ class Side:
     world: World
     argocd: ArgoCD
     charts: Path
+    confinement: Confinement | None
     brought: Sequence[Mapping[str, Any]]
     findings: Sequence[Finding]
 
@@ -86,6 +87,7 @@ class Side:
         world.allow(settings.allowed_hosts)
         world.allow_named(hosts)
         world.start()
+        self.confinement = self._confinement(directory, paths, shares) if self.confined else None
         around = Surroundings(
             tools=paths,
             environ=settings.environ,
@@ -94,7 +96,7 @@ class Side:
             control=control,
             # What may take no longer as a whole may take no longer in a part of it.
             exec_limit=min(EXEC_SECONDS, settings.timeout),
-            confinement=self._confinement(directory, paths, shares) if self.confined else None,
+            confinement=self.confinement,
             side="" if self.name == "head" else f"-{self.name}",
         )
         self.argocd = ArgoCD(supervisor, directory / f"{self.name}-argocd", around)

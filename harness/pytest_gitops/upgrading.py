@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.delivering import Delivery
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.installing import Installer
 from pytest_gitops.process import Daemon
@@ -39,9 +40,16 @@ class UpgradeGround:
     api: Api
     destinations: Mapping[str, Api]
 
-    def __init__(self, ground: Ground, *, sets: bool, without: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        sets: bool,
+        without: Collection[str] = (),
+        delivery: Delivery | None = None,
+    ) -> None:
         assert ground.base is not None, "an upgrade begins at a base"
-        self._ground, self._sets, self._without = ground, sets, without
+        self._ground, self._sets, self._without, self._delivery = ground, sets, without, delivery
         self._base, self._head = ground.base, ground.head
         self._plane: Embedded | None = None
         self._fleet: Fleet | None = None
@@ -61,6 +69,8 @@ class UpgradeGround:
         self._fleet = ground.fleet_of(self._base, self.api, label="-upgrade")
         self._fleet.connect(ground.placement)
         self.destinations = self._fleet.apis
+        if self._delivery is not None:
+            self._delivery.furnish(self._apis, head=False)
         lend(self._head.checkout.snapshot, self._base.checkout.snapshot.bare)
         ground.mark("upgrade ground")
         return self
@@ -88,6 +98,8 @@ class UpgradeGround:
                 )
             )
             self._bring_sets(self._base)
+        if self._delivery is not None:
+            self._daemons += self._delivery.start(self._apis, self._base)
         self._daemons.append(
             self._base.argocd.start_application_controller(self._plane.kubeconfig, namespaces=namespaces)
         )
@@ -116,6 +128,10 @@ class UpgradeGround:
         return self._base.argocd.state
 
     @property
+    def _apis(self) -> list[Api]:
+        return [self.api, *self.destinations.values()]
+
+    @property
     def _control(self) -> str:
         return self._base.declarations.control
 
@@ -131,9 +147,10 @@ class UpgradeGround:
         return install.other_namespaces([d.namespace for d in declared], control=self._control)
 
 
-def upgrade_ground(ground: Ground, context: Context) -> UpgradeGround:
-    """The ground for the Applications of `context`, head's, and of its base, up. Raises EngineError."""
+def upgrade_ground(ground: Ground, context: Context, delivery: Delivery | None) -> UpgradeGround:
+    """The ground for all Applications of `context`, head's, and of its base, up; with Argo Rollouts where there is a
+    `delivery`. Raises EngineError."""
     assert context.base is not None, "an upgrade begins at a base"
     cases = [*context.base.plan.cases, *context.plan.cases]
     sets = any(c.parent_kind == "ApplicationSet" for c in cases)
-    return UpgradeGround(ground, sets=sets, without=context.left_out).up()
+    return UpgradeGround(ground, sets=sets, without=context.left_out, delivery=delivery).up()

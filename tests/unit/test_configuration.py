@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         ("- x", "pytest-gitops.yaml:1: ['x'] is not of type 'object'"),
         (
             "branches: [a]\nwaits: 3",
-            "pytest-gitops.yaml:2: unknown key 'waits'; known here: branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kubernetes, "
+            "pytest-gitops.yaml:2: unknown key 'waits'; known here: argo-rollouts, branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kubernetes, "
             "network, policy, prerequisites, rbac, repository, stages, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers",
         ),
         ("network:\n  allow: [a]\n  deny: [b]", "pytest-gitops.yaml:3: unknown key 'deny'; known here: allow"),
@@ -115,11 +115,13 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
          "pytest-gitops.yaml:3: crds: expected an https:// URL or a path of the repository, saw http://example.com/a"),
         ("waivers:\n- {rule: a, reason: b}\nwaivers:\n- {rule: c, reason: d}",
          "pytest-gitops.yaml:3: expected each key once, saw 'waivers' again"),
-        ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kubernetes, "
+        ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: argo-rollouts, branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kubernetes, "
          "network, policy, prerequisites, rbac, repository, stages, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers"),
         ("kubernetes: '1.35'", "pytest-gitops.yaml:1: kubernetes: '1.35' is not one of ['1.36', '1.37', 1.36, 1.37]"),
         ("kubernetes: [1.36, 2]",
          "pytest-gitops.yaml:1: kubernetes.1: 2 is not one of ['1.36', '1.37', 1.36, 1.37]"),
+        ("argo-rollouts: sometimes", "pytest-gitops.yaml:1: argo-rollouts: 'sometimes' is not one of ['auto', True, False]"),
+        ("argo-rollouts: 1", "pytest-gitops.yaml:1: argo-rollouts: 1 is not one of ['auto', True, False]"),
         ("kubernetes: []", "pytest-gitops.yaml:1: kubernetes: [] should be non-empty"),
         ("timeout: 3\nclusters:\n- {name: a}\n- {name: a}",
          "pytest-gitops.yaml:4: clusters.1.name: expected each cluster to have its own, saw 'a' also in line 3"),
@@ -146,6 +148,13 @@ def test_versions_of_kubernetes_are_texts_however_they_are_written(
     text: str, versions: tuple[str, ...]
 ) -> None:
     assert read(text.encode()).kubernetes == versions
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"), [("{}", None), ("argo-rollouts: auto", None), ("argo-rollouts: true", True), ("argo-rollouts: false", False)]
+)  # fmt: skip
+def test_argo_rollouts_takes_part_where_it_is_asked_or_found(text: str, asked: bool | None) -> None:
+    assert read(text.encode()).argo_rollouts is asked
 
 
 def test_every_version_that_may_be_asked_for_has_its_api_server() -> None:

@@ -73,6 +73,7 @@ ELSEWHERE = {
         ["claim-replaced", "rollback-failed"],
         "tests/engine/test_upgrade.py",
     ),
+    **dict.fromkeys(["analysis-not-run", "rollout-abort-failed"], "tests/engine/test_rollouts.py"),
     **dict.fromkeys(["lost-object", "not-pruned"], "tests/unit/stages/test_aftermath.py"),
     **dict.fromkeys(
         ["cascade-stops", "deletes-others", "foreign-object-changed"], "tests/engine/test_twins.py"

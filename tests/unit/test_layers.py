@@ -56,22 +56,27 @@ LAYERS: dict[str, set[str]] = {
     "companions": {"argocd", "model", "shapes"},
     "admission": {"clusters", "errors", "model", "process", "repository", "settings", "shapes", "tools", "waiting"},
     "renders": {"argocd", "keeping", "model", "repository"},
+    "rollouts": {"argocd", "ports", "process", "shapes"},
     # what they answer together
     "stages": {
-        "admission",         "argocd", "changes", "clusters", "errors", "expectations", "model", "plan", "rego", "registered", "repository", "settings", "shapes", "waiting", "waivers", "world",
+        "admission",         "argocd", "changes", "clusters", "errors", "expectations", "model", "plan", "rego", "registered", "repository", "rollouts", "settings", "shapes", "waiting", "waivers", "world",
     },
     "side": {"argocd", "model", "process", "repository", "settings", "world"},
     "installing": {"argocd", "clusters", "errors", "repository", "side", "world"},
     "fleet": {"argocd", "clusters", "errors", "model", "process", "registered", "side", "world"},
+    "rule_sources": {"model", "rego", "settings", "side"},
     "boot": {
+        "rule_sources",
         "admission", "argocd", "clusters", "errors", "fleet", "hosts", "installing", "model", "process", "registered", "rego", "repository", "settings",
         "side", "tools", "waiting", "world",
     },
+    "delivering": {"argocd", "boot", "clusters", "model", "process", "rollouts", "settings", "side", "stages", "tools"},
+    "controllers": {"argocd", "boot", "delivering", "process", "side"},
     "upgrading": {
-        "argocd", "boot", "clusters", "errors", "fleet", "installing", "process", "repository", "side", "stages",
+        "argocd", "boot", "clusters", "delivering", "errors", "fleet", "installing", "process", "repository", "side", "stages",
     },
     "acting": {
-        "argocd", "boot", "clusters", "errors", "expectations", "fleet", "installing", "model", "redaction", "repository", "scenarios",
+        "argocd", "boot", "clusters", "delivering", "errors", "expectations", "fleet", "installing", "model", "redaction", "repository", "scenarios",
         "settings", "side", "stages", "waiting",
     },
     "outcome": {
@@ -87,7 +92,6 @@ LAYERS: dict[str, set[str]] = {
     },
     "connecting": {"argocd", "boot", "fleet", "hosting", "model", "registered", "stages"},
     "changed": {"argocd", "changes", "model", "repository", "stages", "waivers"},
-    "controllers": {"argocd", "boot", "process", "side"},
     "sparing": {
         "admission", "argocd", "changed", "changes", "errors", "model", "planner", "rego", "rendering", "repository", "settings", "shapes",
         "stages",
@@ -95,7 +99,7 @@ LAYERS: dict[str, set[str]] = {
     "sharding": {"argocd", "companions", "model", "stages"},
     "asking": {"connecting", "errors", "model", "settings", "stages", "verdicts", "waiting"},
     "engine": {
-        "acting", "argocd", "asking", "boot", "connecting", "controllers", "errors", "model", "outcome", "plan", "planner", "process",
+        "acting", "argocd", "asking", "boot", "connecting", "controllers", "delivering", "errors", "model", "outcome", "plan", "planner", "process",
         "registered", "rendering", "repository", "scenarios", "settings", "sharding", "side", "sparing", "stages", "surveys",
         "upgrading", "verdicts", "waiting",
     },

@@ -28,6 +28,7 @@ from pytest_gitops.stages.live import content
 
 if TYPE_CHECKING:
     from pytest_gitops.boot import Ground
+    from pytest_gitops.delivering import Delivery
     from pytest_gitops.side import Side
     from pytest_gitops.stages.context import Context
 
@@ -40,9 +41,9 @@ class Control:
 
     hands: Hands
 
-    def __init__(self, ground: Ground, context: Context) -> None:
+    def __init__(self, ground: Ground, context: Context, delivery: Delivery | None) -> None:
         self._ground, self._context = ground, context
-        self._acting = ActingGround(ground, context)
+        self._acting = ActingGround(ground, context, delivery)
         self._first: dict[str, StageResult] = {}
         self._created: dict[str, Case] = {}
         self._creating = threading.Lock()

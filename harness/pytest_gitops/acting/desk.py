@@ -27,6 +27,7 @@ from pytest_gitops.waiting import now
 if TYPE_CHECKING:
     from pytest_gitops.argocd.rbac import Rbac
     from pytest_gitops.boot import Ground
+    from pytest_gitops.delivering import Delivery
     from pytest_gitops.stages.context import Context
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,16 @@ class Desk:
     """One for a run. `holder` names who asks: a scenario, or one test."""
 
     def __init__(
-        self, ground: Ground, context: Context, *, hidden: Hidden, say: Callable[[str], None]
+        self,
+        ground: Ground,
+        context: Context,
+        *,
+        delivery: Delivery | None,
+        hidden: Hidden,
+        say: Callable[[str], None],
     ) -> None:
         self._ground, self._context, self._hidden, self._say = ground, context, hidden, say
+        self._delivery = delivery
         self._turns = Turns(over=context.stopping.is_set)
         self._lock, self._booting = threading.Lock(), threading.Lock()
         self._control: Control | None = None
@@ -242,7 +250,7 @@ class Desk:
                 raise self._no_control
             if self._control is None:
                 self._say("starting the cluster of scenarios")
-                control = Control(self._ground, self._context)
+                control = Control(self._ground, self._context, self._delivery)
                 try:
                     self._control = control.up()
                     self._say("scenarios: the cluster is up")

@@ -23,6 +23,7 @@ from pytest_gitops.side import Side
 if TYPE_CHECKING:
     from pytest_gitops.boot import Ground
     from pytest_gitops.clusters.api import Api
+    from pytest_gitops.delivering import Delivery
     from pytest_gitops.stages.context import Context
 
 NAME = "scenarios"
@@ -38,8 +39,8 @@ class ActingGround:
     sight: Sight
     destinations: Mapping[str, Api]
 
-    def __init__(self, ground: Ground, context: Context) -> None:
-        self._ground, self._context = ground, context
+    def __init__(self, ground: Ground, context: Context, delivery: Delivery | None) -> None:
+        self._ground, self._context, self._delivery = ground, context, delivery
         self._head = Side(ground.settings, NAME)
         self._sets = bool(ground.declarations.application_sets) or any(
             c.parent_kind == "ApplicationSet" for c in context.plan.cases
@@ -79,6 +80,8 @@ class ActingGround:
             placement(self._context.rendered(), settings.clusters, api=self.api, limit=settings.cluster_limit)
         )
         self.destinations = fleet.apis
+        if self._delivery is not None:
+            self._delivery.furnish(self._apis, head=True)
         self.sight = head.argocd.sight
         ground.mark("scenario ground")
         return self
@@ -94,6 +97,8 @@ class ActingGround:
             self.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
             head.argocd.start_applicationset_controller(self._plane.kubeconfig, namespaces=namespaces)
             bring(self.api, head.declarations.application_sets, control=control)
+        if self._delivery is not None:
+            self._delivery.start(self._apis, head)
         head.argocd.start_application_controller(self._plane.kubeconfig, namespaces=namespaces)
 
     def commit_of(self, revision: str) -> str | None:
@@ -128,6 +133,10 @@ class ActingGround:
             side.lay_out_charts(self._ground.supervisor.directory)
             self._others[commit] = side
         return self._others[commit]
+
+    @property
+    def _apis(self) -> list[Api]:
+        return [self.api, *self.destinations.values()]
 
     def _installer(self, side: Side) -> Installer:
         return Installer(side, world=self._head.world, refused=lambda d, e: self.refused.append((d, e)))

@@ -57,6 +57,10 @@ class Admission:
         self._lock = threading.Lock()
         self._made = 0
 
+    def know(self, definitions: Sequence[Manifest]) -> None:
+        """Add definitions that need not be rendered; those that are known already count more."""
+        self._known += definitions
+
     def start(self) -> None:
         """Begin to start the first plane of each version, and return at once: they come up while others work."""
         for version in self._servers:

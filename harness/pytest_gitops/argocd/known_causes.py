@@ -23,6 +23,57 @@ class Cause:
 
 KNOWN: tuple[tuple[str, Cause], ...] = (
     (
+        r'InvalidSpec: .*(?:service "[^"]*" not found|Service "[^"]*" has unmatch label)',
+        Cause(
+            id="rollout-service",
+            name="a Service that a Rollout names is not there, or does not select its Pods",
+            next="bring the Service, correct its name in the Rollout's strategy, or give it the Rollout's selector",
+        ),
+    ),
+    (
+        r"InvalidSpec: ",
+        Cause(
+            id="rollout-invalid",
+            name="Argo Rollouts refuses the specification",
+            next="correct the field that the message names; what it refers to has to be in the same namespace",
+        ),
+    ),
+    (
+        r"RolloutAborted: .*(?:analysis|assessed|AnalysisRun|Experiment)",
+        Cause(
+            id="analysis-failed",
+            name="an analysis did not succeed, so the update was aborted",
+            next="see the metric and its message: users stay with the stable version until it succeeds",
+        ),
+    ),
+    (
+        r"ProgressDeadlineExceeded: |RolloutAborted: .*timed out",
+        Cause(
+            id="rollout-deadline",
+            name="an update did not get on in time (progressDeadlineSeconds)",
+            next="see the events: new Pods need room beside the stable ones, in quotas and on nodes",
+        ),
+    ),
+    (
+        r"Rollout [^:]*: Progressing, Waiting for rollout spec update to be observed",
+        Cause(
+            id="no-rollouts-controller",
+            name="no controller acts on Rollouts",
+            next="leave `argo-rollouts: false` out of pytest-gitops.yaml, or write `argo-rollouts: true`: then Argo "
+            "Rollouts runs beside the cluster",
+        ),
+    ),
+    (
+        r'"(?:Rollout|Experiment|AnalysisRun|(?:Cluster)?AnalysisTemplate)" CRD|'
+        r"argoproj\.io/(?:Rollout|Experiment|AnalysisRun|(?:Cluster)?AnalysisTemplate)\b.*could not",
+        Cause(
+            id="no-argo-rollouts",
+            name="Argo Rollouts is not in the cluster",
+            next="leave `argo-rollouts: false` out of pytest-gitops.yaml, or write `argo-rollouts: true`: then its "
+            "definitions are there and its controller runs",
+        ),
+    ),
+    (
         r'namespaces "[^"]+" not found',
         Cause(
             id="namespace-missing",

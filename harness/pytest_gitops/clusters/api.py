@@ -66,7 +66,7 @@ class Api:
         if _is_loopback(configuration.host):
             configuration.proxy = None  # the environment's proxy cannot reach our loopback
         configuration.connection_pool_maxsize = connections
-        self.host: str = configuration.host
+        self.host, self.kubeconfig = str(configuration.host), kubeconfig
         self.configuration: Any = configuration  # what the kubeconfig and its helper say
         self._pool: urllib3.PoolManager = ApiClient(configuration).rest_client.pool_manager
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}

@@ -174,6 +174,7 @@ def read(config: pytest.Config) -> Settings:
         crd_urls=configuration.crd_urls,
         prerequisites=tuple(configuration.get("prerequisites", default=())),
         kubernetes=configuration.kubernetes or (DEFAULT_KUBERNETES,),
+        argo_rollouts=configuration.argo_rollouts,
         unknown_kinds=configuration.get("unknown-kinds", default="error"),
         policy_folders=_folders(start, root, folders, configuration, from_base=base is not None),
         policy_data=configuration.get("policy", "data", default={}),

@@ -23,6 +23,7 @@ from pytest_gitops.report.page_drifts import drift_table
 from pytest_gitops.report.page_evidence import evidence
 from pytest_gitops.report.page_objects import objects
 from pytest_gitops.report.page_owners import owners
+from pytest_gitops.report.page_rollouts import rollouts
 from pytest_gitops.report.page_timeline import timeline
 from pytest_gitops.report.reading import (
     NEEDS_ATTENTION,
@@ -64,6 +65,7 @@ def article(
         _findings(findings_of(application)),
         changed,
         _skipped(skipped),
+        rollouts(application),
         timeline(application),
         drift_table(application),
         owners(application),

@@ -22,6 +22,7 @@ from pytest_gitops.report.reading import (
     state_of,
 )
 from pytest_gitops.report.reading_drifts import drifts
+from pytest_gitops.report.rollouts import line, remarks, rollouts_of
 from pytest_gitops.report.sections import MARKS, again_line, causes, header, hosts, not_checked
 from pytest_gitops.report.text import counted, seconds, sentences
 
@@ -41,11 +42,12 @@ def render(document: Document) -> str:
         return page.text()
     page.add(_simulated(document))
     by_cause(page, document, share=5_000)
-    causes(page, document, Family.VERIFICATION, share=16_000)
+    causes(page, document, Family.VERIFICATION, share=14_000)
     scenarios.section(page, document, Family.VERIFICATION, share=6_000)
     not_checked(page, document, Family.VERIFICATION, share=7_000)
-    _proven(page, document, share=12_000)
+    _proven(page, document, share=11_000)
     _drifts(page, document, share=4_000)
+    _rollouts(page, document, share=4_000)
     _deleted(page, document, share=5_000)
     hosts(page, document, share=3_000)
     page.grant(1_500)
@@ -151,6 +153,16 @@ def _few(told: list[str]) -> str:
     """The first of them, for a cell of a table."""
     more = [f"and {len(told) - FEW} more"] if len(told) > FEW else []
     return "; ".join([*told[:FEW], *more]) or "–"
+
+
+def _rollouts(page: md.Page, document: Document, *, share: int) -> None:
+    told = [
+        f"- {md.code(rollout['rollout'], 120)} {way}: {md.prose('; '.join([line(rollout), *remarks(rollout)]), 900)}"
+        for application in by_urgency(document["applications"], Family.VERIFICATION)
+        for way, rollout in rollouts_of(application)
+    ]
+    if told:
+        page.items(told, share=share, shown=10, title="**Progressive delivery**", noun="update")
 
 
 def _row(application: Application, stages: tuple[str, ...]) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
+from pytest_gitops.rollouts.story import Story
 from pytest_gitops.stages.aftermath import Aftermath
-from pytest_gitops.stages.inventory import Claim
+from pytest_gitops.stages.inventory import Claim, Key
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ Results = Mapping[str, StageResult]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """One phase: its context, with timelines of its own, and what the drive said."""
+    """One phase: its context, with timelines of its own, what the drive said, and what became of Rollouts."""
 
     context: Context
     results: Results
+    stories: Mapping[Key, Story] = field(default_factory=dict)
 
     def evidence(self, case: Case) -> dict[str, Any]:
         result = self.results.get(case.key)
@@ -41,8 +43,13 @@ class Phase:
             "outcome": result.outcome.value,
             "code": result.code or None,
             **result.evidence,
+            **({"rollouts": told} if (told := self._rollouts(case)) else {}),
             "timeline": [m.to_dict() for m in self.context.timelines.get(own, ())[:MOMENTS]],
         }
+
+    def _rollouts(self, case: Case) -> list[dict[str, Any]]:
+        """The steps of its Rollouts that got a new version."""
+        return [s.to_dict() for s in self.stories.values() if s.owner == case.key]
 
 
 class Crossing:

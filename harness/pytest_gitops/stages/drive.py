@@ -55,7 +55,8 @@ class Drive:
     `stage` is whose verdict is published. `begin` sets everything off, None: the roots are created and the controller
     is started. `again` says that the Applications have been through it before, in another revision: then what they
     are at the beginning does not count, a child counts when its parent has given it its present form, and what
-    Argo CD rightly leaves unpruned is no difference.
+    Argo CD rightly leaves unpruned is no difference. `moved` tells when what is not seen of an Application, by its key,
+    last moved.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class Drive:
         stage: str,
         begin: Begin | None = None,
         again: bool = False,
+        moved: Callable[[str], float] = lambda _: 0.0,
     ) -> None:
         assert context.api is not None, f"{stage} is not run without a cluster"
         self.context, self.publish = context, publish
-        self.stage, self.again = stage, again
+        self.stage, self.again, self.moved = stage, again, moved
         self.begin = begin or self._create
         self.applications = Applications(context.api)
         self.lock = threading.RLock()
@@ -208,7 +210,8 @@ class Drive:
         with self.lock:
             at = now()
             # Of hundreds each wants to know when any other moved last: the last two movers answer for all.
-            last = sorted(((_moved(t, at), key) for key, t in self.tracks.items()), reverse=True)[:2]
+            moved = {key: max(_moved(t, at), self.moved(key)) for key, t in self.tracks.items()}
+            last = sorted(((m, key) for key, m in moved.items()), reverse=True)[:2]
             for key, track in self.tracks.items():
                 if not track.done:
                     self._one(track, at, others=next((m for m, who in last if who != key), 0.0))
@@ -247,7 +250,7 @@ class Drive:
         if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:
             # Its parent is through; what it has not created by now it never will.
             seen = Observation(state=State.STUCK, code=seen.code, message=seen.message)
-        final = track.patience.final(seen, now=at, others_moved=others)
+        final = track.patience.final(seen, now=at, others_moved=max(others, self.moved(track.case.key)))
         if final is not None:
             self._failed(track, final, late=at >= track.patience.deadline)
 

@@ -87,6 +87,11 @@ class Clusters:
             names.setdefault(id(other), name)
         self._names, self._api, self._destinations = names, api, destinations
 
+    @property
+    def by_name(self) -> dict[str, Api]:
+        """Each cluster once, by the name that keys have for it."""
+        return {self._names[id(a)]: a for a in (self._api, *self._destinations.values())}
+
     def of(self, case: Case) -> tuple[str, Api]:
         """The name of the cluster that `case` deploys to, and the way there."""
         to = case.destination

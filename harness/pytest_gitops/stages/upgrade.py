@@ -24,6 +24,8 @@ from pytest_gitops.stages.base import Answer, Family, Publish
 from pytest_gitops.stages.crossing import Crossing, Phase
 from pytest_gitops.stages.drive import Drive
 from pytest_gitops.stages.inventory import Claim, Clusters, Key
+from pytest_gitops.stages.promoted import with_rollouts
+from pytest_gitops.stages.promoting import Promoting
 from pytest_gitops.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -159,7 +161,7 @@ class _Upgrade:
             result = crossing.result(
                 case, self._old(case), (base, head, rollback), became, held=stuck.get(case.key)
             )
-            publish(case, result)
+            publish(case, with_rollouts(result, case, (head, rollback), self.crossing.place))
 
     def _phase(
         self,
@@ -175,8 +177,15 @@ class _Upgrade:
         def note(case: Case, result: StageResult) -> None:
             results[case.key] = result
 
-        Drive(context, cases, note, stage=name, begin=begin, again=again).run()
-        return Phase(context=context, results=results)
+        with self._promoting(context, first=not again) as promoting:
+            Drive(context, cases, note, stage=name, begin=begin, again=again, moved=promoting.moved).run()
+        return Phase(context=context, results=results, stories=promoting.stories())
+
+    def _promoting(self, context: Context, *, first: bool) -> Promoting:
+        """Who walks Rollouts through their steps; a first deployment has none, and whoever goes back does not abort."""
+        claims = {} if first else self.clusters.claims(context.rendered())
+        to_head = context.plan is self.head.plan
+        return Promoting(context, self.clusters.by_name, claims, try_abort=to_head)
 
     def _settle(self, refused: Callable[[Case, Exception], None]) -> None:
         self.applications.create(_roots(self.base, self.before), refused)

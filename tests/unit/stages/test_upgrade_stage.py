@@ -106,6 +106,7 @@ class Stage:
                 stage: str,
                 begin: Any,
                 again: bool,
+                moved: Any,
             ) -> None:
                 self.context, self.cases, self.publish, self.begin = context, cases, publish, begin
                 self.again = again

@@ -1,0 +1,392 @@
+"""Progressive delivery, on the real Argo Rollouts: what is right is followed to its end, what is wrong is named.
+
+A first deployment skips a canary's steps and a blue-green's pause, so most of what can be wrong with an update only
+`upgrade` sees.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import ROOT, Outcome, commit, gitops, write
+
+from pytest_gitops.process import run
+from pytest_gitops.settings import default_cache, environment
+from pytest_gitops.tools import ROLLOUTS_PARTS, ensure
+
+pytestmark = pytest.mark.engine
+
+URL = "https://git.example.com/shop.git"
+
+
+@pytest.fixture(scope="module")
+def rollouts(toolbox: dict[str, Path]) -> dict[str, Path]:
+    """Argo Rollouts' own tools, got if need be."""
+    del toolbox
+    environ = environment()
+    return {
+        n: t.path for n, t in ensure(ROLLOUTS_PARTS, cache=default_cache(environ), environ=environ).items()
+    }
+
+
+def pull_request(folder: Path, head: Mapping[str, str], *, removed: tuple[str, ...] = ()) -> Path:
+    """A branch with `head` on top of what is there, which becomes main."""
+    commit(folder)
+    run("git", "checkout", "-q", "-b", "change", cwd=folder)
+    for path in removed:
+        (folder / path).unlink()
+    return commit(write(folder, head), branch="change")
+
+
+# ------------------------------------------------------------------ what is right
+
+
+@pytest.fixture(scope="module")
+def green(rollouts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    folder = shutil.copytree(ROOT / "fixtures" / "rollouts", tmp_path_factory.mktemp("green") / "rollouts")
+    sources = [p for p in (folder / "sources").rglob("*.yaml") if ":1.0.0" in p.read_text("utf-8")]
+    new = {str(p.relative_to(folder)): p.read_text("utf-8").replace(":1.0.0", ":2.0.0") for p in sources}
+    return gitops(pull_request(folder, new), "--gitops-base", "main")
+
+
+def stories(run: Outcome, name: str, way: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = run.stage(f"argocd/{name}", "upgrade")["evidence"][way].get("rollouts", [])
+    return found
+
+
+def done(story: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(step, what was done there)."""
+    return [(m["doing"] or "", m["did"]) for m in story["moments"] if m["did"]]
+
+
+ABORTED = "aborted, to see whether the stable version serves"
+RETRIED = "retried: the stable version served by itself"
+
+
+def test_canary_and_blue_green_are_green_from_nothing_and_from_base_to_head(green: Outcome) -> None:
+    assert green.status == 0, green.output
+    assert {a["outcome"] for a in green.applications.values()} == {"passed"}
+    resources = [r for a in green.applications.values() for r in a["resources"] if r["kind"] == "Rollout"]
+    assert [r["health"] for r in resources] == ["Healthy"] * 4
+    assert any(s.startswith("Argo Rollouts 1.10.2 runs") for s in green.report["run"]["cluster"]["simulated"])  # type: ignore[index]
+
+
+def test_a_canary_is_followed_step_by_step_and_aborted_once(green: Outcome) -> None:
+    (story,) = stories(green, "canary", "head")
+    steps = [m["doing"] for m in story["moments"] if m["doing"]]
+    assert list(dict.fromkeys(steps)) == [
+        "setWeight 25", "pause until promoted", "setWeight 50", "pause 2s", "setWeight 75", "pause 1h",
+    ]  # fmt: skip
+    assert done(story)[0] == ("pause until promoted", ABORTED)
+    assert done(story)[1][1] == RETRIED
+    assert done(story)[2:] == [
+        ("pause until promoted", "promoted, as a person would"),
+        ("pause 1h", "promoted, 3600 s of pause are not waited for"),
+    ]
+    assert story["abort"] == {"tried": True, "stableServed": True, "why": None}
+    assert story["promoted"] is True
+
+
+def test_the_way_back_has_the_steps_too_and_no_abort(green: Outcome) -> None:
+    (story,) = stories(green, "canary", "rollback")
+    assert [did for _, did in done(story)] == [
+        "promoted, as a person would",
+        "promoted, 3600 s of pause are not waited for",
+    ]
+    assert story["promoted"] is True
+
+
+def test_a_blue_green_is_promoted_by_hand_after_an_abort(green: Outcome) -> None:
+    (story,) = stories(green, "blue-green", "head")
+    assert [did for _, did in done(story)] == [ABORTED, RETRIED, "promoted, as a person would"]
+
+
+def test_a_workload_that_is_referred_to_is_followed(green: Outcome) -> None:
+    (story,) = stories(green, "workload", "head")
+    assert story["promoted"] is True
+    assert [did for _, did in done(story)] == [ABORTED, RETRIED, "promoted, as a person would"]
+
+
+def test_an_analysis_by_a_job_is_run_and_told_to_be_simulated(green: Outcome) -> None:
+    (story,) = stories(green, "analysed", "head")
+    assert {a["phase"] for a in story["analyses"]} == {"Successful"}
+    assert story["analysisSimulated"] is True
+
+
+# ------------------------------------------------------------------ what is wrong
+
+
+def application(name: str, *, server: str = "https://kubernetes.default.svc") -> str:
+    return f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: {name}, namespace: argocd}}
+spec:
+  project: default
+  source: {{repoURL: "{URL}", path: {name}, targetRevision: main}}
+  destination: {{server: {server}, namespace: {name}}}
+  syncPolicy: {{automated: {{prune: true, selfHeal: true}}, syncOptions: [CreateNamespace=true]}}
+"""
+
+
+def rollout(strategy: str, *, image: str = "1", replicas: int = 4, more: str = "", account: str = "") -> str:
+    named = f"serviceAccountName: {account}, " if account else ""
+    return f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {{name: web}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: web}}}}
+  strategy: {strategy}
+  {more}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec: {{{named}containers: [{{name: main, image: "example.com/web:{image}"}}]}}
+"""
+
+
+def service(name: str, app: str = "web") -> str:
+    return f"""\
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec: {{selector: {{app: {app}}}, ports: [{{port: 80}}]}}
+"""
+
+
+def quota(**hard: int) -> str:
+    lines = ", ".join(f'{name.replace("_", "/")}: "{number}"' for name, number in hard.items())
+    return f"apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: room}}\nspec: {{hard: {{{lines}}}}}\n"
+
+
+def template(provider: str, *, condition: str = "") -> str:
+    return f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {{name: check}}
+spec:
+  metrics:
+    - name: errors
+      consecutiveErrorLimit: 0
+      provider: {provider}
+      successCondition: "{condition or "true"}"
+"""
+
+
+JOB = "{job: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: example.com/check}]}}}}}"
+CHECKED = (
+    "{canary: {steps: [{setWeight: 50}, {analysis: {templates: [{templateName: check}]}}, {pause: {}}]}}"
+)
+PROMETHEUS = "{prometheus: {address: 'http://prometheus.monitoring:9090', query: 'errors'}}"
+DEADLINE = "progressDeadlineSeconds: 5\n  progressDeadlineAbort: true"
+
+
+FROM_NOTHING: dict[str, str] = {
+    "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\n",
+    "no-service/web.yaml": rollout("{canary: {canaryService: canary, stableService: web}}") + "---\n" + service("web"),
+    "other-selector/web.yaml": rollout("{blueGreen: {activeService: web}}") + "---\n" + service("web", "shop"),
+    "no-template/web.yaml": rollout(CHECKED),
+    "too-heavy/web.yaml": rollout("{canary: {steps: [{setWeight: 120}]}}"),
+    "paused/web.yaml": rollout("{canary: {}}", more="paused: true"),
+    "fine/web.yaml": rollout("{canary: {steps: [{setWeight: 20}]}}"),
+    "abroad/web.yaml": rollout("{canary: {}}"),
+}  # fmt: skip
+
+SAYS = {
+    "no-service": "a Service that a Rollout names is not there, or does not select its Pods",
+    "other-selector": "a Service that a Rollout names is not there, or does not select its Pods",
+    "no-template": "Argo Rollouts refuses the specification",
+    "too-heavy": "Argo Rollouts refuses the specification",
+    "paused": "it is paused",
+}
+"""The cause that is named, by Application."""
+
+
+def test_what_argo_rollouts_refuses_is_red_with_its_own_words_and_the_cause(
+    rollouts: dict[str, Path], tmp_path: Path
+) -> None:
+    names = {path.partition("/")[0] for path in FROM_NOTHING if "/" in path}
+    apps = {f"apps/{name}.yaml": application(name) for name in names}
+    apps["apps/abroad.yaml"] = application("abroad", server="https://prod.example.com:6443")
+    run = gitops(commit(write(tmp_path / "shop", FROM_NOTHING | apps)), "--gitops-stages", "converge")
+    told = {name: run.stage(f"argocd/{name}", "converge") for name in names}
+    assert {n: (t["outcome"], t["code"]) for n, t in told.items()} == {
+        **dict.fromkeys(SAYS, ("failed", "never-healthy")),
+        **dict.fromkeys(["fine", "abroad"], ("passed", None)),
+    }, run.output
+    assert {n: cause for n, t in told.items() if (cause := _cause(t["message"] or ""))} == SAYS
+
+
+def _cause(message: str) -> str:
+    return next(
+        (line.partition("cause")[2].strip() for line in message.splitlines() if "  cause" in line), ""
+    )
+
+
+def test_a_review_knows_the_fields_of_a_rollout(rollouts: dict[str, Path], tmp_path: Path) -> None:
+    names = ("misspelled", "fine")
+    files = {
+        "pytest-gitops.yaml": FROM_NOTHING["pytest-gitops.yaml"],
+        **{f"apps/{name}.yaml": application(name) for name in names},
+        "misspelled/web.yaml": rollout("{canary: {stepz: [{setWeight: 20}]}}"),
+        "fine/web.yaml": FROM_NOTHING["fine/web.yaml"],
+    }
+    folder = commit(write(tmp_path / "shop", files))
+    run = gitops(folder, "--gitops-cluster", "none", "--gitops-stages", "admit")
+    told = {name: run.stage(f"argocd/{name}", "admit") for name in names}
+    assert (told["misspelled"]["outcome"], told["misspelled"]["code"]) == ("failed", "unknown-field"), (
+        run.output
+    )
+    assert "stepz" in told["misspelled"]["message"]
+    assert told["fine"]["outcome"] == "passed"
+
+
+def test_without_its_controller_that_is_what_is_said(rollouts: dict[str, Path], tmp_path: Path) -> None:
+    definition = (rollouts["argo-rollouts-crds"] / "rollout-crd.yaml").read_text("utf-8")
+    files = {
+        "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\nargo-rollouts: false\ncrds: [crds]\n",
+        "crds/rollout.yaml": definition,
+        "apps/web.yaml": application("web"),
+        "web/web.yaml": rollout("{canary: {}}"),
+    }
+    run = gitops(commit(write(tmp_path / "shop", files)), "--gitops-stages", "converge")
+    told = run.stage("argocd/web", "converge")
+    assert (told["outcome"], told["code"]) == ("failed", "never-healthy"), run.output
+    assert _cause(told["message"]) == "no controller acts on Rollouts"
+    assert "argo-rollouts: true" in told["message"]
+
+
+STEPS = "{canary: {maxSurge: 1, maxUnavailable: 0, steps: [{setWeight: 25}, {pause: {}}]}}"
+MOST = "{canary: {steps: [{setWeight: 75}, {pause: {}}]}}"
+ACCOUNT = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: old}\n"
+
+BASE: dict[str, str] = {
+    "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\n",
+    # room for the Pods that there are, and none for a canary
+    "no-room/web.yaml": rollout(STEPS, more=DEADLINE) + "---\n" + quota(pods=4),
+    # an analysis that the cluster refuses
+    "refused/web.yaml": rollout(CHECKED) + "---\n" + template(JOB) + "---\n" + quota(**{"count_jobs.batch": 0}),
+    # an analysis that nobody can ask from here
+    "metrics/web.yaml": rollout(CHECKED) + "---\n" + template(PROMETHEUS),
+    # what the stable version needs goes with the merge
+    "takes-away/web.yaml": rollout(MOST, account="old"),
+    "takes-away/account.yaml": ACCOUNT,
+    "leaves/web.yaml": rollout(MOST, account="old"),
+    "leaves/account.yaml": ACCOUNT,
+}  # fmt: skip
+
+HEAD = {
+    **{path: text.replace("web:1", "web:2") for path, text in BASE.items() if path.endswith("web.yaml")},
+    "takes-away/web.yaml": rollout(MOST, image="2"),
+    "leaves/web.yaml": rollout(MOST, image="2"),
+}
+
+
+@pytest.fixture(scope="module")
+def red(rollouts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    names = {path.partition("/")[0] for path in BASE if "/" in path}
+    apps = {f"apps/{name}.yaml": application(name) for name in names}
+    folder = write(tmp_path_factory.mktemp("red") / "shop", BASE | apps)
+    removed = ("takes-away/account.yaml",)
+    with metrics() as port:
+        web = f"{{web: {{url: 'http://127.0.0.1:{port}/', jsonPath: '{{$.errors}}'}}}}"
+        own = template(web, condition="result < 5")
+        write(
+            folder,
+            {
+                "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\nnetwork: {{allow: ['127.0.0.1:{port}']}}\n",
+                "apps/asked.yaml": application("asked"),
+                "asked/web.yaml": rollout(CHECKED) + "---\n" + own,
+            },
+        )
+        asked = {"asked/web.yaml": rollout(CHECKED, image="2") + "---\n" + own}
+        return gitops(
+            pull_request(folder, HEAD | asked, removed=removed),
+            "--gitops-base",
+            "main",
+            "--gitops-stages",
+            "verify",
+        )
+
+
+@contextmanager
+def metrics() -> Iterator[int]:
+    """A server of metrics on this machine, and its port."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"errors": 3}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_what_is_wrong_with_an_update_is_seen_by_upgrade_alone(red: Outcome) -> None:
+    bad = {
+        (key, s["stage"], s["outcome"], s["code"])
+        for key, a in red.applications.items()
+        for s in a["stages"]
+        if s["outcome"] != "passed"
+    }
+    assert bad == {
+        ("argocd/no-room", "upgrade", "failed", "never-healthy"),
+        ("argocd/refused", "upgrade", "failed", "never-healthy"),
+        ("argocd/takes-away", "upgrade", "failed", "rollout-abort-failed"),
+        ("argocd/metrics", "upgrade", "skipped", "analysis-not-run"),
+    }, red.output
+
+
+def test_each_is_told_with_its_place_and_its_cause(red: Outcome) -> None:
+    messages = {
+        n: red.stage(f"argocd/{n}", "upgrade")["message"] for n in ("no-room", "refused", "takes-away")
+    }
+    assert _cause(messages["no-room"]) == "an update did not get on in time (progressDeadlineSeconds)"
+    assert _cause(messages["refused"]) == "an analysis did not succeed, so the update was aborted"
+    assert "of 4 Pods of the stable version are available" in messages["takes-away"]
+    assert "error looking up service account takes-away/old" in messages["takes-away"]
+    assert "takes-away/web.yaml:1" in messages["takes-away"]
+
+
+def test_metrics_that_the_configuration_names_are_really_asked(red: Outcome) -> None:
+    (story,) = stories(red, "asked", "head")
+    (analysis, *_) = story["analyses"]
+    assert (
+        analysis["phase"],
+        analysis["metrics"][0]["provider"],
+        analysis["metrics"][0]["measurements"],
+    ) == (
+        "Successful",
+        "web",
+        1,
+    )
+    assert story["analysisSimulated"] is False
+
+
+def test_an_analysis_that_cannot_be_asked_is_promoted_past_and_never_passed(red: Outcome) -> None:
+    stage = red.stage("argocd/metrics", "upgrade")
+    assert "prometheus.monitoring:9090 is not reached from here" in stage["message"]
+    (finding,) = stage["findings"]
+    assert (finding["rule"], finding["severity"], finding["file"]) == (
+        "analysis-not-run", "warning", "metrics/web.yaml",
+    )  # fmt: skip
+    (story,) = stories(red, "metrics", "head")
+    assert story["promoted"] is True
+    assert story["abort"]["stableServed"] is True
