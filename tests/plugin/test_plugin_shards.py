@@ -214,13 +214,16 @@ def test_ci_variables_alone_make_no_part_of_a_run(five: Repository, monkeypatch:
     assert five.report()["run"]["shard"]["index"] == 3
 
 
-def test_the_command_that_shows_an_item_again_is_of_no_shard(five: Repository) -> None:
+def test_the_command_that_shows_an_item_again_is_of_no_shard(
+    five: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     five.script(verdicts={"argocd/alpha source": {"outcome": "failed", "code": "x", "message": "no"}})
+    monkeypatch.setenv("PYTEST_GITOPS_SHARD", "2/2")
     result, report = shard(five, 1, 2, "--gitops-durations=x.json", "-o", "gitops_shard=2/2")
     again = next(line for line in result.outlines if line.startswith("  again"))
     assert "apps/alpha.yaml::argocd/alpha::source" in again
     assert "2/2" not in again and "durations" not in again
-    assert again.count("--gitops-shard") == again.count("--gitops-shard 1/1")
+    assert again.count("--gitops-shard") == again.count("--gitops-shard 1/1") == 1
     assert "--gitops-shard" not in report["run"]["command"] and "durations" not in report["run"]["command"]
 
 
@@ -250,3 +253,12 @@ def test_shards_that_saw_different_repositories_are_told_apart(
     shard(five, 2, 2)
     assert merge(five, 1, 2) == 1
     assert json.dumps(capsys.readouterr().err).count("expected split") == 1
+
+
+def test_a_worker_that_crashes_fails_the_whole_whatever_it_was_at(five: Repository) -> None:
+    five.write({"test_mine.py": "import os\ndef test_crash(): os._exit(1)\n"})
+    result = five.run_apart("-n2", "--gitops-shard", "1/1", "--gitops-report", "shards/1")
+    assert result.ret == 1
+    assert five.report("shards/1")["run"]["shard"]["failed"] == 1
+    assert merge(five, 1) == 1
+    assert set(five.outcomes().values()) == {"passed"}

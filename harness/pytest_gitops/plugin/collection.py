@@ -115,8 +115,10 @@ class Collecting:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
         told = report.user_properties
         about = dict(told)
-        if report.failed and "gitops_line" in about:
+        if report.failed and ("gitops_line" in about or report.when not in {"setup", "call", "teardown"}):
+            # An xdist worker that crashes says neither when nor what of: it may have been ours.
             self.failures.add(report.nodeid)
+        if report.failed and "gitops_line" in about:
             self.failed.add(
                 (str(about.get("gitops_code", "")), str(about["gitops_file"]), int(str(about["gitops_line"])))
             )

@@ -66,7 +66,7 @@ def again(config: pytest.Config) -> str:
         option = f"--gitops-{name}"
         words += [option] if kind == "flag" else [w for v in _listed(value) for w in (option, str(v))]
     words += [w for o in _overrides(config) for w in ("-o", o)]
-    if config.getini("gitops_shard"):
+    if config.getini("gitops_shard") or place.environment().get(SHARD_VARIABLE):
         words += ["--gitops-shard", "1/1"]
     if config.option.inifilename:
         words += ["-c", str(config.option.inifilename)]
