@@ -6,14 +6,12 @@ One judgement serves all tests of a kind: each pair is an Application of its own
 from __future__ import annotations
 
 import os
-import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import ROOT
 
 from pytest_gitops.admission.admission import Admission
 from pytest_gitops.admission.values import Hit, Judgement, Request
@@ -690,15 +688,3 @@ def test_thousands_of_findings_are_all_there(judge: Judge) -> None:
     said = judge([Request(id="many", cluster="main", namespace="many", objects=objects, creates=True)])
     assert [hit.resource for hit in said["many"].hits] == [f"ConfigMap many/c{n}" for n in range(2000)]
     assert set(rules(said["many"])) == {"unknown-field"}
-
-
-# ------------------------------------------------------------------ what the documents have
-
-
-def test_the_indexed_job_of_the_documents_is_taken_and_a_slip_in_it_would_not_be(judge: Judge) -> None:
-    page = (ROOT / "docs" / "sharding.md").read_text("utf-8")
-    _, manifests = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    slip = manifests.replace("completionMode: Indexed", "completionMode: NonIndexed")
-    found = judge([request("good", manifests), request("slip", slip)])
-    assert (found["good"].objects, found["good"].hits) == (2, ())
-    assert "backoffLimitPerIndex" in only(found["slip"]).message
