@@ -121,9 +121,12 @@ def rolling_sets(context: Context) -> frozenset[str]:
 
 
 def expected(context: Context, case: Case) -> tuple[str, ...]:
-    """The commit of each source that is of this repository; what others are at is not ours to say."""
+    """The commit of each source that is of this repository; what others are at is not ours to say.
+
+    As it was when this side was first looked at: on the ground of an upgrade its branches and HEAD may be moved by now.
+    """
     return tuple(
-        (context.snapshot.resolve(s.target_revision or "HEAD") or "")
+        (context.resolve(s.target_revision or "HEAD") or "")
         if context.is_ours(s.repo_url) and not s.chart
         else ""
         for s in case.sources
