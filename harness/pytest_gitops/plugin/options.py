@@ -237,11 +237,12 @@ def _data_files(root: Path, configuration: Configuration, *, from_base: bool) ->
 
 def _stages(config: pytest.Config, configuration: Configuration, *, compares: bool) -> tuple[str, ...]:
     given, where = _value(config, "stages")
+    words = configuration.get("stages", default=["all"])
     if given is not None:
         words = [w for w in str(given).replace(",", " ").split() if w]
-        return chosen(words, where=where, compares=compares)
-    words = configuration.get("stages", default=["all"])
-    return chosen(words, where=f"{FILE_NAME} stages", compares=compares)
+    else:
+        where = f"{FILE_NAME} stages"
+    return chosen(words, where=where, compares=compares, keeps=bool(_value(config, "keep")[0]))
 
 
 def _contexts(config: pytest.Config, configuration: Configuration, provider: Provider) -> tuple[str, ...]:

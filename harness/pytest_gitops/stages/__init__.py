@@ -69,15 +69,18 @@ IN_TURN = ("converge", "idempotent", "self-heal", "prune")
 OF_BASE = ("change", "upgrade")
 """Stages that compare: without a base they are asked by name only."""
 
+EMPTYING = ("prune",)
+"""Stages that leave nothing to look at: where the cluster is kept they are asked by name only."""
+
 OF_REMOVED = ("policy", "change", "upgrade")
 """Stages that are also asked of an Application that head does not have any more."""
 
 
 def chosen(
-    words: Iterable[str], *, where: str = "--gitops-stages", compares: bool = False
+    words: Iterable[str], *, where: str = "--gitops-stages", compares: bool = False, keeps: bool = False
 ) -> tuple[str, ...]:
     """The names that `words` mean (stages, `review`, `verify`, `all`), in the stages' order; `compares` says that
-    there is a base. Raises ConfigError."""
+    there is a base, `keeps` that the cluster is to be looked at afterwards. Raises ConfigError."""
     named: set[str] = set()
     wanted: set[str] = set()
     for word in words:
@@ -92,6 +95,8 @@ def chosen(
             raise ConfigError(f"expected stages of {known}; saw {word!r}", where=where)
     if not compares:
         wanted.difference_update(OF_BASE)
+    if keeps:
+        wanted.difference_update(EMPTYING)
     return tuple(n for n in NAMES if n in wanted | named)
 
 

@@ -71,6 +71,11 @@ def test_what_compares_is_asked_where_there_is_a_base() -> None:
     assert chosen(["review"], compares=True) == ("source", "render", "admit", "policy", "change")
 
 
+def test_what_leaves_nothing_to_look_at_is_asked_by_name_where_the_cluster_is_kept() -> None:
+    assert chosen(["verify"], keeps=True) == ("converge", "idempotent", "self-heal")
+    assert chosen(["all", "prune"], keeps=True)[-1] == "prune"
+
+
 @pytest.mark.parametrize("word", ["", "Source", "upgraded", "source,render"])
 def test_an_unknown_word_is_refused_with_the_known_ones(word: str) -> None:
     with pytest.raises(ConfigError) as caught:
