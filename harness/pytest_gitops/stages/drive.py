@@ -285,8 +285,9 @@ class Drive:
         """Whether Argo CD has to be asked to look (again), as it does by itself after three minutes
         (timeout.reconciliation): it overlooks the first status of a CustomResourceDefinition, and a request for a
         comparison that comes in the moment after a write of its own."""
-        if track.seen.code == "progressing":
-            return track.looked is None and at - track.patience.moved >= QUIET
+        if track.seen.code in {"progressing", "out-of-sync"} and track.looked is None:
+            # OutOfSync is given up after QUIET: before that it is looked at once more.
+            return at - track.patience.moved >= (QUIET if track.seen.code == "progressing" else ASK_AGAIN)
         waited = at - max(track.looked or 0.0, track.patience.moved, track.began)
         return self.again and track.seen.code == "stale-revision" and waited >= ASK_AGAIN
 

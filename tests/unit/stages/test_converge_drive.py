@@ -313,6 +313,23 @@ def test_what_stands_still_at_work_is_looked_at_once_more(monkeypatch: pytest.Mo
     assert driver.of("web").outcome is Outcome.PASSED
 
 
+def test_what_differs_after_its_sync_is_looked_at_once_more_before_it_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Driver(monkeypatch, [case("late"), case("wrong")])
+    driver.see("late", state("late", "OutOfSync", "Missing"))
+    driver.see("wrong", state("wrong", "OutOfSync", "Missing"))
+    driver.after(drive.ASK_AGAIN - 1)
+    assert driver.fake.refreshed == []
+    driver.after(2)
+    assert driver.fake.refreshed == ["late", "wrong"]
+    driver.see("late", state("late"))  # Argo CD had overlooked the first status of its definition
+    driver.after(tracks.QUIET + 2)
+    assert driver.of("late").outcome is Outcome.PASSED
+    assert driver.of("wrong").code == "out-of-sync"
+    assert driver.fake.refreshed == ["late", "wrong"]
+
+
 def test_two_that_fail_and_are_retried_do_not_keep_each_other_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web"), case("db")])
     ended: dict[str, Any] = {"finishedAt": "2025-03-01T10:00:01Z"}
