@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import bench_changed, bench_prune, grid
+from bench import bench_changed, bench_cycle, bench_prune, grid
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.convergence import State, observe
 from pytest_gitops.asking import Selection
@@ -116,7 +116,7 @@ def _bare(root: Path) -> float:
 
         applications = Applications(ground.api)
         threading.Thread(target=lambda: applications.watch(act, stop=stop), daemon=True).start()
-        ground.argocd.start_application_controller(ground.cluster.kubeconfig)
+        ground.head.argocd.start_application_controller(ground.cluster.kubeconfig)
         began = time.monotonic()
         applications.create(cases, lambda case, error: print(case.key, error))
         assert all_done.wait(600)
@@ -200,6 +200,7 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "review": review,
     "changed": lambda folder: bench_changed.changed(folder, settings(folder)),
     "converge": converge,
+    "cycle": lambda folder: bench_cycle.cycle(folder, settings(folder), bare=_bare, memory=_memory),
     "prune": lambda folder: bench_prune.prune(folder, settings(folder)),
 }
 

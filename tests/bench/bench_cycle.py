@@ -1,0 +1,71 @@
+"""The whole verification of a pull request, one small Application and many, beside the same given to a bare Argo CD."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from runs import commit, write
+
+from bench import grid
+from pytest_gitops.asking import Selection
+from pytest_gitops.engine import Engine
+from pytest_gitops.model import VERIFY_STAGES, Outcome
+from pytest_gitops.process import run
+from pytest_gitops.repository.base import find_base
+from pytest_gitops.repository.git import open_repository
+from pytest_gitops.settings import Settings
+
+STAGES = ("source", "render", "change", *VERIFY_STAGES)
+
+
+def cycle(
+    folder: Path,
+    settings: Settings,
+    *,
+    bare: Callable[[Path], float],
+    memory: Callable[[str], float],
+    counts: tuple[int, ...] = (1, 100),
+) -> None:
+    """`bare` gives the seconds that a bare Argo CD needs for a repository, `memory` the GB of a run's processes."""
+    for count in counts:
+        root = grid.make(folder / f"cycle-{count}", count)
+        run("git", "switch", "--quiet", "--create", "change", cwd=root)
+        texts = {str(p.relative_to(root)): p.read_text() for p in root.rglob("*.yaml")}
+        commit(write(root, {p: t.replace("main:1.0.0", "main:1.1.0") for p, t in texts.items()}))
+        seconds, used, stages = _seconds(_of(settings, root), memory)
+        alone = bare(root)
+        print(
+            f"cycle: {count} Applications through {', '.join(VERIFY_STAGES)}: {seconds:.1f} s after boot"
+            f"{' (budget 8 s)' if count == 1 else ''}; converged by a bare Argo CD in {alone:.1f} s, "
+            f"ratio {seconds / alone:.1f} (budget 2.5 for 100); memory of everything {used:.1f} GB; through at: {stages}"
+        )
+
+
+def _of(settings: Settings, root: Path) -> Settings:
+    base = find_base(open_repository(root, environ=settings.environ), "main", environ=settings.environ)
+    return dataclasses.replace(
+        settings, root=root, report=root / "gitops-report", stages=STAGES, base=base, keep_renders=False
+    )
+
+
+def _seconds(settings: Settings, memory: Callable[[str], float]) -> tuple[float, float, str]:
+    """From the plan being made to the last verdict; what is used then; when each stage was through, in words."""
+    engine = Engine(settings)
+    try:
+        plan = engine.prepare()
+        began = time.monotonic()
+        pairs = tuple((c.id, s) for c in plan.cases for s in STAGES)
+        engine.begin(Selection(pairs))
+        for case, stage in pairs:
+            result = engine.wait(case, stage, limit=1200)
+            assert result is not None and result.outcome in {Outcome.PASSED, Outcome.SKIPPED}, result
+        seconds = time.monotonic() - began
+        used = memory(engine._ground.supervisor.run_id)
+    finally:
+        engine.finish()
+    marks = engine._ground.timings
+    stages = ", ".join(f"{s} {marks[s] - marks['plan']:.1f} s" for s in VERIFY_STAGES)
+    return seconds, used, stages
