@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _policy_parser(commands)
     _report_parser(commands)
     _clean_parser(commands)
+    _kind_node_parser(commands)
     return parser
 
 
@@ -139,6 +140,26 @@ def _clean_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--run", metavar="ID", default="", help="of this run alone")
     parser.add_argument("--yes", action="store_true", help="remove it; without this it is only shown")
     parser.set_defaults(command=clean)
+
+
+def _kind_node_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "kind-node", help="make a node image for kind where no registry can be reached"
+    )
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    build = actions.add_parser(
+        "build", help="from Debian's packages and Go modules, into Docker or Podman; images to test with, too"
+    )
+    build.add_argument("--mirror", metavar="URL", default="", help="the Debian mirror; else deb.debian.org")
+    build.add_argument("--cache", type=Path, metavar="DIR", help="the folder that tools are kept in")
+    build.set_defaults(command=kind_node_build)
+
+
+def kind_node_build(options: argparse.Namespace) -> int:
+    """Make the node image."""
+    from pytest_gitops.kindnode import command
+
+    return command.build(options)
 
 
 def clean(options: argparse.Namespace) -> int:

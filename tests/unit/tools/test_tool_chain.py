@@ -152,8 +152,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_an_explicit_path_for_an_unknown_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no tool 'kubectl'"):
-        ensure(["etcd"], cache=tmp_path, environ={}, explicit={"kubectl": tmp_path})
+    with pytest.raises(ConfigError, match="there is no tool 'kubecolor'"):
+        ensure(["etcd"], cache=tmp_path, environ={}, explicit={"kubecolor": tmp_path})
 
 
 def test_what_is_not_installed_is_not_named(tmp_path: Path) -> None:

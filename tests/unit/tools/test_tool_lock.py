@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_gitops.kindnode.command import NODE_PARTS
 from pytest_gitops.tools import API_SERVERS, ENGINE_PARTS, ROLLOUTS_PARTS, locked
 from pytest_gitops.tools.parts import MODULES, PLATFORMS, Part, lock, numbers
 
@@ -31,8 +32,11 @@ def test_go_mod_requires_the_locked_version(part: Part) -> None:
 @pytest.mark.parametrize("part", [p for p in locked() if p.build and p.build.package], ids=lambda p: p.name)
 def test_the_package_is_of_the_required_module_and_imported_by_tools_go(part: Part) -> None:
     assert part.build is not None
-    assert part.build.package.startswith(part.build.requires)
-    assert f'"{part.build.package}"' in (part.build.directory / "tools.go").read_text("utf-8")
+    if part.build.package == ".":  # a main of our own, of its packages
+        assert f'"{part.build.requires}/' in (part.build.directory / "main.go").read_text("utf-8")
+    else:
+        assert part.build.package.startswith(part.build.requires)
+        assert f'"{part.build.package}"' in (part.build.directory / "tools.go").read_text("utf-8")
     assert (part.build.directory / "go.sum").stat().st_size > 0
 
 
@@ -44,7 +48,8 @@ def test_kubernetes_staging_modules_are_those_of_the_locked_version(name: str) -
 
 
 def test_all_of_kubernetes_and_all_of_argo_cd_has_one_version() -> None:
-    assert len({p.version for p in locked() if p.name.startswith("kube-") and not p.on_demand}) == 1
+    of_kubernetes = {PARTS[n].version for n in ("kubelet", "kubeadm", "kubectl", "kube-proxy")}
+    assert of_kubernetes == {p.version for p in locked() if p.name.startswith("kube-") and not p.on_demand}
     assert PARTS["argocd"].version == PARTS["argocd-crds"].version
 
 
@@ -85,7 +90,8 @@ def test_parts_of_one_module_are_built_one_after_the_other() -> None:
 def test_the_embedded_cluster_needs_every_part_but_kind_and_what_is_asked_for_by_name() -> None:
     on_demand = {p.name for p in locked() if p.on_demand}
     assert set(ENGINE_PARTS) == set(PARTS) - {"kind"} - on_demand
-    assert on_demand == {*API_SERVERS.values(), *ROLLOUTS_PARTS} - {"kube-apiserver"}
+    assert on_demand == {*API_SERVERS.values(), *ROLLOUTS_PARTS, *NODE_PARTS} - set(ENGINE_PARTS)
+    assert set(PARTS) >= set(NODE_PARTS)
 
 
 def test_rollouts_controller_and_its_definitions_have_one_version() -> None:

@@ -1,0 +1,3 @@
+module pytest-gitops.dev/kindnode
+
+go 1.27
