@@ -16,7 +16,6 @@ from pytest_gitops.argocd.destinations import Placement
 from pytest_gitops.argocd.schema import CrdSchema
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.base import Cluster
-from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.fleet import Fleet
@@ -24,6 +23,7 @@ from pytest_gitops.hosts import Hosts
 from pytest_gitops.installing import Installer
 from pytest_gitops.model import Finding, Severity
 from pytest_gitops.process import Daemon, Supervisor
+from pytest_gitops.providing import Own
 from pytest_gitops.registered import RegisteredCluster
 from pytest_gitops.rego.opa import Opa
 from pytest_gitops.repository.checkout import Checkout
@@ -66,6 +66,7 @@ class Ground:
         self.settings, self._say, self._on_death = settings, say, died
         self.timings: dict[str, float] = {}
         self.base: Side | None = None
+        self.own: Own | None = None
         self.cluster: Cluster | None = None
         self.api: Api | None = None
         self.admission: Admission | None = None
@@ -119,7 +120,8 @@ class Ground:
         if settings.base is not None:
             clone = self.head.checkout.repository
             self.base = Side(settings, "base", revision=settings.base.commit, repository=clone)
-        wanted = ENGINE_PARTS if with_cluster else REVIEW_PARTS
+        kind = ("kind",) if settings.provider is Provider.KIND else ()
+        wanted = (*ENGINE_PARTS, *kind) if with_cluster else REVIEW_PARTS
         self.tools = self.ensure((*wanted, *(p for p in self._admission_parts if p not in wanted)))
         self.mark("tools")
         paths = self.paths
@@ -207,10 +209,11 @@ class Ground:
 
     def _boot_cluster(self, paths: Mapping[str, Path]) -> Cluster:
         self._say("starting the control plane")
-        cluster = Embedded(self.supervisor, self.supervisor.directory / "cluster", paths)
-        cluster.start()
+        own = self.own = Own(self.settings, self.supervisor, paths)
+        own.cluster.start()
+        self.findings += own.findings(pinned=self.tools["kube-apiserver"].version)
         self.mark("cluster")
-        return cluster
+        return own.cluster
 
     def _boot_opa(self, paths: Mapping[str, Path]) -> Opa:
         rules = RuleSources(self.settings, self.base, self.supervisor.directory)
@@ -326,9 +329,8 @@ class Ground:
     @property
     def simulated(self) -> tuple[str, ...]:
         """What the clusters of the run only pretend, one sentence each."""
-        if self.cluster is None:
-            return ()
-        return (*self.changed, *self.cluster.simulated, *self.placement.sentences, *self.pretended)
+        own = self.own.simulated if self.own is not None else ()
+        return (*self.changed, *own, *self.placement.sentences, *self.pretended)
 
     def leave(self) -> tuple[Finding, ...]:
         """Take away what was made on clusters that exist, unless it is to be kept. Once; safe to call at any time."""
@@ -353,6 +355,8 @@ class Ground:
             self.admission.close()
         if self._supervisor is not None:
             self._supervisor.close(keep=keep)
+        if self.own is not None:
+            self.own.close(keep=keep)
         self.leave()
         for side in self.sides:
             if not keep:

@@ -22,7 +22,7 @@ from pytest_gitops.connecting import Connecting
 from pytest_gitops.controllers import Controllers
 from pytest_gitops.delivering import delivery
 from pytest_gitops.errors import EngineError, GitOpsError
-from pytest_gitops.model import Finding, Run, Severity, StageResult, Tools
+from pytest_gitops.model import Finding, Outcome, Run, Severity, StageResult, Tools
 from pytest_gitops.outcome import build_run, secrets_of
 from pytest_gitops.plan import Generated, Plan
 from pytest_gitops.planner import Planner
@@ -267,8 +267,18 @@ class Engine:
             error=str(self._failure) if self._failure else "",
             hidden=self.verdicts.hidden,
         )
+        if any(s.outcome in {Outcome.FAILED, Outcome.ERROR} for v in run.verdicts for s in v.stages):
+            self._export_logs()
         self.close()
         return run
+
+    def _export_logs(self) -> None:
+        """What containers said, beside the reports of a run in which something failed."""
+        try:
+            if self._ground.own is not None:
+                self._ground.own.export_logs(self.settings.report / "kind-logs")
+        except GitOpsError as error:
+            log.warning("the logs of the kind cluster could not be exported: %s", error)
 
     def close(self) -> None:
         """Stop everything that was started; safe to call at any time."""
@@ -296,4 +306,6 @@ class Engine:
         def version(name: str) -> str:
             return tools[name].version if name in tools else ""
 
-        return Tools(argocd=version("argocd"), kubernetes=version("kube-apiserver"), opa=version("opa"))
+        cluster = self._ground.cluster
+        kubernetes = cluster.version if cluster is not None else version("kube-apiserver")
+        return Tools(argocd=version("argocd"), kubernetes=kubernetes, opa=version("opa"))

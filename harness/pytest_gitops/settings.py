@@ -55,6 +55,7 @@ class Provider(StrEnum):
     """Who provides the cluster."""
 
     EMBEDDED = "embedded"
+    KIND = "kind"
     KUBECONFIG = "kubeconfig"
     NONE = "none"
 
@@ -101,6 +102,16 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How `--gitops-cluster kind` makes its cluster: `config` is the text of kind's own configuration, empty for its
+    default; `node_image` what nodes run, empty for kind's own; `images` what is loaded into them."""
+
+    config: str = ""
+    node_image: str = ""
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a run can be told. Paths of the repository are relative to `root`, its directory under test."""
 
@@ -132,6 +143,7 @@ class Settings:
     clusters: tuple[RegisteredCluster, ...] = ()
     cluster_limit: int = DEFAULT_CLUSTER_LIMIT
     contexts: tuple[str, ...] = ()
+    kind: Kind = field(default_factory=Kind)
     allow_shared: bool = False
     crds: tuple[str, ...] = ()
     crd_urls: tuple[RemoteFile, ...] = ()

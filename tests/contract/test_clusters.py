@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import WEB, clusters_of_kind, kind_cluster
 
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.kwok import LEASE_SECONDS
 from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.clusters.kind import PREFIX, Kind
 from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.clusters.permissions import Permission, missing
 from pytest_gitops.errors import EngineError
@@ -108,9 +110,15 @@ def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]
 
 
 @pytest.fixture(scope="class")
-def cluster(request: pytest.FixtureRequest, supervisor: Supervisor, toolbox: dict[str, Path]) -> Cluster:
+def cluster(
+    request: pytest.FixtureRequest, supervisor: Supervisor, toolbox: dict[str, Path]
+) -> Iterator[Cluster]:
     contract: type[Contract] = request.cls
-    return contract.boot(supervisor, toolbox)
+    cluster = contract.boot(supervisor, toolbox)
+    yield cluster
+    if isinstance(cluster, Kind):
+        cluster.close()
+        assert cluster.name not in clusters_of_kind()
 
 
 @pytest.fixture(scope="class")
@@ -457,6 +465,85 @@ class TestKubeconfig(Contract):
         api.apply(held)
         assert remove(api, leftovers(api, run="x"), limit=1) == ("gitops-x-held",)
         api.patch("/api/v1/namespaces/gitops-x-held/configmaps/theirs", {"metadata": {"finalizers": None}})
+
+
+class TestKind(Contract):
+    """The cluster of containers, where a container engine answers and has the images of `pytest-gitops kind-node`."""
+
+    image = WEB
+    brief = WEB
+    brief_command = ("/web", "once")
+
+    @classmethod
+    def boot(cls, supervisor: Supervisor, toolbox: dict[str, Path]) -> Kind:
+        cluster = kind_cluster(supervisor)
+        cluster.start()
+        return cluster
+
+    def test_nothing_of_it_is_pretended(self, cluster: Kind) -> None:
+        assert (cluster.provider, cluster.simulated) == ("kind", ())
+
+    def test_a_service_leads_to_a_container_by_its_name(self, api: Api) -> None:
+        """That nodes are Ready says little: with a broken kube-proxy they are, too."""
+        api.apply(workload("Deployment", "served", image=WEB))
+        ports = [{"port": 80, "targetPort": 8080}]
+        api.apply(core("Service", "served", spec={"selector": {"app": "served"}, "ports": ports}))
+        until(
+            api,
+            f"/apis/apps/v1/namespaces/{SPACE}/deployments/served",
+            lambda d: d["status"].get("readyReplicas"),
+        )
+        url = f"http://served.{SPACE}.svc.cluster.local/"
+        client = {"name": "main", "image": WEB, "command": ["/web", "get", url]}
+        spec = {"template": {"spec": {"restartPolicy": "Never", "containers": [client]}}, "backoffLimit": 5}
+        api.apply({**core("Job", "client"), "apiVersion": "batch/v1", "spec": spec})
+        path = f"/apis/batch/v1/namespaces/{SPACE}/jobs/client"
+        until(api, path, lambda j: conditions(j).get("Complete") == "True", limit=90)
+        pods = api.get(f"/api/v1/namespaces/{SPACE}/pods", labelSelector="job-name=client")["items"]
+        done = next(p for p in pods if p["status"]["phase"] == "Succeeded")
+        log = api.text(f"/api/v1/namespaces/{SPACE}/pods/{done['metadata']['name']}/log")
+        assert log.startswith("200 hello from served-")
+
+    def test_a_limit_of_memory_is_one(self, api: Api) -> None:
+        limits = {"limits": {"memory": "8Mi"}}
+        eats = {"name": "main", "image": WEB, "resources": limits}
+        api.apply(core("Pod", "limited", spec={"containers": [eats]}))
+        path = f"/api/v1/namespaces/{SPACE}/pods/limited"
+        pod = until(api, path, lambda p: conditions(p).get("Ready") == "True")
+        assert pod["status"]["containerStatuses"][0]["resources"]["limits"] == {"memory": "8Mi"}
+
+    def test_what_a_dead_run_left_is_deleted_and_what_goes_on_is_not(
+        self, cluster: Kind, supervisor: Supervisor, toolbox: dict[str, Path]
+    ) -> None:
+        records = cluster.records
+        (records / f"{PREFIX}of-a-dead-run").touch()
+        other = kind_cluster(supervisor, name=f"{PREFIX}other")
+        assert other.remove_dead() == (f"{PREFIX}of-a-dead-run",)
+        assert [r.name for r in records.iterdir()] == [cluster.name]
+        assert cluster.name in clusters_of_kind()
+
+    def test_a_cluster_of_that_name_which_is_not_ours_is_left_alone(
+        self, cluster: Kind, supervisor: Supervisor, toolbox: dict[str, Path]
+    ) -> None:
+        same = kind_cluster(supervisor, name=cluster.name, folder="same")
+        with pytest.raises(EngineError, match=r"has a cluster .* already, .* neither used nor deleted"):
+            same.start()
+        same.close()
+        assert cluster.name in clusters_of_kind()
+
+    def test_an_image_that_is_nowhere_is_said_and_nothing_is_left(
+        self, cluster: Kind, supervisor: Supervisor, toolbox: dict[str, Path]
+    ) -> None:
+        name = f"{PREFIX}no-image"
+        other = kind_cluster(supervisor, name=name, folder="no-image", images=("local/nowhere:1",))
+        with pytest.raises(EngineError, match=r'"local/nowhere:1" not present locally|has no such image'):
+            other.start()
+        assert name not in clusters_of_kind()
+        assert not (cluster.records / name).exists()
+
+    def test_logs_are_exported(self, cluster: Kind, tmp_path: Path) -> None:
+        cluster.export_logs(tmp_path / "logs")
+        assert list((tmp_path / "logs").rglob("containers/coredns-*"))
 
 
 class TestEmbedded(Contract):

@@ -62,7 +62,7 @@ def test_exit_3_when_the_engine_cannot_start(one: Repository, workers: str, quie
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--gitops-cluster", "moon"], "--gitops-cluster: expected one of embedded, kubeconfig, none; saw 'moon'"),
+        (["--gitops-cluster", "moon"], "--gitops-cluster: expected one of embedded, kind, kubeconfig, none; saw 'moon'"),
         (["--gitops-context", "dev"], "--gitops-context: expected it beside --gitops-cluster kubeconfig, saw embedded"),
         (["--gitops-cluster", "kubeconfig"], "--gitops-cluster kubeconfig: expected --gitops-context with a context that *"),
         (["--gitops-stages", "soure"], "--gitops-stages: expected stages of *; saw 'soure'"),

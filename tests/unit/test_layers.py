@@ -64,10 +64,11 @@ LAYERS: dict[str, set[str]] = {
     "side": {"argocd", "model", "process", "repository", "settings", "world"},
     "installing": {"argocd", "clusters", "errors", "repository", "side", "world"},
     "fleet": {"argocd", "clusters", "errors", "model", "process", "registered", "side", "world"},
+    "providing": {"clusters", "configuration", "model", "process", "settings"},
     "rule_sources": {"model", "rego", "settings", "side"},
     "boot": {
         "rule_sources",
-        "admission", "argocd", "clusters", "errors", "fleet", "hosts", "installing", "model", "process", "registered", "rego", "repository", "settings",
+        "admission", "argocd", "clusters", "errors", "fleet", "hosts", "installing", "model", "process", "providing", "registered", "rego", "repository", "settings",
         "side", "tools", "waiting", "world",
     },
     "delivering": {"argocd", "boot", "clusters", "model", "process", "rollouts", "settings", "side", "stages", "tools"},
@@ -111,7 +112,8 @@ LAYERS: dict[str, set[str]] = {
     "policy_commands": {"configuration", "errors", "model", "rego", "settings", "tools"},
     "report_commands": {"errors", "report"},
     "cleaning": {"clusters", "errors", "removal", "settings"},
-    "cli": {"__init__", "cleaning", "errors", "policy_commands", "report_commands", "settings", "tools"},
+    "kindnode": {"errors", "process", "settings", "tools"},
+    "cli": {"__init__", "cleaning", "errors", "kindnode", "policy_commands", "report_commands", "settings", "tools"},
 }  # fmt: skip
 
 # Who imports what is not ours: files, or folders with a slash at their end.

@@ -6,19 +6,18 @@ Objects are plain dicts, as the API server sends them. Importing this takes a qu
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
 from pytest_gitops.clusters.apierror import ApiError, Reply, refusal, warnings_of
+from pytest_gitops.clusters.paths import is_loopback, tail, url
 from pytest_gitops.clusters.watching import Stream, Watch
 from pytest_gitops.errors import EngineError
 from pytest_gitops.waiting import wait_until
@@ -63,7 +62,7 @@ class Api:
             load(str(kubeconfig), context or None, configuration, persist_config=False)
         except (ConfigException, OSError) as error:
             raise EngineError(f"{kubeconfig.name}: not a kubeconfig that can be used: {error}") from error
-        if _is_loopback(configuration.host):
+        if is_loopback(configuration.host):
             configuration.proxy = None  # the environment's proxy cannot reach our loopback
         configuration.connection_pool_maxsize = connections
         self.host, self.kubeconfig = str(configuration.host), kubeconfig
@@ -79,6 +78,13 @@ class Api:
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Read an object or a list. Raises ApiError."""
         return self._call("GET", path, params)
+
+    def text(self, path: str, **params: Any) -> str:
+        """Read what is no object: a log. Raises ApiError."""
+        response = self._send("GET", path, params, accept="*/*")
+        if response.status >= 400:
+            raise refusal(response.status, self._loaded(response, path), f"GET {path}")
+        return response.data.decode(errors="replace")
 
     def metadata(self, path: str) -> list[dict[str, Any]]:
         """The metadata of each object at the collection `path`. Raises ApiError."""
@@ -179,7 +185,7 @@ class Api:
         dropped. Raises ApiError (status 404, reason UnknownKind) for a kind that the server does not know.
         """
         plural, namespaced = self._kind(api_version, kind)
-        return self._base(api_version) + _tail(plural, namespace if namespaced else None, name)
+        return self._base(api_version) + tail(plural, namespace if namespaced else None, name)
 
     def is_namespaced(self, api_version: str, kind: str) -> bool:
         """Whether objects of this kind live in namespaces. Raises ApiError like `path_of`."""
@@ -341,7 +347,7 @@ class Api:
         try:
             return self._pool.request(
                 method,
-                _url(self.host, path, params),
+                url(self.host, path, params),
                 body=content,
                 headers=headers,
                 preload_content=not stream,
@@ -380,21 +386,3 @@ class _Stream:
 
     def close(self) -> None:
         self._response.close()
-
-
-def _url(host: str, path: str, params: Mapping[str, Any]) -> str:
-    words = {k: str(v).lower() if isinstance(v, bool) else v for k, v in params.items() if v is not None}
-    return f"{host}{path}?{urlencode(words)}" if words else host + path
-
-
-def _tail(plural: str, namespace: str | None, name: str) -> str:
-    within = f"/namespaces/{quote(namespace or 'default', safe='')}" if namespace is not None else ""
-    return f"{within}/{plural}" + (f"/{quote(name, safe='')}" if name else "")
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -31,7 +31,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
         "cluster",
         "string",
         "PROVIDER",
-        "who provides the cluster: embedded (default), kubeconfig (one that exists), or none (review without one)",
+        "who provides the cluster: embedded (default), kind, kubeconfig (one that exists) or none (review without one)",
     ),
     (
         "context",

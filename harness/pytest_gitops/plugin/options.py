@@ -29,6 +29,7 @@ from pytest_gitops.settings import (
     DEFAULT_TIMEOUT_LIMIT,
     SHARD_VARIABLE,
     Base,
+    Kind,
     Provider,
     Settings,
 )
@@ -36,6 +37,9 @@ from pytest_gitops.stages import chosen
 
 OF_SHARDS = frozenset({"shard", "durations"})
 """Options that say which items are judged: one that is named is, whatever its shard."""
+
+KIND_CONFIG = "kind-config.yaml"
+"""Where kind's own configuration is looked for, beside pytest-gitops.yaml."""
 
 NOT_AGAIN = frozenset({"stages", "report", "keep", "update", *OF_SHARDS})
 """Options that do not change what is found out about one item."""
@@ -146,6 +150,7 @@ def read(config: pytest.Config) -> Settings:
         stages=_stages(config, configuration, compares=base is not None),
         provider=provider,
         contexts=_contexts(config, configuration, provider),
+        kind=_kind(root, configuration, base, environ) if provider is Provider.KIND else Kind(),
         allow_shared=bool(_value(config, "allow-shared")[0]),
         network=_one_of(config, "network", ["deny", "allow"], "deny", str),
         # What the configuration names by URL, it means to be reached.
@@ -258,6 +263,31 @@ def _contexts(config: pytest.Config, configuration: Configuration, provider: Pro
             f"expected it beside --gitops-cluster kubeconfig, saw {provider.value}", where=where
         )
     return ()
+
+
+def _kind(root: Path, configuration: Configuration, base: _Base | None, environ: Mapping[str, str]) -> Kind:
+    """What the cluster of kind is made of. With a base its file is the base's: nodes are privileged containers, and
+    may mount what the machine has."""
+    named = configuration.get("kind", "config", default="")
+    name = named or KIND_CONFIG
+    if base is not None:
+        repository = open_repository(root, environ=environ)
+        text = read_file(repository, base.base.commit, name, environ=environ)
+    else:
+        file = root / name
+        inside = file.resolve().is_relative_to(root)
+        text = file.read_bytes() if inside and file.is_file() else None
+    if text is None and named:
+        side = f" in {base.base.name}" if base else ""
+        raise ConfigError(
+            f"expected a configuration of kind{side}, saw no file {named!r} in the repository",
+            where=f"{FILE_NAME} kind.config",
+        )
+    return Kind(
+        config=(text or b"").decode(errors="replace"),
+        node_image=configuration.get("kind", "node-image", default=""),
+        images=tuple(configuration.get("kind", "images", default=())),
+    )
 
 
 def _changed(config: pytest.Config, *, has_base: bool) -> bool:

@@ -1,0 +1,214 @@
+"""A cluster of containers, made by kind for one run and deleted with it: what is on it really runs.
+
+FOLDER/NAME    one empty file for each cluster of ours, under flock for as long as its run lives. Whoever can lock it
+               knows that the run is dead, and deletes the cluster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pytest_gitops import process
+from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.errors import EngineError
+from pytest_gitops.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pytest_gitops.clusters.api import Api
+
+PREFIX = "pytest-gitops-"
+"""What the name of each cluster of ours begins with."""
+
+CREATE_SECONDS = 600.0
+"""Seconds that kind may take; the first time it pulls its node image."""
+
+NODE_SECONDS = 120
+"""Seconds that the nodes may take to be Ready, kind's own `--wait`."""
+
+DNS_SECONDS = 120.0
+"""Seconds that CoreDNS may take after that; without it Pods that ask for names fail at first."""
+
+KIND_SECONDS = 120.0
+"""Seconds that any other command of kind may take."""
+
+LOAD_SECONDS = 600.0
+"""Seconds that loading one image may take."""
+
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
+
+INSTEAD = "or leave --gitops-cluster out: the embedded cluster needs no container engine"
+
+
+NO_ENGINE = re.compile(
+    r"Cannot connect to (?:the Docker daemon|Podman)|failed to connect to the docker API|Is the docker daemon running|"
+    r'exec: "(?:docker|podman|nerdctl)": executable file not found|permission denied while trying to connect to the'
+)
+"""What kind quotes where there is no container engine, or none that we may use."""
+
+
+class Kind:
+    """The cluster `name`, made by `tool` from `config`, the text of a kind configuration (empty: kind's default).
+
+    `node_image` is what its nodes run, empty for kind's own; `images` are loaded into them: names that the container
+    engine has, or archives. `directory` is private to the run and holds the kubeconfig; `records` is where the
+    clusters of all runs are written down.
+    """
+
+    provider = "kind"
+    simulated: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        tool: Path,
+        *,
+        name: str,
+        directory: Path,
+        records: Path,
+        environ: Mapping[str, str],
+        config: str = "",
+        node_image: str = "",
+        images: Sequence[str] = (),
+    ) -> None:
+        self._tool, self.name, self._directory = tool, name, directory
+        self.records, self._environ = records, {k: v for k, v in environ.items() if k != "KUBECONFIG"}
+        self._config, self._node_image, self._images = config, node_image, images
+        self._record: IO[bytes] | None = None
+        self.kubeconfig = directory / "kubeconfig"
+        self.version = ""
+        self._host = ""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self._host)
+        return parts.hostname or "", parts.port or 443
+
+    def start(self) -> None:
+        """Return when the nodes are Ready, names are answered and the images are there. Raises EngineError, with what
+        to do, if there is no container engine, or the cluster does not come up; nothing is left of it then."""
+        from pytest_gitops.clusters.api import Api  # late: it takes a quarter of a second
+
+        self._directory.mkdir(mode=0o700, parents=True)
+        self.remove_dead()
+        if self.name in self._clusters():
+            raise EngineError(
+                f"kind has a cluster {self.name} already, which is not of this run, so it is neither used nor deleted. "
+                f"Delete it if nobody needs it: kind delete cluster --name {self.name}"
+            )
+        self._record = _locked(self.records / self.name)
+        try:
+            self._create()
+            for image in self._images:
+                self._load(image)
+            api = Api(self.kubeconfig)
+            self._host, self.version = api.host, api.server_version()
+            wait_until(
+                lambda: _answers_names(api),
+                limit=DNS_SECONDS,
+                what=f"CoreDNS of the kind cluster {self.name}",
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def remove_dead(self) -> tuple[str, ...]:
+        """Delete the clusters that runs left which were killed; those of runs that go on stay. Returns their names.
+        Raises EngineError if the container engine does not answer."""
+        removed = []
+        for record in sorted(self.records.glob(f"{PREFIX}*")):
+            held = _locked(record)
+            if held is None:
+                continue
+            with held:
+                self._kind("delete", "cluster", "--name", record.name)
+                record.unlink(missing_ok=True)
+                removed.append(record.name)
+        return tuple(removed)
+
+    def export_logs(self, folder: Path) -> None:
+        """Write what the nodes and all containers said below `folder`. Raises EngineError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._kind("export", "logs", folder, "--name", self.name)
+
+    def close(self, *, keep: bool = False) -> None:
+        """Delete the cluster, or, with `keep`, leave it to the user; safe to call more than once."""
+        if self._record is None:
+            return
+        record, self._record = self._record, None
+        with record:
+            if not keep:
+                self._kind("delete", "cluster", "--name", self.name)
+            (self.records / self.name).unlink(missing_ok=True)
+
+    def _create(self) -> None:
+        words: list[str | Path] = ["--name", self.name, "--kubeconfig", self.kubeconfig]
+        words += ["--wait", f"{NODE_SECONDS}s", "--quiet"]
+        if self._config:
+            file = self._directory / "kind-config.yaml"
+            file.write_text(self._config, "utf-8")
+            words += ["--config", file]
+        if self._node_image:
+            words += ["--image", self._node_image]
+        self._kind("create", "cluster", *words, limit=CREATE_SECONDS)
+        self.kubeconfig.chmod(0o600)
+
+    def _load(self, image: str) -> None:
+        how = "image-archive" if image.endswith(ARCHIVES) else "docker-image"
+        self._kind("load", how, image, "--name", self.name, limit=LOAD_SECONDS)
+
+    def _clusters(self) -> list[str]:
+        return self._kind("get", "clusters", "--quiet").split()
+
+    def _kind(self, *words: str | Path, limit: float = KIND_SECONDS) -> str:
+        done = process.run(self._tool, *words, env=self._environ, check=False, limit=limit)
+        if done.status != 0:
+            raise EngineError(said(" ".join(map(str, words[:2])), done.stderr or done.stdout))
+        return done.stdout
+
+
+def said(command: str, text: str) -> str:
+    """What a failure of kind means, and what to do. `command` is what was asked, `text` what kind wrote.
+
+    >>> said("get clusters", "Cannot connect to the Docker daemon at unix:///x").partition(": ")[0]
+    'no container engine answers'
+    """
+    tail = process.last_lines(text)
+    if NO_ENGINE.search(text):
+        return f"no container engine answers: start Docker or Podman, {INSTEAD}. kind said:\n{tail}"
+    if "no space left on device" in text:
+        return f"kind {command}: no space left on device. Make room where the container engine keeps images " \
+            f"(`docker system df` shows what takes it), {INSTEAD}. kind said:\n{tail}"  # fmt: skip
+    if re.search(
+        r"image: \"[^\"]+\" not present locally|no such image|pull access denied|failed to pull image", text
+    ):
+        return (
+            f"kind {command}: the container engine has no such image, and could not get it. Pull or build it first; a "
+            f"node image is made without any registry by `pytest-gitops kind-node build`. kind said:\n{tail}"
+        )
+    return f"kind {command} failed:\n{tail or 'It wrote nothing.'}"
+
+
+def _locked(record: Path) -> IO[bytes] | None:
+    """The file, open and locked; None if a run that goes on has it."""
+    record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = record.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _answers_names(api: Api) -> bool:
+    """Whether CoreDNS is there; a cluster whose configuration leaves it out is not waited for."""
+    path = "/apis/apps/v1/namespaces/kube-system/deployments"
+    with contextlib.suppress(ApiError):
+        found = [d for d in api.get(path)["items"] if d["metadata"]["name"] == "coredns"]
+        return all((d.get("status") or {}).get("availableReplicas") for d in found)
+    return False

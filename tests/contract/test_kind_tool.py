@@ -1,0 +1,103 @@
+"""The kind provider, what can be told without a container engine: a stand-in plays the tool."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from pytest_gitops.clusters.kind import PREFIX, Kind, said
+from pytest_gitops.errors import EngineError
+
+DEAD = (
+    "ERROR: failed to list clusters: ... Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the \
+docker daemon running?"
+)
+
+
+def tool(folder: Path, script: str) -> Path:
+    """A kind that notes what it was asked in `asked`, then does what `script` says."""
+    path = folder / "kind"
+    path.write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\n{script}\n', "utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def cluster(folder: Path, script: str, name: str = f"{PREFIX}one") -> Kind:
+    return Kind(
+        tool(folder, script),
+        name=name,
+        directory=folder / "private",
+        records=folder / "records",
+        environ={"PATH": "/usr/bin:/bin"},
+    )
+
+
+def asked(folder: Path) -> list[str]:
+    return (folder / "asked").read_text("utf-8").splitlines()
+
+
+def test_without_a_container_engine_one_sentence_names_the_embedded_cluster(tmp_path: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        cluster(tmp_path, f"echo '{DEAD}' >&2; exit 1").start()
+    first = str(caught.value).splitlines()[0]
+    assert first == (
+        "no container engine answers: start Docker or Podman, or leave --gitops-cluster out: the embedded cluster needs "
+        "no container engine. kind said:"
+    )
+    assert not list((tmp_path / "records").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (DEAD, "no container engine answers"),
+        ('exec: "docker": executable file not found in $PATH', "no container engine answers"),
+        ("write /var/lib/docker/x: no space left on device", "no space left on device. Make room"),
+        ('image: "local/web:1" not present locally', "has no such image"),
+        ('failed to pull image "kindest/node:v1"', "pytest-gitops kind-node build"),
+        ('exec: "crictl": executable file not found', "kind load x failed"),
+        ("", "It wrote nothing"),
+    ],
+)
+def test_what_kind_says_is_told_with_what_to_do(text: str, what: str) -> None:
+    assert what in said("load x", text)
+
+
+def test_a_cluster_of_that_name_that_is_not_ours_is_neither_used_nor_deleted(tmp_path: Path) -> None:
+    found = cluster(tmp_path, f"echo {PREFIX}one")
+    with pytest.raises(EngineError, match="not of this run, so it is neither used nor deleted"):
+        found.start()
+    found.close()
+    assert asked(tmp_path) == ["get clusters --quiet"]
+
+
+def test_one_that_does_not_come_up_is_deleted(tmp_path: Path) -> None:
+    found = cluster(tmp_path, 'case "$1" in create) echo boom >&2; exit 1;; esac')
+    with pytest.raises(EngineError, match="kind create cluster failed:\nboom"):
+        found.start()
+    assert asked(tmp_path)[-1] == f"delete cluster --name {PREFIX}one"
+    assert not (tmp_path / "records" / f"{PREFIX}one").exists()
+
+
+def test_clusters_of_dead_runs_are_deleted_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    for name in ("dead", "living"):
+        (records / f"{PREFIX}{name}").touch()
+    (records / "theirs").touch()
+    with (records / f"{PREFIX}living").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert cluster(tmp_path, "").remove_dead() == (f"{PREFIX}dead",)
+    assert asked(tmp_path) == [f"delete cluster --name {PREFIX}dead"]
+    assert sorted(p.name for p in records.iterdir()) == [f"{PREFIX}living", "theirs"]
+
+
+def test_one_that_cannot_be_deleted_stays_written_down(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    record = tmp_path / "records" / f"{PREFIX}dead"
+    record.touch()
+    with pytest.raises(EngineError, match="no container engine answers"):
+        cluster(tmp_path, f"echo '{DEAD}' >&2; exit 1").remove_dead()
+    assert record.exists()
