@@ -27,10 +27,11 @@ from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Case, Finding, Moment, Outcome, StageResult
 from pytest_gitops.stages import telling, windows
 from pytest_gitops.stages.base import Publish
+from pytest_gitops.stages.containers import telling_of
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
 from pytest_gitops.stages.placing import written
-from pytest_gitops.stages.tracks import BUSY, QUIET, STILL, Track, expected, rolling_sets
+from pytest_gitops.stages.tracks import BUSY, QUIET, Track, expected, rolling_sets, still
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Drive:
         moved: Callable[[str], float] = lambda _: 0.0,
     ) -> None:
         assert context.api is not None, f"{stage} is not run without a cluster"
-        self.context, self.publish = context, publish
+        self.context, self.publish = context, telling_of(context, publish)
         self.stage, self.again, self.moved = stage, again, moved
         self.begin = begin or self._create
         self.applications = Applications(context.api)
@@ -84,7 +85,12 @@ class Drive:
         rolling = rolling_sets(context)
         for c in context.plan.with_ancestors(cases):
             deadline = deadline_of(context.settings, c)
-            patience = Patience(deadline=began + deadline.seconds, quiet=QUIET, still=STILL, moved=began)
+            patience = Patience(
+                deadline=began + deadline.seconds,
+                quiet=QUIET,
+                still=still(context.settings, deadline.seconds),
+                moved=began,
+            )
             self.tracks[c.key] = Track(
                 case=c,
                 patience=patience,

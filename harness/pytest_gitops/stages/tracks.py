@@ -10,6 +10,7 @@ from pytest_gitops.argocd.convergence import Observation, Patience, State
 from pytest_gitops.argocd.progressive import rolls
 from pytest_gitops.argocd.sharing import Shared
 from pytest_gitops.model import Case
+from pytest_gitops.settings import Provider, Settings
 from pytest_gitops.stages.deadlines import Deadline
 from pytest_gitops.stages.evidence import Difference, steps
 
@@ -43,6 +44,12 @@ STEPS = 100
 """As many steps of a sync as are kept."""
 
 NOT_THERE = Observation(state=State.MOVING, code="never-created", message="it was not created")
+
+
+def still(settings: Settings, limit: float) -> float:
+    """Seconds without any change after which an Application that says Progressing is given up: where containers run,
+    its deadline, `limit`, for nobody hears how far an image is that is pulled, or when a patient probe is to begin."""
+    return limit if settings.provider is Provider.KIND else STILL
 
 
 @dataclass(slots=True)
