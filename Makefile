@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # Hundreds of interpreters start: what they import is compiled once.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test unit bench soak tools clean
+.PHONY: demo test test-kind unit bench soak tools clean
 
 demo: $(VENV)/ready tools
 	cd fixtures/omega-grid && "$(abspath $(BIN))/pytest" --gitops
@@ -17,6 +17,11 @@ test: $(VENV)/ready tools
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest -n2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# What is tested on a cluster of containers. Starts Docker where no engine answers, builds the images where they are not there,
+# and stops what it started.
+test-kind: $(VENV)/ready tools
+	cd tests && "$(abspath $(BIN))/python" -m engines $(ARGS)
 
 unit: $(VENV)/ready
 	$(BIN)/pytest tests/unit $(ARGS)

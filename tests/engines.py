@@ -1,25 +1,54 @@
-"""A container engine for the tests that need one: whether it answers, and whether it has the images."""
+"""A container engine for the tests that need one: whether it answers, and whether it has the images.
+
+usage: python -m engines [pytest's arguments]     what `make test-kind` does: starts Docker where no engine answers, builds
+                                                  the images where they are not there, runs the tests, stops Docker again
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from pytest_gitops import process
+from pytest_gitops.cli import main as main_of_commands
 from pytest_gitops.clusters.kind import PREFIX, Kind
 from pytest_gitops.errors import EngineError
 from pytest_gitops.kindnode.command import PREFIX as IMAGES
 from pytest_gitops.kindnode.command import container_engine, tag
+from pytest_gitops.kindnode.node import may_raise_resources
 from pytest_gitops.process import Supervisor
 from pytest_gitops.settings import default_cache, environment
 from pytest_gitops.tools import ensure
 
 WEB, CRASH = f"{IMAGES}/web:1", f"{IMAGES}/crash:1"
 NODE = tag("1.37.2")
+
+TESTS = ("tests/contract/test_clusters.py", "tests/contract/test_kind_tool.py", "tests/engine/test_kind.py")
+
+KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
+"""What a kubelet sets for the whole machine."""
+
+BOUNDED = """\
+#!/bin/sh
+# An OCI runtime for machines on which nobody can have CAP_SYS_RESOURCE, which a privileged container asks for: takes that
+# name out of what is asked, and is runc.
+before= spec=
+for word in "$@"; do
+  case $before in --bundle|-b) spec=$word/config.json ;; --process|-p) spec=$word ;; esac
+  before=$word
+done
+[ -f "$spec" ] && sed -i -e 's/"CAP_SYS_RESOURCE",//g' -e 's/,"CAP_SYS_RESOURCE"//g' "$spec"
+exec runc "$@"
+"""
 
 NEEDED = "PYTEST_GITOPS_TEST_KIND"
 """Set by `make test-kind`: what is missing is then a failure, and no reason to skip."""
@@ -68,3 +97,62 @@ def kind_cluster(
         node_image=NODE,
         images=images,
     )
+
+
+@contextmanager
+def docker(directory: Path) -> Iterator[None]:
+    """Docker, started here where no container engine answers, and stopped again."""
+    try:
+        container_engine(environment())
+    except EngineError:
+        mark = f"docker-{uuid.uuid4().hex[:8]}"
+        with Supervisor(directory / mark, run_id=mark, stop_limit=60) as supervisor:
+            config: dict[str, object] = {"pidfile": str(supervisor.directory / "docker.pid")}
+            if not may_raise_resources():
+                runtime = supervisor.directory / "runc-bounded"
+                runtime.write_text(BOUNDED, "utf-8")
+                runtime.chmod(0o755)
+                config |= {
+                    "runtimes": {"runc-bounded": {"path": str(runtime)}},
+                    "default-runtime": "runc-bounded",
+                }
+            file = supervisor.directory / "daemon.json"
+            file.write_text(json.dumps(config), "utf-8")
+            env = {k: v for k, v in environment().items() if k != "BASH_ENV"}
+            daemon = supervisor.start("dockerd", "dockerd", "--config-file", file, env=env)
+            daemon.wait_ready(lambda: process.run("docker", "info", check=False).status == 0, limit=60)
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def kernel_as_it_was() -> Iterator[None]:
+    """Puts back what a kubelet sets for the whole machine."""
+    before = {name: Path("/proc/sys", name).read_text("utf-8") for name in KERNEL}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if Path("/proc/sys", name).read_text("utf-8") != value:
+                Path("/proc/sys", name).write_text(value, "utf-8")
+
+
+def main(arguments: list[str]) -> int:
+    root = Path(__file__).resolve().parent.parent
+    with tempfile.TemporaryDirectory(prefix="test-kind-") as made, kernel_as_it_was(), docker(Path(made)):
+        if missing():
+            build = main_of_commands(["kind-node", "build"])
+            if build:
+                return build
+            missing.cache_clear()
+        os.environ[NEEDED] = "1"
+        return int(
+            pytest.main(
+                ["--rootdir", str(root), "-k", "kind or Kind", *(str(root / t) for t in TESTS), *arguments]
+            )
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

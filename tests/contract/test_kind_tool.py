@@ -70,7 +70,7 @@ def test_a_cluster_of_that_name_that_is_not_ours_is_neither_used_nor_deleted(tmp
     with pytest.raises(EngineError, match="not of this run, so it is neither used nor deleted"):
         found.start()
     found.close()
-    assert asked(tmp_path) == ["get clusters --quiet"]
+    assert asked(tmp_path) == ["get clusters"]
 
 
 def test_one_that_does_not_come_up_is_deleted(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ class Kind:
 
     def _create(self) -> None:
         words: list[str | Path] = ["--name", self.name, "--kubeconfig", self.kubeconfig]
-        words += ["--wait", f"{NODE_SECONDS}s", "--quiet"]
+        words += ["--wait", f"{NODE_SECONDS}s"]
         if self._config:
             file = self._directory / "kind-config.yaml"
             file.write_text(self._config, "utf-8")
@@ -162,7 +162,7 @@ class Kind:
         self._kind("load", how, image, "--name", self.name, limit=LOAD_SECONDS)
 
     def _clusters(self) -> list[str]:
-        return self._kind("get", "clusters", "--quiet").split()
+        return self._kind("get", "clusters").split()
 
     def _kind(self, *words: str | Path, limit: float = KIND_SECONDS) -> str:
         done = process.run(self._tool, *words, env=self._environ, check=False, limit=limit)

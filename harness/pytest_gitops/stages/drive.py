@@ -12,7 +12,6 @@ from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.argocd.convergence import (
     Observation,
-    Patience,
     Progress,
     State,
     is_automated,
@@ -31,7 +30,7 @@ from pytest_gitops.stages.containers import telling_of
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
 from pytest_gitops.stages.placing import written
-from pytest_gitops.stages.tracks import BUSY, QUIET, Track, expected, rolling_sets, still
+from pytest_gitops.stages.tracks import BUSY, QUIET, Track, expected, patience_of, rolling_sets
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -85,15 +84,9 @@ class Drive:
         rolling = rolling_sets(context)
         for c in context.plan.with_ancestors(cases):
             deadline = deadline_of(context.settings, c)
-            patience = Patience(
-                deadline=began + deadline.seconds,
-                quiet=QUIET,
-                still=still(context.settings, deadline.seconds),
-                moved=began,
-            )
             self.tracks[c.key] = Track(
                 case=c,
-                patience=patience,
+                patience=patience_of(context.settings, deadline.seconds, began=began),
                 began=began,
                 deadline=deadline,
                 wanted=c.id in ids,

@@ -46,10 +46,14 @@ STEPS = 100
 NOT_THERE = Observation(state=State.MOVING, code="never-created", message="it was not created")
 
 
-def still(settings: Settings, limit: float) -> float:
-    """Seconds without any change after which an Application that says Progressing is given up: where containers run,
-    its deadline, `limit`, for nobody hears how far an image is that is pulled, or when a patient probe is to begin."""
-    return limit if settings.provider is Provider.KIND else STILL
+def patience_of(settings: Settings, limit: float, *, began: float) -> Patience:
+    """How long one Application is waited for that has `limit` seconds from `began` on.
+
+    Where containers run, one that says Progressing is given up at its deadline only: nobody hears how far an image is
+    that is pulled, or when a patient probe is to begin.
+    """
+    still = limit if settings.provider is Provider.KIND else STILL
+    return Patience(deadline=began + limit, quiet=QUIET, still=still, moved=began)
 
 
 @dataclass(slots=True)

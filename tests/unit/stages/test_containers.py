@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_gitops.argocd.convergence import Observation, State
+from pytest_gitops.settings import Provider, Settings
+from pytest_gitops.stages import tracks
 from pytest_gitops.stages.containers import lines, makers, troubles, workloads
 
 
@@ -132,3 +136,15 @@ def test_pods_are_those_of_what_is_rendered_and_not_of_what_is_called_alike() ->
     assert workloads(rendered, "a") == {"a": {("Deployment", "web")}, "b": {("Job", "j")}}
     assert makers(pod()) & {("Deployment", "web")}
     assert not makers(pod()) & {("Deployment", "web-5d4f"), ("StatefulSet", "web")}
+
+
+@pytest.mark.parametrize(("provider", "given_up"), [(Provider.EMBEDDED, True), (Provider.KIND, False)])
+def test_containers_that_come_up_slowly_have_until_their_deadline(
+    tmp_path: Path, provider: Provider, given_up: bool
+) -> None:
+    settings = Settings(root=tmp_path, report=tmp_path, cache=tmp_path, environ={}, provider=provider)
+    patience = tracks.patience_of(settings, 300, began=0)
+    seen = Observation(state=State.MOVING, code="progressing")
+    patience.note(seen, now=0)
+    assert bool(patience.final(seen, now=tracks.STILL + 1, others_moved=0)) is given_up
+    assert patience.final(seen, now=300, others_moved=0) is seen
