@@ -52,9 +52,8 @@ class ArgoCD:
     def __init__(self, supervisor: Supervisor, directory: Path, around: Surroundings) -> None:
         self._supervisor, self._dir, self._around = supervisor, directory, around
         self._password = secrets.token_urlsafe(24)
-        ports = free_ports(8)
-        self.redis, self.repo_server = f"127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}"
-        self._redis_port, self._repo_port, *self._ports = ports
+        self._redis_port, self._repo_port, self._metrics_port = free_ports(3)
+        self.redis, self.repo_server = f"127.0.0.1:{self._redis_port}", f"127.0.0.1:{self._repo_port}"
         for sub in ("tls", "ssh", "gpg", "gpg-data", "plugins", "tmp", "bin", "conf", "home"):
             (directory / sub).mkdir(mode=0o700, parents=True)
         self._write_tools()
@@ -148,7 +147,7 @@ class ArgoCD:
             "--address=127.0.0.1",
             f"--port={self._repo_port}",
             "--metrics-address=127.0.0.1",
-            f"--metrics-port={self._ports[0]}",
+            f"--metrics-port={self._metrics_port}",
             f"--redis={self.redis}",
             "--logformat=text",
             "--loglevel=warn",
@@ -171,7 +170,8 @@ class ArgoCD:
         self, kubeconfig: Path, *, namespaces: str = "", progressive: bool = False
     ) -> Daemon:
         """Start the applicationset-controller, with progressive syncs or without; CRDs must be Established before."""
-        metrics, probe, webhook = self._ports[1:4]
+        # Chosen now: a cluster takes its time, and a port that nobody has bound may be another run's by then.
+        metrics, probe, webhook = free_ports(3)
         daemon = self._start(
             "argocd-applicationset-controller",
             *self._argocd("applicationset-controller", kubeconfig),
@@ -195,7 +195,7 @@ class ArgoCD:
 
     def start_application_controller(self, kubeconfig: Path, *, namespaces: str = "") -> Daemon:
         """Start the application-controller; it begins to reconcile at once."""
-        metrics = self._ports[4]
+        (metrics,) = free_ports(1)
         daemon = self._start(
             "argocd-application-controller",
             *self._argocd("application-controller", kubeconfig),
