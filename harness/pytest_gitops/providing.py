@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +12,12 @@ from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.clusters.kind import PREFIX, Kind
 from pytest_gitops.clusters.kubeconfig import skew
 from pytest_gitops.configuration import FILE_NAME
+from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Finding, Severity
 from pytest_gitops.process import Supervisor
 from pytest_gitops.settings import Provider, Settings
+
+log = logging.getLogger(__name__)
 
 RECORDS = "kind-clusters"
 """The folder of the cache in which the kind clusters of all runs are written down."""
@@ -71,6 +75,10 @@ class Own:
             self._kind.export_logs(folder)
 
     def close(self, *, keep: bool) -> None:
-        """Delete what is not a process of the run's. Raises EngineError."""
+        """Delete what is no process of the run. What cannot be deleted is logged, for reports are to be written yet;
+        the next run tries again."""
         if self._kind is not None:
-            self._kind.close(keep=keep)
+            try:
+                self._kind.close(keep=keep)
+            except EngineError as error:
+                log.warning("the kind cluster %s is left to the next run: %s", self._kind.name, error)

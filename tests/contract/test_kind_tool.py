@@ -9,6 +9,9 @@ import pytest
 
 from pytest_gitops.clusters.kind import PREFIX, Kind, said
 from pytest_gitops.errors import EngineError
+from pytest_gitops.process import Supervisor
+from pytest_gitops.providing import Own
+from pytest_gitops.settings import Provider, Settings
 
 DEAD = (
     "ERROR: failed to list clusters: ... Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the \
@@ -101,3 +104,30 @@ def test_one_that_cannot_be_deleted_stays_written_down(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no container engine answers"):
         cluster(tmp_path, f"echo '{DEAD}' >&2; exit 1").remove_dead()
     assert record.exists()
+
+
+def test_a_cluster_that_cannot_be_deleted_costs_no_report_and_stays_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(
+        root=tmp_path,
+        report=tmp_path,
+        cache=tmp_path,
+        environ={"PATH": "/usr/bin:/bin"},
+        provider=Provider.KIND,
+    )
+    script = (
+        'case "$1" in create) exit 1;; delete) echo "Cannot connect to the Docker daemon" >&2; exit 1;; esac'
+    )
+    with Supervisor(tmp_path / "run", run_id="kind-gone") as supervisor:
+        own = Own(settings, supervisor, {"kind": tool(tmp_path, script)})
+        with pytest.raises(EngineError, match="create cluster failed"):
+            own.cluster.start()
+
+        def gone(**_: object) -> None:
+            raise EngineError("no container engine answers")
+
+        monkeypatch.setattr(own.cluster, "close", gone)
+        own.close(keep=False)
+    assert [p.name for p in (tmp_path / "kind-clusters").iterdir()] == [f"{PREFIX}kind-gone"]
+    assert "left to the next run: no container engine answers" in caplog.text

@@ -64,7 +64,7 @@ LAYERS: dict[str, set[str]] = {
     "side": {"argocd", "model", "process", "repository", "settings", "world"},
     "installing": {"argocd", "clusters", "errors", "repository", "side", "world"},
     "fleet": {"argocd", "clusters", "errors", "model", "process", "registered", "side", "world"},
-    "providing": {"clusters", "configuration", "model", "process", "settings"},
+    "providing": {"clusters", "configuration", "errors", "model", "process", "settings"},
     "rule_sources": {"model", "rego", "settings", "side"},
     "boot": {
         "rule_sources",

@@ -113,7 +113,8 @@ class Kind:
                 what=f"CoreDNS of the kind cluster {self.name}",
             )
         except BaseException:
-            self.close()
+            with contextlib.suppress(EngineError):  # why it did not come up is the news
+                self.close()
             raise
 
     def remove_dead(self) -> tuple[str, ...]:
