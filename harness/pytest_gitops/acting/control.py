@@ -70,8 +70,7 @@ class Control:
         self.hands = Hands(
             following,
             Objects(lambda case: clusters.of(case)[1], acting.api),
-            acting.sight,
-            control=self._context.control,
+            acting.app_state,
             limit=self._context.settings.timeout,
         )
         return self

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import bring, refresh
-from pytest_gitops.argocd.sight import Sight
+from pytest_gitops.argocd.appstate import AppState
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.fleet import placement
@@ -33,10 +33,10 @@ CRD_SECONDS = 60.0
 
 
 class ActingGround:
-    """`up`, then `start`; `api`, `sight` and `destinations` (by server URL and by name) come with `up`."""
+    """`up`, then `start`; `api`, `app_state` and `destinations` (by server URL and by name) come with `up`."""
 
     api: Api
-    sight: Sight
+    app_state: AppState
     destinations: Mapping[str, Api]
 
     def __init__(self, ground: Ground, context: Context, delivery: Delivery | None) -> None:
@@ -82,7 +82,7 @@ class ActingGround:
         self.destinations = fleet.apis
         if self._delivery is not None:
             self._delivery.furnish(self._apis, head=True)
-        self.sight = head.argocd.sight
+        self.app_state = head.argocd.state
         ground.mark("scenario ground")
         return self
 

@@ -20,7 +20,7 @@ from pytest_gitops.stages.live import content
 from pytest_gitops.waiting import now, wait_until
 
 if TYPE_CHECKING:
-    from pytest_gitops.argocd.sight import Key, Sight
+    from pytest_gitops.argocd.appstate import AppState, Key
 
 LOOK = 60.0
 """Seconds that Argo CD may take for one comparison before we say that it does not answer."""
@@ -40,12 +40,10 @@ class Hands:
     All methods raise GitOpsFailure for what is not as it should be, and EngineError where Argo CD does not answer.
     """
 
-    def __init__(
-        self, following: Following, objects: Objects, sight: Sight, *, control: str, limit: float
-    ) -> None:
+    def __init__(self, following: Following, objects: Objects, app_state: AppState, *, limit: float) -> None:
         self.following, self.objects = following, objects
         self.journal = Journal()
-        self._sight, self._control, self._limit = sight, control, limit
+        self._app_state, self._limit = app_state, limit
 
     # ------------------------------------------------------------------ looking
 
@@ -75,8 +73,7 @@ class Hands:
             raise _deleted(case) from error
 
     def _has_seen(self, case: Case, marks: Mapping[Key, int]) -> bool:
-        instance = case.name if case.namespace == self._control else f"{case.namespace}_{case.name}"
-        seen = self._sight.versions(instance)
+        seen = self._app_state.versions(case.key)
         return seen is not None and all(seen.get(k, v) >= v for k, v in marks.items())
 
     def status(self, case: Case, *, within: float | None) -> dict[str, Any]:

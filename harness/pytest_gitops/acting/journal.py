@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.acting.objects import Place
 
 if TYPE_CHECKING:
-    from pytest_gitops.argocd.sight import Key
+    from pytest_gitops.argocd.appstate import Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

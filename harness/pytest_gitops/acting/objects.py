@@ -14,7 +14,7 @@ from pytest_gitops.scenarios.api import GitOpsFailure
 from pytest_gitops.stages.live import Ref, managed
 
 if TYPE_CHECKING:
-    from pytest_gitops.argocd.sight import Key
+    from pytest_gitops.argocd.appstate import Key
     from pytest_gitops.clusters.api import Api
 
 MANAGER = "pytest-gitops-drift"

@@ -8,20 +8,15 @@ of the control namespace. Data of Secrets is hidden by Argo CD before it is writ
 
 from __future__ import annotations
 
-import gzip
 import json
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BufferedRWPair
 from typing import Any
 
-from pytest_gitops.errors import EngineError
+from pytest_gitops.argocd.cache import Cache
 
-LIMIT = 5.0
-"""Seconds for one answer of redis, which is on loopback."""
-
-Answer = None | int | bytes | list["Answer"]
+Key = tuple[str, str, str, str]
+"""Group, kind, namespace and name of an object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,65 +57,47 @@ class Node:
 
 
 class AppState:
-    """Reads it. `address` is "host:port" of Argo CD's redis, `control` the namespace that Argo CD runs in."""
+    """Reads it from the cache of an Argo CD that runs in the namespace `control`."""
 
-    def __init__(self, address: str, password: str, *, control: str) -> None:
-        host, _, port = address.rpartition(":")
-        self._address, self._password, self._control = (host, int(port)), password, control
+    def __init__(self, cache: Cache, *, control: str) -> None:
+        self._cache, self._control = cache, control
 
     def managed(self, key: str) -> tuple[Managed, ...]:
         """The objects of the Application "namespace/name"; nothing before its first comparison. Raises EngineError."""
-        return managed_of(self._get("managed-resources", key) or [])
+        return managed_of(self._find("managed-resources", key) or [])
+
+    def versions(self, key: str) -> dict[Key, int] | None:
+        """The resourceVersion of each of those objects as it was compared, objects that are not there left out; None
+        before the first comparison. Raises EngineError.
+
+        That a comparison was made does not tell: the controller takes in changes of the cluster every 100 ms
+        (ARGOCD_CLUSTER_CACHE_EVENTS_PROCESSING_INTERVAL), so one right after a change may not know of it.
+        """
+        found = self._find("managed-resources", key)
+        return None if found is None else versions_of(found)
 
     def tree(self, key: str) -> tuple[Node, ...]:
         """Its resource tree, likewise. Raises EngineError."""
-        return tree_of(self._get("resources-tree", key) or {})
+        return tree_of(self._find("resources-tree", key) or {})
 
-    def _get(self, what: str, key: str) -> Any:
+    def _find(self, what: str, key: str) -> Any:
         namespace, _, name = key.partition("/")
         instance = name if namespace == self._control else f"{namespace}_{name}"
-        try:
-            with socket.create_connection(self._address, timeout=LIMIT) as connection:
-                stream = connection.makefile("rwb")
-                ask(stream, "AUTH", self._password)
-                # The version is Argo CD's own (common.CacheVersion): whichever there is, is the one.
-                found = ask(stream, "KEYS", f"app|{what}|{instance}|*.gz")
-                if not isinstance(found, list) or not found:
-                    return None
-                data = ask(stream, "GET", found[0])
-            return json.loads(gzip.decompress(data)) if isinstance(data, bytes) else None
-        except (OSError, ValueError, EOFError) as error:
-            raise EngineError(f"Argo CD's cache cannot be read: {error}") from error
+        return self._cache.find(f"app|{what}|{instance}|*")
 
 
-def ask(stream: BufferedRWPair, *words: Any) -> Answer:
-    """Send one command in redis's protocol, and return its answer. Raises ValueError for a refusal, EOFError."""
-    parts = [w if isinstance(w, bytes) else str(w).encode() for w in words]
-    stream.write(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
-    stream.flush()
-    return _answer(stream)
-
-
-def _answer(stream: BufferedRWPair) -> Answer:
-    line = stream.readline()
-    if not line.endswith(b"\r\n"):
-        raise EOFError("redis ended the connection")
-    kind, rest = line[:1], line[1:-2]
-    if kind == b"-":
-        raise ValueError(rest.decode(errors="replace"))
-    if kind == b"+":
-        return rest
-    if kind == b":":
-        return int(rest)
-    size = int(rest)
-    if size < 0:
-        return None
-    if kind == b"*":
-        return [_answer(stream) for _ in range(size)]
-    data = stream.read(size + 2)
-    if len(data) != size + 2:
-        raise EOFError("redis ended the connection")
-    return data[:-2]
+def versions_of(found: list[Any]) -> dict[Key, int]:
+    """The resourceVersions in what is under "app|managed-resources"."""
+    return {
+        (
+            str(e.get("group") or ""),
+            str(e.get("kind") or ""),
+            str(e.get("namespace") or ""),
+            str(e.get("name") or ""),
+        ): int(e["resourceVersion"])
+        for e in found
+        if e.get("resourceVersion")
+    }
 
 
 def managed_of(found: list[Any]) -> tuple[Managed, ...]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_gitops.argocd.appstate import AppState
+from pytest_gitops.argocd.cache import Cache
 from pytest_gitops.argocd.confinement import Confinement, command
-from pytest_gitops.argocd.sight import Sight
 from pytest_gitops.errors import EngineError
 from pytest_gitops.ports import answers, free_ports
 from pytest_gitops.process import Daemon, Supervisor
@@ -61,7 +61,7 @@ class ArgoCD:
     @property
     def state(self) -> AppState:
         """What it keeps of the Applications beside their status."""
-        return AppState(self.redis, self._password, control=self._around.control)
+        return AppState(Cache(self.redis, self._password), control=self._around.control)
 
     def _write_tools(self) -> None:
         """A PATH of its own for the repo-server: the locked helm and kustomize, and the machine's git."""
@@ -121,11 +121,6 @@ class ArgoCD:
         )
         daemon.wait_ready(lambda: answers(self._redis_port), limit=START_LIMIT)
         return daemon
-
-    @property
-    def sight(self) -> Sight:
-        """What its application-controller has seen."""
-        return Sight(self._redis_port, self._password)
 
     def _argocd(self, role: str, kubeconfig: Path | None = None) -> tuple[str | Path, ...]:
         """The program, confined where that can be."""

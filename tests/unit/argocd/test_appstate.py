@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.argocd.appstate import AppState, managed_of, tree_of
+from pytest_gitops.argocd.appstate import AppState, managed_of, tree_of, versions_of
+from pytest_gitops.argocd.cache import Cache
 from pytest_gitops.argocd.progressive import PARAMETER, is_enabled
 from pytest_gitops.errors import EngineError
 
@@ -63,7 +64,7 @@ TREE = {
 
 def test_the_tree_is_read_by_the_applications_own_key() -> None:
     with redis({"app|resources-tree|web|1.8.3.gz": encoded(TREE)}) as address:
-        found = AppState(address, "word", control="argocd").tree("argocd/web")
+        found = AppState(Cache(address, "word"), control="argocd").tree("argocd/web")
     assert [(n.title, n.owner, n.health, n.message) for n in found] == [
         ("Deployment web/web", "", "Degraded", "no"),
         ("ReplicaSet web/web-1", "Deployment web/web", "", ""),
@@ -72,29 +73,46 @@ def test_the_tree_is_read_by_the_applications_own_key() -> None:
 
 def test_outside_of_the_control_namespace_the_key_has_both_names() -> None:
     with redis({"app|resources-tree|team_web|9.gz": encoded(TREE)}) as address:
-        assert len(AppState(address, "word", control="argocd").tree("team/web")) == 2
+        assert len(AppState(Cache(address, "word"), control="argocd").tree("team/web")) == 2
 
 
 def test_before_the_first_comparison_there_is_nothing() -> None:
     with redis({}) as address:
-        assert AppState(address, "word", control="argocd").managed("argocd/web") == ()
+        assert AppState(Cache(address, "word"), control="argocd").managed("argocd/web") == ()
+
+
+COMPARED = [
+    {"group": "apps", "kind": "Deployment", "namespace": "n", "name": "web", "resourceVersion": "41"},
+    {"kind": "ConfigMap", "namespace": "n", "name": "gone"},
+    {"kind": "Namespace", "name": "n", "resourceVersion": "7"},
+]
+
+
+def test_each_object_has_the_version_that_was_compared() -> None:
+    seen = {("apps", "Deployment", "n", "web"): 41, ("", "Namespace", "", "n"): 7}
+    assert versions_of(COMPARED) == seen
+    for stored in (encoded(COMPARED), json.dumps(COMPARED).encode()):
+        with redis({"app|managed-resources|shop|1.8.3.gz": stored}) as address:
+            assert AppState(Cache(address, "word"), control="argocd").versions("argocd/shop") == seen
+    with redis({"app|managed-resources|shop|1.8.3.gz": b"null"}) as address:
+        assert AppState(Cache(address, "word"), control="argocd").versions("argocd/shop") is None
 
 
 @pytest.mark.parametrize("stored", [b"no gzip", gzip.compress(b"{", mtime=0)], ids=["no gzip", "no JSON"])
 def test_what_cannot_be_read_is_an_error_with_a_reason(stored: bytes) -> None:
     unreadable = pytest.raises(EngineError, match="Argo CD's cache cannot be read")
     with redis({"app|managed-resources|web|1.gz": stored}) as address, unreadable:
-        AppState(address, "word", control="argocd").managed("argocd/web")
+        AppState(Cache(address, "word"), control="argocd").managed("argocd/web")
 
 
 def test_a_wrong_password_is_an_error_with_redis_own_words() -> None:
     with redis({}) as address, pytest.raises(EngineError, match="WRONGPASS no"):
-        AppState(address, "other", control="argocd").managed("argocd/web")
+        AppState(Cache(address, "other"), control="argocd").managed("argocd/web")
 
 
 def test_where_nobody_answers_is_an_error(free: Callable[[], int]) -> None:
     with pytest.raises(EngineError, match="cannot be read"):
-        AppState(f"127.0.0.1:{free()}", "word", control="argocd").managed("argocd/web")
+        AppState(Cache(f"127.0.0.1:{free()}", "word"), control="argocd").managed("argocd/web")
 
 
 @pytest.fixture
