@@ -233,7 +233,7 @@ def test_no_application_is_lost(swamp: Outcome) -> None:
 def test_each_is_one_item_that_failed(swamp: Outcome) -> None:
     """What is found fails one item, and what needs it is skipped, not failed."""
     failed = re.findall(r"^FAILED (.*?) - ", swamp.output, re.MULTILINE)
-    assert len(failed) == len({(a, f) for a, rule, f, _ in FINDINGS if rule not in WARNINGS}), failed
+    assert len(failed) == len({(a, f, rule) for a, rule, f, _ in FINDINGS if rule not in WARNINGS}), failed
     assert "ERROR" not in swamp.output
     assert "Traceback" not in swamp.output
 

@@ -117,6 +117,23 @@ def running(
         yield child, log
 
 
+def works_alone() -> bool:
+    """Whether no application-controller works on this machine."""
+    return not any(
+        b"ARGOCD_BINARY_NAME=argocd-application-controller" in content(entry / "environ")
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit()
+    )
+
+
+def content(file: Path) -> bytes:
+    """What a file says, nothing if it is gone."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
 def leftovers(folder: Path, tmp: Path, run_id: str, memory: set[str]) -> dict[str, list[str]]:
     """What is left of a run: processes by its mark or their folder, files in TMPDIR and shared memory."""
     processes = []
@@ -132,7 +149,9 @@ def leftovers(folder: Path, tmp: Path, run_id: str, memory: set[str]) -> dict[st
         except OSError:
             continue
     files = [p.name for p in tmp.iterdir() if not p.name.startswith("pytest-of-")]  # xdist's own
-    shared = [p.name for p in SHARED_MEMORY.iterdir() if p.name not in memory]
+    new = [p for p in SHARED_MEMORY.iterdir() if p.name not in memory]
+    # Another run writes there too: where one works, only what names this run's directory is told to be of this one.
+    shared = [p.name for p in new if works_alone() or run_id.encode() in content(p)]
     return {k: v for k, v in {"processes": processes, "files": files, "shared memory": shared}.items() if v}
 
 
