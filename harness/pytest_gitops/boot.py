@@ -52,7 +52,8 @@ PARALLEL = 8
 class Ground:
     """Everything that runs for one run. `up` starts it, `close` ends it; the attributes are there after `up`.
 
-    `head` is what is under test, `base` what it is compared with, None without one.
+    `head` is what is under test, `base` what it is compared with, None without one. `beside` is called once the run
+    has its directory and its tools, to begin what is to come up beside all this.
     """
 
     head: Side
@@ -61,9 +62,14 @@ class Ground:
     tools: Mapping[str, Tool]
 
     def __init__(
-        self, settings: Settings, *, say: Callable[[str], None], died: Callable[[Daemon], None]
+        self,
+        settings: Settings,
+        *,
+        say: Callable[[str], None],
+        died: Callable[[Daemon], None],
+        beside: Callable[[Ground], None] = lambda _: None,
     ) -> None:
-        self.settings, self._say, self._on_death = settings, say, died
+        self.settings, self._say, self._on_death, self._beside = settings, say, died, beside
         self.timings: dict[str, float] = {}
         self.base: Side | None = None
         self.own: Own | None = None
@@ -133,6 +139,7 @@ class Ground:
         self.findings += self.hosts.findings
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="boot") as pool:
             cluster = pool.submit(self._boot_cluster, paths) if with_cluster else None
+            self._beside(self)
             definitions = pool.submit(install.crds, paths["argocd-crds"])
             self._say("reading the repository")
             for side in self.sides:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_gitops import sharding
 from pytest_gitops.acting.desk import Desk
@@ -39,9 +40,12 @@ from pytest_gitops.stages import all_stages
 from pytest_gitops.stages.base import Stage
 from pytest_gitops.stages.context import Context
 from pytest_gitops.surveys import survey, with_scenarios
-from pytest_gitops.upgrading import upgrade_ground
+from pytest_gitops.upgrading import begin_plane, upgrade_ground
 from pytest_gitops.verdicts import Verdicts
 from pytest_gitops.waiting import now, utc
+
+if TYPE_CHECKING:
+    from pytest_gitops.clusters.embedded.plane import Embedded
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +62,8 @@ class Engine:
         self._began, self._started = now(), utc().isoformat(timespec="seconds")
         self._stopping = threading.Event()
         self._failure: GitOpsError | None = None
-        self._ground = Ground(settings, say=say, died=self._died)
+        self._ground = Ground(settings, say=say, died=self._died, beside=self._begin)
+        self._upgrade_plane: Future[Embedded] | None = None
         self._context: Context | None = None
         self._renderings: list[Rendering] = []
         self._selection = Selection(())
@@ -101,7 +106,7 @@ class Engine:
             plan = context.plan = with_scenarios(context)
             controllers.delivery = delivered = delivery(ground, context)
             if ground.base is not None:
-                context.upgrade_ground = lambda: upgrade_ground(ground, context, delivered)
+                context.upgrade_ground = lambda: upgrade_ground(ground, context, delivered, self._upgrade_plane)
             self._desk = Desk(ground, context, delivery=delivered, hidden=self.verdicts.hidden, say=self._say)
         except GitOpsError as error:
             # What died first is the cause; what failed because of it is not news.
@@ -113,6 +118,9 @@ class Engine:
             raise self._failure
         ground.mark("plan")
         return plan
+
+    def _begin(self, ground: Ground) -> None:
+        self._upgrade_plane = begin_plane(ground)
 
     def _new_context(self, side: Side) -> Context:
         ground = self._ground

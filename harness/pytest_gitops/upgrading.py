@@ -7,6 +7,7 @@ are asked for. Of `converge`'s cluster nothing is used, so neither colours the o
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd import install
@@ -18,6 +19,7 @@ from pytest_gitops.installing import Installer
 from pytest_gitops.process import Daemon
 from pytest_gitops.repository.discovery import Declared
 from pytest_gitops.repository.moving import lend, point
+from pytest_gitops.settings import Provider
 from pytest_gitops.side import Side
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ CRD_SECONDS = 60.0
 class UpgradeGround:
     """`up`, then `bring` and `start`; `api` and `destinations` (by server URL and by name) come with `up`.
 
-    `sets` says whether ApplicationSets have to be followed, all but those `without` which the run does.
+    `sets` says whether ApplicationSets have to be followed, all but those `without` which the run does. `begun` is
+    its control plane, if that comes up already.
     """
 
     api: Api
@@ -47,10 +50,12 @@ class UpgradeGround:
         sets: bool,
         without: Collection[str] = (),
         delivery: Delivery | None = None,
+        begun: Future[Embedded] | None = None,
     ) -> None:
         assert ground.base is not None, "an upgrade begins at a base"
         self._ground, self._sets, self._without, self._delivery = ground, sets, without, delivery
         self._base, self._head = ground.base, ground.head
+        self._begun = begun
         self._plane: Embedded | None = None
         self._fleet: Fleet | None = None
         self._daemons: list[Daemon] = []
@@ -59,10 +64,11 @@ class UpgradeGround:
     def up(self) -> UpgradeGround:
         """Bring up the cluster with what Argo CD needs there as base has it. Raises EngineError."""
         ground = self._ground
-        plane = self._plane = Embedded(
-            ground.supervisor, ground.supervisor.directory / "cluster-upgrade", ground.paths, name="upgrade"
-        )
-        plane.start()
+        if self._begun is not None:
+            plane = self._plane = self._begun.result()
+        else:
+            plane = self._plane = _plane(ground)
+            plane.start()
         installer = self._installer(self._base)
         self.api = ground.furnish(plane, meanwhile=installer.settings)
         installer.projects(self.api)
@@ -147,10 +153,34 @@ class UpgradeGround:
         return install.other_namespaces([d.namespace for d in declared], control=self._control)
 
 
-def upgrade_ground(ground: Ground, context: Context, delivery: Delivery | None) -> UpgradeGround:
+def begin_plane(ground: Ground) -> Future[Embedded] | None:
+    """Begin to bring up the control plane of `upgrade`, beside the first one; None if the run has no upgrade."""
+    settings = ground.settings
+    if settings.base is None or settings.provider is Provider.NONE or "upgrade" not in settings.stages:
+        return None
+    plane = _plane(ground)
+
+    def start() -> Embedded:
+        plane.start()
+        return plane
+
+    pool = ThreadPoolExecutor(1, thread_name_prefix="plane-upgrade")
+    begun = pool.submit(start)
+    pool.shutdown(wait=False)
+    return begun
+
+
+def _plane(ground: Ground) -> Embedded:
+    directory = ground.supervisor.directory / "cluster-upgrade"
+    return Embedded(ground.supervisor, directory, ground.paths, name="upgrade")
+
+
+def upgrade_ground(
+    ground: Ground, context: Context, delivery: Delivery | None, begun: Future[Embedded] | None
+) -> UpgradeGround:
     """The ground for all Applications of `context`, head's, and of its base, up; with Argo Rollouts where there is a
     `delivery`. Raises EngineError."""
     assert context.base is not None, "an upgrade begins at a base"
     cases = [*context.base.plan.cases, *context.plan.cases]
     sets = any(c.parent_kind == "ApplicationSet" for c in cases)
-    return UpgradeGround(ground, sets=sets, without=context.left_out, delivery=delivery).up()
+    return UpgradeGround(ground, sets=sets, without=context.left_out, delivery=delivery, begun=begun).up()

@@ -74,7 +74,7 @@ LAYERS: dict[str, set[str]] = {
     "delivering": {"argocd", "boot", "clusters", "model", "process", "rollouts", "settings", "side", "stages", "tools"},
     "controllers": {"argocd", "boot", "delivering", "process", "side"},
     "upgrading": {
-        "argocd", "boot", "clusters", "delivering", "errors", "fleet", "installing", "process", "repository", "side", "stages",
+        "argocd", "boot", "clusters", "delivering", "errors", "fleet", "installing", "process", "repository", "settings", "side", "stages",
     },
     "acting": {
         "argocd", "boot", "clusters", "delivering", "errors", "expectations", "fleet", "installing", "model", "redaction", "repository", "scenarios",
@@ -100,7 +100,7 @@ LAYERS: dict[str, set[str]] = {
     "sharding": {"argocd", "companions", "model", "stages"},
     "asking": {"connecting", "errors", "model", "settings", "stages", "verdicts", "waiting"},
     "engine": {
-        "acting", "argocd", "asking", "boot", "connecting", "controllers", "delivering", "errors", "model", "outcome", "plan", "planner", "process",
+        "acting", "argocd", "asking", "boot", "clusters", "connecting", "controllers", "delivering", "errors", "model", "outcome", "plan", "planner", "process",
         "registered", "rendering", "repository", "scenarios", "settings", "sharding", "side", "sparing", "stages", "surveys",
         "upgrading", "verdicts", "waiting",
     },
