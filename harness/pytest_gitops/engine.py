@@ -106,7 +106,9 @@ class Engine:
             plan = context.plan = with_scenarios(context)
             controllers.delivery = delivered = delivery(ground, context)
             if ground.base is not None:
-                context.upgrade_ground = lambda: upgrade_ground(ground, context, delivered, self._upgrade_plane)
+                context.upgrade_ground = lambda: upgrade_ground(
+                    ground, context, delivered, self._upgrade_plane
+                )
             self._desk = Desk(ground, context, delivery=delivered, hidden=self.verdicts.hidden, say=self._say)
         except GitOpsError as error:
             # What died first is the cause; what failed because of it is not news.

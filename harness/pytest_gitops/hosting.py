@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 STAGES = ("converge", "idempotent")
 """Stages that act on a cluster that exists. `upgrade` has embedded ones of its own, as ever."""
 
+DELAY = "There can be a delay between when CustomResourceDefinitions are created"
+"""What a policy says of a kind that it does not know yet (k8s.io/apiserver, policy/mutating/dispatcher.go)."""
+
 POLICY_SECONDS = 30.0
 """How long an API server may take to act by a new admission policy."""
 
@@ -244,8 +247,14 @@ class Hosting:
         project = default_project(context.control)
 
         def acts() -> bool:
-            stored = api.apply(manifest, dry_run=True)["spec"]["destination"]
-            permitted = api.apply(project, dry_run=True)["spec"]["destinations"]
+            try:
+                stored = api.apply(manifest, dry_run=True)["spec"]["destination"]
+                permitted = api.apply(project, dry_run=True)["spec"]["destinations"]
+            except ApiError as error:
+                # Policies know a new kind some seconds after the API server serves it.
+                if DELAY not in str(error):
+                    raise
+                return False
             return stored.get("namespace") == one.case.destination.namespace and any(
                 d.get("namespace") == f"{isolation.prefix}*" for d in permitted
             )
