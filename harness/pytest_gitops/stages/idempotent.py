@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.causes import cause_of
@@ -12,14 +10,14 @@ from pytest_gitops.argocd.convergence import BLOCKING, Observation, State, obser
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.argocd.sharing import HOOKS
 from pytest_gitops.changes.shorten import cut
-from pytest_gitops.errors import GitOpsError
-from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
+from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.stages import live
-from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.base import Family, Publish
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
 from pytest_gitops.stages.evidence import told as fields_told
-from pytest_gitops.stages.following import Deleted, Following, Late, Stopped, is_at_work
+from pytest_gitops.stages.following import Following, is_at_work
+from pytest_gitops.stages.looking import Seen, Unsaid, look_at_each
 from pytest_gitops.stages.placing import place
 from pytest_gitops.stages.rendered import Unsteady, unsteady, written_at
 from pytest_gitops.waiting import now
@@ -31,9 +29,6 @@ name = "idempotent"
 family = Family.VERIFY
 question = "Does a second sync change nothing?"
 needs = ("converge",)
-
-PARALLEL = 16
-"""Applications that are asked at once: each mostly waits for Argo CD, whose own queue has ten workers."""
 
 COMPARISON_SETTINGS = ("resource.customizations", "resource.compareoptions")
 """Settings of argocd-cm that may keep differences from being seen, as their keys begin."""
@@ -60,74 +55,20 @@ CAME_OF_IT = {
 """Codes that may be no more than the consequence of a rendering that differs, and the words for it."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What came to light of one Application."""
-
-    findings: list[Finding] = field(default_factory=list)
-    evidence: dict[str, Any] = field(default_factory=dict)
-
-
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
     """Refresh, refresh hard, sync again and render again each Application; all at once."""
-    assert context.api is not None, "idempotent is not run without a cluster"
-    with Following(context, context.api, cases) as following:
-        check = _Check(context, following)
-
-        def one(case: Case) -> None:
-            result = check.answer(case)
-            if result is not None:
-                publish(case, result)
-
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix=name) as pool:
-            list(pool.map(one, cases))
+    look_at_each(name, context, cases, publish, lambda following: _Check(context, following).look)
 
 
 class _Check:
     def __init__(self, context: Context, following: Following) -> None:
         self.context, self.following = context, following
 
-    def answer(self, case: Case) -> StageResult | None:
-        """The result of one Application; None if the run is over."""
-        began, seen = now(), _Seen()
-
-        def result(outcome: Outcome, code: str, message: str) -> StageResult:
-            return StageResult(
-                stage=name,
-                outcome=outcome,
-                code=code,
-                message=message,
-                duration=now() - began,
-                evidence=seen.evidence,
-            )
-
-        try:
-            moved = self._look(case, seen)
-        except Stopped:
-            return None
-        except Deleted:
-            message = f"Application {case.key} was deleted during the run"
-            seen.findings.append(
-                Finding(
-                    rule="deleted", severity=Severity.ERROR, message=message, file=case.file, line=case.line
-                )
-            )
-        except Late as late:
-            last = late.seen.message or late.seen.summary
-            text = f"Argo CD did not answer a refresh within {self._limit(case):g} s: {last}"
-            return result(Outcome.ERROR, "not-reconciled", text)
-        except GitOpsError as error:
-            return result(Outcome.ERROR, "engine-error", str(error))
-        else:
-            if moved:
-                return result(Outcome.SKIPPED, "changed-meanwhile", moved)
-        return judged(name, seen.findings, duration=now() - began, evidence=seen.evidence)
-
     def _limit(self, case: Case) -> float:
         return deadline_of(self.context.settings, case).seconds
 
-    def _look(self, case: Case, seen: _Seen) -> str:
-        """Collect what is wrong; returns why nothing can be said, if so."""
+    def look(self, case: Case, seen: Seen) -> None:
+        """Collect what is wrong. Raises Unsaid if nothing can be said."""
         first = self.following.state(case, limit=self._limit(case))
         api = self.context.api_of(case)
         before = live.read(api, live.managed(first))
@@ -135,18 +76,18 @@ class _Check:
         final = self._again(case, seen)
         last = self.following.state(case, limit=self._limit(case))
         if last["spec"] != first["spec"]:
-            return (
+            why = (
                 f"the Application's own spec was changed while it was looked at, by {case.parent or 'somebody else'}: "
                 "what its objects did says nothing of it"
             )
+            raise Unsaid(code="changed-meanwhile", why=why)
         after = live.read(api, sorted({*before, *live.managed(last)}))
         self._judge_changes(case, seen, live.changes(before, after), after, last)
         if final is not None and final.state is not State.CONVERGED and not seen.findings:
             self._problem("unhealthy-after-sync", case, seen, final, "after its second sync")
         self._judge_renders(case, seen, last)
-        return ""
 
-    def _again(self, case: Case, seen: _Seen) -> Observation | None:
+    def _again(self, case: Case, seen: Seen) -> Observation | None:
         """Both refreshes and the second sync; what the Application is at its end, None if it did not come so far."""
         for kind in ("normal", "hard"):
             asked = now()
@@ -169,7 +110,7 @@ class _Check:
             return None
         return final
 
-    def _problem(self, rule: str, case: Case, seen: _Seen, saw: Observation, when: str) -> None:
+    def _problem(self, rule: str, case: Case, seen: Seen, saw: Observation, when: str) -> None:
         words = " ".join([saw.message, *saw.causes])
         # Where Argo CD has begun to sync it again, that sync is what comes of it, not why.
         known = cause_of("" if saw.code == "syncing" else saw.code, words)
@@ -204,7 +145,7 @@ class _Check:
     def _judge_changes(
         self,
         case: Case,
-        seen: _Seen,
+        seen: Seen,
         changes: Sequence[live.Change],
         after: Mapping[live.Ref, live.Manifest],
         application: Mapping[str, Any],
@@ -240,7 +181,7 @@ class _Check:
                 )
             )
 
-    def _judge_renders(self, case: Case, seen: _Seen, application: Mapping[str, Any]) -> None:
+    def _judge_renders(self, case: Case, seen: Seen, application: Mapping[str, Any]) -> None:
         first, ask = self.context.renders.get(case.id), self.context.render_again
         if not isinstance(first, Rendered) or ask is None:
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,14 @@ from pytest_gitops.argocd.convergence import Observation, State
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes.shorten import cut
 from pytest_gitops.errors import GitOpsError
-from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
+from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.stages import live
-from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.base import Family, Publish
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.drifting import UNSEEN, Drifting, Tried
 from pytest_gitops.stages.drifts import Choice, Drift, Expected, Sort, Subject, choose, heals
-from pytest_gitops.stages.following import Deleted, Following, Late, Stopped
+from pytest_gitops.stages.following import Deleted, Following, Late
+from pytest_gitops.stages.looking import Seen, Unsaid, look_at_each
 from pytest_gitops.stages.placing import by_title, place
 from pytest_gitops.waiting import now
 
@@ -31,9 +31,6 @@ name = "self-heal"
 family = Family.VERIFY
 question = "Is drift undone, or at least seen?"
 needs = ("converge",)
-
-PARALLEL = 16
-"""Applications that drift at once: each mostly waits for Argo CD, whose own queue has ten workers."""
 
 SCALERS = {"HorizontalPodAutoscaler": "scaleTargetRef", "ScaledObject": "scaleTargetRef"}
 """Kinds that scale others, and the field of their spec that says what."""
@@ -62,10 +59,10 @@ HELP = {
 
 @dataclass(slots=True)
 class _Seen:
-    """What came to light of one Application."""
+    """What came to light of one Application, and what was tried of it."""
 
-    findings: list[Finding] = field(default_factory=list)
-    evidence: dict[str, Any] = field(default_factory=dict)
+    findings: list[Finding]
+    evidence: dict[str, Any]
     tried: list[Tried] = field(default_factory=list)
     held: dict[live.Ref, Tried] = field(default_factory=dict)
 
@@ -75,27 +72,9 @@ class _Seen:
         return any(t.drift.sort is not Sort.ADDED and not t.by_others for t in self.tried)
 
 
-class _Unsaid(Exception):
-    """Nothing can be said of an Application; `code` and `why` are those of its result."""
-
-    def __init__(self, *, code: str, why: str) -> None:
-        super().__init__(why)
-        self.code, self.why = code, why
-
-
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
     """Make each Application drift, all at once, each of them one drift after the other."""
-    assert context.api is not None, "self-heal is not run without a cluster"
-    with Following(context, context.api, cases) as following:
-        check = _Check(context, following)
-
-        def one(case: Case) -> None:
-            result = check.answer(case)
-            if result is not None:
-                publish(case, result)
-
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix=name) as pool:
-            list(pool.map(one, cases))
+    look_at_each(name, context, cases, publish, lambda following: _Check(context, following).look)
 
 
 class _Check:
@@ -103,53 +82,24 @@ class _Check:
         self.context, self.following = context, following
         self._scalers = scalers(context)
 
-    def answer(self, case: Case) -> StageResult | None:
-        """The result of one Application; None if the run is over."""
-        began, seen = now(), _Seen()
-
-        def result(outcome: Outcome, code: str, message: str) -> StageResult:
-            return StageResult(
-                stage=name,
-                outcome=outcome,
-                code=code,
-                message=message,
-                duration=now() - began,
-                evidence=seen.evidence,
-            )
-
+    def look(self, case: Case, found: Seen) -> None:
+        """Collect what is wrong. Raises Unsaid if nothing can be said."""
+        seen = _Seen(found.findings, found.evidence)
         try:
             self._look(case, seen)
-        except Stopped:
-            return None
-        except _Unsaid as unsaid:
-            return result(Outcome.SKIPPED, unsaid.code, unsaid.why)
-        except Deleted:
-            message = f"Application {case.key} was deleted during the run"
-            seen.findings.append(
-                Finding(
-                    rule="deleted", severity=Severity.ERROR, message=message, file=case.file, line=case.line
-                )
-            )
-        except Late as late:
-            last = late.seen.message or late.seen.summary
-            text = f"Argo CD did not answer a refresh within {self._limit(case):g} s: {last}"
-            return result(Outcome.ERROR, "not-reconciled", text)
-        except GitOpsError as error:
-            return result(Outcome.ERROR, "engine-error", str(error))
         finally:
             seen.evidence["drifts"] = [t.to_dict() for t in seen.tried]
-        return judged(name, seen.findings, duration=now() - began, evidence=seen.evidence)
 
     def _limit(self, case: Case) -> float:
         return deadline_of(self.context.settings, case).seconds
 
     def _look(self, case: Case, seen: _Seen) -> None:
-        """Collect what is wrong. Raises _Unsaid if nothing can be said."""
+        """Collect what is wrong. Raises Unsaid if nothing can be said."""
         drifting = Drifting(self.context.api_of(case), self.following, case, limit=self._limit(case))
         first = drifting.settled()
         if first.state is not State.CONVERGED:
             why = first.message or first.summary
-            raise _Unsaid(
+            raise Unsaid(
                 code="not-settled",
                 why=f"it is not Synced and Healthy any more, before anything drifts: {why}",
             )
@@ -171,7 +121,7 @@ class _Check:
         if seen.tried and not seen.findings:
             self._judge_end(case, seen, drifting)
         if not seen.proven and not seen.findings:
-            raise _Unsaid(
+            raise Unsaid(
                 code="no-safe-drift", why="nothing of it can be changed safely; why is in the evidence"
             )
 
