@@ -284,11 +284,12 @@ class Drive:
         """Whether Argo CD has to be asked to look (again), as it does by itself after three minutes
         (timeout.reconciliation): it overlooks the first status of a CustomResourceDefinition, and a request for a
         comparison that comes in the moment after a write of its own."""
-        if track.seen.code in {"progressing", "out-of-sync"} and track.looked is None:
-            # OutOfSync is given up after QUIET: before that it is looked at once more.
-            return at - track.patience.moved >= (QUIET if track.seen.code == "progressing" else ASK_AGAIN)
         waited = at - max(track.looked or 0.0, track.patience.moved, track.began)
-        return self.again and track.seen.code == "stale-revision" and waited >= ASK_AGAIN
+        if track.seen.code == "progressing":
+            return waited >= QUIET
+        # What is stuck is given up after QUIET: before that it is looked at more than once.
+        stuck = track.seen.code == "out-of-sync" or (self.again and track.seen.code == "stale-revision")
+        return stuck and waited >= ASK_AGAIN
 
     def _refresh(self, track: Track) -> None:
         with suppress(GitOpsError):  # it is judged as it is then

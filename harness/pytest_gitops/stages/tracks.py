@@ -115,7 +115,9 @@ class Track:
         if self.patience.moved > self.nudged:
             self.nudges = 0
         since = at - max(self.patience.moved, self.nudged)
-        waits = self.seen.code == "syncing" and self.seen.message.startswith(WAITS)
+        # One that is asked for in the moment after a write of Argo CD's own is not begun.
+        begun = "operation" not in self.state or self.seen.phase in {"Running", "Terminating"}
+        waits = self.seen.code == "syncing" and (self.seen.message.startswith(WAITS) or not begun)
         if not waits or since < NUDGE * 2**self.nudges:
             return False
         self.nudged, self.nudges = at, self.nudges + 1
