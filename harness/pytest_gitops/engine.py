@@ -206,9 +206,14 @@ class Engine:
         return self.verdicts.wait(case_id, stage, limit=limit)
 
     def _run(self) -> None:
+        try:
+            if self._context is not None:
+                self._ask(self._context)
+        finally:
+            self.verdicts.fail_rest(code="not-answered", message="the engine ended without an answer")
+
+    def _ask(self, context: Context) -> None:
         """The stages in their turns, and beside them the scenarios, on a ground of their own."""
-        context = self._context
-        assert context is not None, "prepare comes before begin"
         turns = Turns(
             context,
             self._stages,
@@ -220,12 +225,9 @@ class Engine:
             say=self._say,
         )
         scenarios = threading.Thread(target=self._run_scenarios, name=STAGE, daemon=True)
-        try:
-            scenarios.start()
-            turns.run()
-            scenarios.join()
-        finally:
-            self.verdicts.fail_rest(code="not-answered", message="the engine ended without an answer")
+        scenarios.start()
+        turns.run()
+        scenarios.join()
 
     def _run_scenarios(self) -> None:
         """Those that are selected, on a ground of their own, so beside everything else."""

@@ -91,9 +91,9 @@ def test_path_of_what_is_missing_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_an_unknown_tool_is_wrong_usage(tmp_path: Path) -> None:
-    done = run(tmp_path, "tools", "install", "kubectl")
+    done = run(tmp_path, "tools", "install", "terraform")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: there is no tool 'kubectl'; there are argocd, ")
+    assert done.stderr.startswith("error: there is no tool 'terraform'; there are argo-rollouts, ")
 
 
 def test_what_cannot_be_had_is_an_error_without_traceback(tmp_path: Path) -> None:

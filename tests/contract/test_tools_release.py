@@ -69,20 +69,22 @@ def sha(content: bytes) -> str:
 def publish(served: Hosts, name: str, os: str = "linux") -> str:
     """Publish a tool exactly as its makers do, and return the asset's "host/path"."""
     platform, arch = f"{os}-amd64", "amd64"
-    if name.startswith("kube-"):
-        version = next(part.version for part in locked() if part.name == name)
-        # One program in several versions is a part for each, and one file at its makers'.
-        url = f"dl.k8s.io/release/v{version}/bin/{os}/{arch}/{name.removesuffix('-1-36')}"
-        content = program(f"Kubernetes v{version}")
+    # One program in several versions is a part for each, and one file at its makers'.
+    part = next(part for part in locked() if part.name == name)
+    version = part.version
+    if name.startswith("kube"):
+        url = f"dl.k8s.io/release/v{version}/bin/{os}/{arch}/{part.binary}"
+        said = {"kubeadm": f"v{version}", "kubectl": f"Client Version: v{version}"}
+        content = program(said.get(name, f"Kubernetes v{version}"))
         sums = {f"{url}.sha256": sha(content)}
-    elif name == "etcd":
-        base, stem = f"{GITHUB}/etcd-io/etcd/releases/download/v3.6.8", f"etcd-v3.6.8-{platform}"
-        binary = program("etcd Version: 3.6.8\nGit SHA: cafe")
+    elif part.binary == "etcd":
+        base, stem = f"{GITHUB}/etcd-io/etcd/releases/download/v{version}", f"etcd-v{version}-{platform}"
+        binary = program(f"etcd Version: {version}\nGit SHA: cafe")
         content = (package if os == "darwin" else tar)(f"{stem}/etcd", binary)
         asset = f"{stem}.zip" if os == "darwin" else f"{stem}.tar.gz"
         url = f"{base}/{asset}"
         sums = {
-            f"{base}/SHA256SUMS": f"{'0' * 64}  etcd-v3.6.8-linux-arm64.tar.gz\n{sha(content)}  {asset}\n"
+            f"{base}/SHA256SUMS": f"{'0' * 64}  etcd-v{version}-linux-arm64.tar.gz\n{sha(content)}  {asset}\n"
         }
     elif name == "argocd":
         base = f"{GITHUB}/argoproj/argo-cd/releases/download/v3.6.1"
@@ -141,10 +143,8 @@ def test_every_release_is_had_from_its_official_place(served: Hosts, tmp_path: P
     for tool in found.values():
         assert tool.origin is Origin.RELEASE
         assert tool.path.stat().st_mode & 0o111
-        assert (
-            tool.path
-            == tmp_path / "cache" / tool.name / tool.version / "linux-amd64" / tool.name.removesuffix("-1-36")
-        )
+        binary = next(p.binary for p in locked() if p.name == tool.name)
+        assert tool.path == tmp_path / "cache" / tool.name / tool.version / "linux-amd64" / binary
     assert not list((tmp_path / "cache" / "partial").iterdir())
     assert not list((tmp_path / "cache" / "tmp").iterdir())
 

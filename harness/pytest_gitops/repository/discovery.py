@@ -13,15 +13,13 @@ from typing import Any
 
 from pytest_gitops.model import Case, Destination, Finding, Origin, Severity, Source
 from pytest_gitops.repository import charts, kustomization
+from pytest_gitops.repository.endings import NOT_SEARCHED
 from pytest_gitops.repository.globs import glob
 from pytest_gitops.repository.manifest import Document, ManifestError, parse
 
 GROUP = "argoproj.io/"
 OURS = ("Application", "ApplicationSet", "AppProject")
 ENDINGS = (".yaml", ".yml", ".json")
-
-NOT_SEARCHED = (".gitops-test.yaml", ".gitops-test.yml", ".gitops-golden.yaml")
-"""How files end that speak of Applications and declare none: scenarios, and what an Application was rendered to."""
 
 MAX_BYTES = 10 * 1024 * 1024
 """Larger files are not searched; Argo CD itself refuses more than 10 MiB of manifests in a directory

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Outcome, StageResult
-from pytest_gitops.repository.discovery import NOT_SEARCHED
-from pytest_gitops.repository.manifest import Document
+from pytest_gitops.repository.endings import NOT_SEARCHED
+
+if TYPE_CHECKING:
+    from pytest_gitops.repository.manifest import Document
 
 STAGE = "scenario"
 """What stands in the place of a stage's name where a scenario is asked for its result."""
