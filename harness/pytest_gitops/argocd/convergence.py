@@ -294,12 +294,14 @@ class Patience:
 
     Only what was never seen before is movement: an Application that is healed again and again, or retried, comes
     back to where it was. One that is stuck is given up when neither it nor any other has moved for `quiet` seconds,
-    for then what keeps it down is nobody's work in progress; one that claims to be at work, after `still` seconds.
+    for then what keeps it down is nobody's work in progress; one that claims to be at work, after `still` seconds,
+    and for `busy` seconds it is believed to get on though nothing is seen of it.
     """
 
     deadline: float
     quiet: float
     still: float
+    busy: float = 0.0
     moved: float = 0.0
     turns: int = 0  # how often it has come back to what it was before, since it last moved
     _known: set[tuple[object, ...]] = field(default_factory=set, init=False)
@@ -320,7 +322,8 @@ class Patience:
 
     def progress(self, now: float) -> Progress:
         """What kind of no-end it is that is given up at `now`."""
-        if now >= self.deadline and now - self.moved < self.quiet:
+        believed = self.quiet if self._stuck is not None else max(self.quiet, self.busy)
+        if now >= self.deadline and now - self.moved < believed:
             return Progress.SLOW
         return Progress.CIRCLES if self.turns >= CIRCLING else Progress.STILL
 

@@ -53,7 +53,7 @@ def patience_of(settings: Settings, limit: float, *, began: float) -> Patience:
     that is pulled, or when a patient probe is to begin.
     """
     still = limit if settings.provider is Provider.KIND else STILL
-    return Patience(deadline=began + limit, quiet=QUIET, still=still, moved=began)
+    return Patience(deadline=began + limit, quiet=QUIET, still=still, busy=BUSY, moved=began)
 
 
 @dataclass(slots=True)

@@ -344,6 +344,18 @@ def test_a_sync_that_was_asked_for_and_not_begun_is_asked_about(monkeypatch: pyt
     assert driver.fake.refreshed == ["web"]
 
 
+@pytest.mark.parametrize(("silent", "kind"), [(tracks.BUSY - 2, "slow"), (tracks.BUSY + 2, "still")])
+def test_what_is_at_work_is_slow_while_it_may_get_on(
+    monkeypatch: pytest.MonkeyPatch, silent: float, kind: str
+) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    while driver.at < 1000 + LIMIT - silent:
+        driver.see("web", state("web", health="Progressing", phase=f"Running{driver.at}"))
+        driver.after(min(5, 1000 + LIMIT - silent - driver.at))
+    driver.after(silent + 1)
+    assert driver.of("web").evidence["progress"] == kind
+
+
 def test_two_that_fail_and_are_retried_do_not_keep_each_other_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web"), case("db")])
     ended: dict[str, Any] = {"finishedAt": "2025-03-01T10:00:01Z"}
