@@ -352,6 +352,7 @@ def test_what_is_at_work_is_slow_while_it_may_get_on(
     while driver.at < 1000 + LIMIT - silent:
         driver.see("web", state("web", health="Progressing", phase=f"Running{driver.at}"))
         driver.after(min(5, 1000 + LIMIT - silent - driver.at))
+    driver.see("web", state("web", health="Progressing", phase="last"))
     driver.after(silent + 1)
     assert driver.of("web").evidence["progress"] == kind
 
