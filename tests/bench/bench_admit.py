@@ -75,7 +75,7 @@ class Clock:
 def bare(plane: Plane, bodies: list[tuple[str, bytes]]) -> None:
     """Send them all."""
     address = urlsplit(plane.api.host)
-    settings = plane.api._configuration
+    settings = plane.api.configuration
     context = ssl.create_default_context(cafile=settings.ssl_ca_cert)
     context.load_cert_chain(settings.cert_file, settings.key_file)
     left: Iterator[tuple[str, bytes]] = iter(bodies)
