@@ -16,7 +16,7 @@ test: $(VENV)/ready tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -n4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What is tested on a cluster of containers. Starts Docker where no engine answers, builds the images where they are not there,
 # and stops what it started.
