@@ -150,7 +150,9 @@ def _kind_node_parser(commands: argparse._SubParsersAction[argparse.ArgumentPars
     build = actions.add_parser(
         "build", help="from Debian's packages and Go modules, into Docker or Podman; images to test with, too"
     )
-    build.add_argument("--mirror", metavar="URL", default="", help="the Debian mirror; else deb.debian.org")
+    build.add_argument(
+        "--mirror", metavar="URL", default="", help="the Debian mirror; else debootstrap's own"
+    )
     build.add_argument("--cache", type=Path, metavar="DIR", help="the folder that tools are kept in")
     build.set_defaults(command=kind_node_build)
 

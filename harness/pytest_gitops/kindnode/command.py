@@ -32,8 +32,6 @@ TEST_IMAGES = ("web", "crash")
 
 PREFIX = "local"
 
-MIRROR = "http://deb.debian.org/debian"
-
 FREE = 4_000_000_000
 """Bytes that it takes on the way: the Debian twice, the archive, the image."""
 
@@ -74,9 +72,8 @@ def build(options: argparse.Namespace) -> int:
         for name in TEST_IMAGES:
             image = _test_image(engine, name, tools[name], private)
             print(f"{image} is ready", flush=True)
-        mirror = options.mirror or MIRROR
-        print(f"a Debian {node.SUITE} of {mirror}", flush=True)
-        node.debian(work / node.SUITE, mirror=mirror, debootstrap=debootstrap)
+        print(f"a Debian {node.SUITE} of {options.mirror or 'the usual mirror'}", flush=True)
+        node.debian(work / node.SUITE, mirror=options.mirror, debootstrap=debootstrap)
         listed = run(
             tools["kubeadm"], "config", "images", "list", "--kubernetes-version", f"v{version}"
         ).stdout

@@ -108,7 +108,7 @@ def debian(target: Path, *, mirror: str, debootstrap: Path) -> None:
         f"--include={','.join(PACKAGES)}",
         SUITE,
         making,
-        mirror,
+        *([mirror] if mirror else []),
         limit=LIMIT,
     )
     making.rename(target)
