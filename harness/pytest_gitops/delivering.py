@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.install import CRD_PATH
 from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.boot import CRD_SECONDS
 from pytest_gitops.model import VERIFY_STAGES
 from pytest_gitops.process import Daemon
 from pytest_gitops.rollouts import controller, kinds
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
     from pytest_gitops.settings import Settings
     from pytest_gitops.stages.context import Context
-
-CRD_SECONDS = 60.0
-"""How long the API server may take to serve new kinds."""
 
 PARALLEL = 8
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import bring, refresh
+from pytest_gitops.boot import CRD_SECONDS
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.delivering import Delivery
 from pytest_gitops.errors import GitOpsError
@@ -29,15 +30,12 @@ if TYPE_CHECKING:
     from pytest_gitops.fleet import Fleet
     from pytest_gitops.stages.context import Context
 
-CRD_SECONDS = 60.0
-"""How long the API server may take to serve new kinds."""
-
 
 class UpgradeGround:
     """`up`, then `bring` and `start`; `api` and `destinations` (by server URL and by name) come with `up`.
 
     `sets` says whether ApplicationSets have to be followed, all but those `without` which the run does. `begun` is
-    its control plane, if that comes up already.
+    its control plane, which comes up already.
     """
 
     api: Api
@@ -46,11 +44,11 @@ class UpgradeGround:
     def __init__(
         self,
         ground: Ground,
+        begun: Future[Embedded],
         *,
         sets: bool,
         without: Collection[str] = (),
         delivery: Delivery | None = None,
-        begun: Future[Embedded] | None = None,
     ) -> None:
         assert ground.base is not None, "an upgrade begins at a base"
         self._ground, self._sets, self._without, self._delivery = ground, sets, without, delivery
@@ -64,11 +62,7 @@ class UpgradeGround:
     def up(self) -> UpgradeGround:
         """Bring up the cluster with what Argo CD needs there as base has it. Raises EngineError."""
         ground = self._ground
-        if self._begun is not None:
-            plane = self._plane = self._begun.result()
-        else:
-            plane = self._plane = _plane(ground)
-            plane.start()
+        plane = self._plane = self._begun.result()
         installer = self._installer(self._base)
         self.api = ground.furnish(plane, meanwhile=installer.settings)
         installer.projects(self.api)
@@ -180,7 +174,7 @@ def upgrade_ground(
 ) -> UpgradeGround:
     """The ground for all Applications of `context`, head's, and of its base, up; with Argo Rollouts where there is a
     `delivery`. Raises EngineError."""
-    assert context.base is not None, "an upgrade begins at a base"
+    assert context.base is not None and begun is not None, "an upgrade begins at a base"
     cases = [*context.base.plan.cases, *context.plan.cases]
     sets = any(c.parent_kind == "ApplicationSet" for c in cases)
-    return UpgradeGround(ground, sets=sets, without=context.left_out, delivery=delivery, begun=begun).up()
+    return UpgradeGround(ground, begun, sets=sets, without=context.left_out, delivery=delivery).up()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.argocd.appstate import AppState
+from pytest_gitops.boot import CRD_SECONDS
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.fleet import placement
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
 
 NAME = "scenarios"
-
-CRD_SECONDS = 60.0
-"""How long the API server may take to serve new kinds."""
 
 
 class ActingGround:
