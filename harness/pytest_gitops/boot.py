@@ -87,6 +87,7 @@ class Ground:
         self._began = now()
         self._supervisor: Supervisor | None = None
         self._definitions: tuple[dict[str, Any], ...] = ()
+        self._with_sets = True
 
     @property
     def supervisor(self) -> Supervisor:
@@ -145,6 +146,7 @@ class Ground:
             for side in self.sides:
                 side.take(directory)
             self.findings += self.head.findings
+            self._with_sets = any(s.checkout.snapshot.mentions(install.APPLICATION_SET) for s in self.sides)
             self.mark("repository")
             opa = pool.submit(self._boot_opa, paths)
             # What only a pull request names is not reached: with a base, its hosts are those that count.
@@ -269,22 +271,33 @@ class Ground:
         api = Api(cluster.kubeconfig)
         crds = self.checkout.manifests(self.settings.crds, where="pytest-gitops.yaml crds")
         crds += self.remote_crds
+        # That of ApplicationSets is by far the largest: it costs an API server 3 s of computing and 250 MB.
+        sets = install.APPLICATIONSETS
+        kinds = [d for d in self._definitions if self._with_sets or d["metadata"]["name"] != sets]
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="furnish") as pool:
             # Created, not applied: nobody else owns a field of them.
-            made = [pool.submit(api.post, install.CRD_PATH, d) for d in self._definitions]
+            made = [pool.submit(api.post, install.CRD_PATH, d) for d in kinds]
             made += [pool.submit(api.apply, c) for c in crds]
             meanwhile(api)
             for each in made:
                 each.result()
-        kinds = [*self._definitions, *(c for c in crds if c.get("kind") == "CustomResourceDefinition")]
-        names = {c["metadata"]["name"] for c in kinds}
-        # That one is by far the largest, and only its own controller needs it: see engine.
-        api.wait_established(names - {install.APPLICATIONSETS}, limit=CRD_SECONDS)
+        kinds += [c for c in crds if c.get("kind") == "CustomResourceDefinition"]
+        # Only its own controller needs that one: see `serve_sets`.
+        api.wait_established({c["metadata"]["name"] for c in kinds} - {sets}, limit=CRD_SECONDS)
         for manifest in self.checkout.manifests(
             self.settings.prerequisites, where="pytest-gitops.yaml prerequisites"
         ):
             api.apply(manifest)
         return api
+
+    def serve_sets(self, api: Api) -> None:
+        """Return when the API server has ApplicationSets, also where no file of the repository speaks of them: a
+        chart from elsewhere may render some. Raises WaitTimeout."""
+        if not self._with_sets:
+            for each in self._definitions:
+                if each["metadata"]["name"] == install.APPLICATIONSETS:
+                    api.apply(each)
+        api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
 
     def _not_accepted(self, declared: Declared, error: GitOpsError) -> None:
         self.findings.append(

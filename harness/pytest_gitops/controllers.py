@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import remove
-from pytest_gitops.boot import CRD_SECONDS, Ground
+from pytest_gitops.boot import Ground
 from pytest_gitops.delivering import Delivery
 from pytest_gitops.process import Daemon
 from pytest_gitops.side import Side
@@ -30,7 +30,7 @@ class Controllers:
         with self._lock:
             if self._sets is None:
                 assert self._ground.cluster is not None and self._ground.api is not None
-                self._ground.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
+                self._ground.serve_sets(self._ground.api)
                 self._sets = side.argocd.start_applicationset_controller(
                     self._ground.cluster.kubeconfig,
                     namespaces=self._namespaces(side),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import bring, refresh
-from pytest_gitops.boot import CRD_SECONDS
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.delivering import Delivery
 from pytest_gitops.errors import GitOpsError
@@ -89,7 +88,7 @@ class UpgradeGround:
         assert self._plane is not None, "the cluster comes first"
         namespaces = self._namespaces()
         if self._sets:
-            self.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
+            self._ground.serve_sets(self.api)
             self._daemons.append(
                 self._base.argocd.start_applicationset_controller(
                     self._plane.kubeconfig,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.argocd.appstate import AppState
-from pytest_gitops.boot import CRD_SECONDS
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.fleet import placement
@@ -92,7 +91,7 @@ class ActingGround:
         control = head.declarations.control
         namespaces = install.other_namespaces([d.namespace for d in declared], control=control)
         if self._sets:
-            self.api.wait_established([install.APPLICATIONSETS], limit=CRD_SECONDS)
+            self._ground.serve_sets(self.api)
             head.argocd.start_applicationset_controller(self._plane.kubeconfig, namespaces=namespaces)
             bring(self.api, head.declarations.application_sets, control=control)
         if self._delivery is not None:

@@ -10,12 +10,16 @@ if TYPE_CHECKING:
 
 PARALLEL = 8
 
+OWN = "argoproj.io/v1alpha1/ApplicationSet"
+"""What every Argo CD has beside itself, also where the cluster is spared of it because nobody asks for one."""
+
 
 def api_versions(api: Api) -> tuple[str, ...]:
-    """Every group/version and group/version/Kind that can be listed and watched, sorted, without subresources."""
+    """Every group/version and group/version/Kind that can be listed and watched, and Argo CD's own; sorted, without
+    subresources."""
     groups = api.get("/apis")["groups"]
     paths = ["/api/v1", *(f"/apis/{v['groupVersion']}" for g in groups for v in g["versions"])]
-    found: set[str] = set()
+    found = {OWN}
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="discovery") as pool:
         for answer in pool.map(api.get, paths):
             version = answer["groupVersion"]

@@ -9,6 +9,8 @@ from typing import Any
 
 from pytest_gitops.repository.manifest import parse
 
+APPLICATION_SET = "ApplicationSet"
+
 APPLICATIONSETS = "applicationsets.argoproj.io"
 
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

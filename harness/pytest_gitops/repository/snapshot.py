@@ -107,6 +107,10 @@ class Snapshot:
             return False
         return self._ends_well("cat-file", "-e", f"{commit}:{'/'.join(parts)}")
 
+    def mentions(self, word: str) -> bool:
+        """Whether any file of the tree has `word` in it, be it text or not."""
+        return self._ends_well("grep", "--quiet", "--fixed-strings", "-e", word, self.commit)
+
     def _commit(self, name: str) -> str | None:
         found = git(
             self.bare, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}",
