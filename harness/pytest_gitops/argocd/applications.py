@@ -23,6 +23,9 @@ REFRESH = "argocd.argoproj.io/refresh"
 REFRESH_TIME = "argocd.argoproj.io/refresh-timestamp"
 """Tells one request from another, so that one that comes in the middle of a comparison is not taken for answered."""
 
+SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
+"""The annotation that makes the application-controller leave an Application alone, its deletion too."""
+
 Application = Mapping[str, Any]
 
 
@@ -79,6 +82,19 @@ class Applications:
         kind = "hard" if hard else "normal"
         asked = {REFRESH: kind, REFRESH_TIME: utc().isoformat()}
         return self._patch(application, {"metadata": {"annotations": asked}})
+
+    def rest(self, application: Application) -> None:
+        """Let Argo CD leave it alone until `wake`."""
+        self._patch(application, {"metadata": {"annotations": {SKIP_RECONCILE: "true"}}})
+
+    def wake(self, case: Case) -> None:
+        """Let Argo CD have it again, as its manifest says, and compare it: what happened meanwhile it has not seen.
+        Raises ApiError, for one that is gone too."""
+        meta = case.manifest.get("metadata") or {}
+        said = (meta.get("annotations") or {}).get(SKIP_RECONCILE)
+        named = {"metadata": {"namespace": case.namespace, "name": case.name}}
+        asked = {SKIP_RECONCILE: said, REFRESH: "normal", REFRESH_TIME: utc().isoformat()}
+        self._patch(named, {"metadata": {"annotations": asked}})
 
     def terminate(self, application: Application) -> None:
         """End the sync that is running, its retries too, as `argocd app terminate-op` does; none is no error."""

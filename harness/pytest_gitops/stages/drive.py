@@ -29,8 +29,9 @@ from pytest_gitops.stages.base import Publish
 from pytest_gitops.stages.containers import telling_of
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
+from pytest_gitops.stages.pacing import Pacing, is_unwatched
 from pytest_gitops.stages.placing import written
-from pytest_gitops.stages.tracks import BUSY, QUIET, Track, expected, patience_of, rolling_sets
+from pytest_gitops.stages.tracks import BUSY, Track, expected, patience_of, rolling_sets
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 
 TICK = 0.1
 """Seconds between two looks at the clock; states come by watch, not by looking."""
-
-ASK_AGAIN = 5.0
-"""Seconds after which a comparison that has not been made is asked for again."""
 
 ALIGNED = {"", "progressing", "degraded", "missing", "suspended"}
 """Codes of an Application that has applied all that it renders to."""
@@ -75,6 +73,7 @@ class Drive:
         self.stage, self.again, self.moved = stage, again, moved
         self.begin = begin or self._create
         self.applications = Applications(context.api)
+        self.pacing = Pacing(context, self.applications, keeps=stage == "converge")
         self.lock = threading.RLock()
         self.stop = threading.Event()
         self.blind: Exception | None = None  # why we see nothing any more
@@ -213,7 +212,10 @@ class Drive:
             last = sorted(((m, key) for key, m in moved.items()), reverse=True)[:2]
             for key, track in self.tracks.items():
                 if not track.done:
+                    self.pacing.pace(track, at)
                     self._one(track, at, others=next((m for m, who in last if who != key), 0.0))
+                    if track.done:
+                        self.pacing.leave(track)
 
     def _one(self, track: Track, at: float, *, others: float) -> None:
         if track.dispute is not None:
@@ -231,7 +233,7 @@ class Drive:
             windows.ask(self.applications, track, control=self.context.control)
         # What we sync ourselves has to have been synced, also where nothing but hooks was left to do.
         if track.seen.state is State.CONVERGED and (track.asked is None or track.seen.phase):
-            if not self._is_formed(track):
+            if not self._is_formed(track) or is_unwatched(track):
                 track.good_since = at
             others_claim = (self.tracks[key] for s in track.shared for key in s.keys if key != track.case.key)
             if track.settled(at) and all(t.done or t.settled(at) for t in others_claim):
@@ -241,7 +243,7 @@ class Drive:
         if track.done:
             return
         seen = track.seen
-        if self._is_overlooked(track, at):
+        if track.is_overlooked(at, again=self.again):
             track.looked = at
             self._refresh(track)
         elif track.wants_nudge(at):
@@ -279,17 +281,6 @@ class Drive:
                 self._publish(
                     track, Outcome.ERROR, "sync-not-started", f"the sync could not be started: {error}"
                 )
-
-    def _is_overlooked(self, track: Track, at: float) -> bool:
-        """Whether Argo CD has to be asked to look (again), as it does by itself after three minutes
-        (timeout.reconciliation): it overlooks the first status of a CustomResourceDefinition, and a request for a
-        comparison that comes in the moment after a write of its own."""
-        waited = at - max(track.looked or 0.0, track.patience.moved, track.began)
-        if track.seen.code == "progressing":
-            return waited >= QUIET
-        # What is stuck is given up after QUIET: before that it is looked at more than once.
-        stuck = track.seen.code == "out-of-sync" or (self.again and track.seen.code == "stale-revision")
-        return stuck and waited >= ASK_AGAIN
 
     def _refresh(self, track: Track) -> None:
         with suppress(GitOpsError):  # it is judged as it is then
@@ -345,6 +336,7 @@ class Drive:
             slow=progress is Progress.SLOW,
             differences=track.differences,
         )
+        track.circles = progress is Progress.CIRCLES
         self._red(track, told, {"progress": progress.value})
 
     def _events(self, case: Case, titles: Sequence[str]) -> tuple[str, ...]:

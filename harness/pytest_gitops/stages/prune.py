@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd import install
-from pytest_gitops.argocd.applications import API
+from pytest_gitops.argocd.applications import API, Applications
 from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.changes.effect import FINALIZERS, cascades
 from pytest_gitops.errors import EngineError, GitOpsError
@@ -145,6 +145,9 @@ class _Prune:
                 self._skip(trees.pop(top), key)
         cases = [c for t in trees.values() for c in t.cases]
         self.deployed = tuple((self.clusters.of(c)[0], c) for c in cases)
+        for each in self.context.resting.values():
+            with suppress_gone():
+                Applications(self.api).wake(each)
         with Departing(self.context, self.api, cases) as departing:
             for together in self._rounds(list(trees)):
                 if self.context.stopping.is_set():

@@ -37,6 +37,9 @@ NUDGE = 2.0
 an object of the Application changes, or 30 s after it last did (controller/appcontroller.go, v3.6.1:
 appOperationMaxRequeueInterval): a namespace that it makes itself is none of the objects, and costs those 30 s."""
 
+ASK_AGAIN = 5.0
+"""Seconds after which a comparison that has not been made is asked for again."""
+
 WAITS = ("waiting for ", "Sync operation blocked")
 """How Argo CD's words begin for a sync that waits for something (gitops-engine sync_context.go, controller/sync.go)."""
 
@@ -68,6 +71,8 @@ class Track:
     revisions: tuple[str, ...]
     nudged: float = 0.0  # when Argo CD was last asked to go on with its sync
     nudges: int = 0  # how often, since it last moved
+    rested: float | None = None  # since when Argo CD is to leave it alone
+    spun: int | None = None  # turns that it had made when it was last given a rest
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
     state: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = NOT_THERE
@@ -84,12 +89,13 @@ class Track:
     windows: tuple[Mapping[str, Any], ...] | None = (
         None  # its project's sync windows, once they were asked for
     )
+    circles: bool = False  # it was given up, and would go on for ever
     done: bool = False
 
     @property
     def settle(self) -> float:
-        """Seconds that it must stay Synced and Healthy."""
-        return QUIET if self.shared else SETTLE
+        """Seconds that it must stay Synced and Healthy; longer where it only seems to, until Argo CD looks again."""
+        return QUIET if self.shared or self.spun is not None else SETTLE
 
     def note_steps(self, application: Mapping[str, Any], at: float) -> None:
         """Take in how far its sync has come; a step that comes again is the same step."""
@@ -122,6 +128,17 @@ class Track:
             return False
         self.nudged, self.nudges = at, self.nudges + 1
         return True
+
+    def is_overlooked(self, at: float, *, again: bool) -> bool:
+        """Whether Argo CD has to be asked to look (`again`: at another revision), as it does by itself after three
+        minutes (timeout.reconciliation): it overlooks the first status of a CustomResourceDefinition, and a request for
+        a comparison that comes in the moment after a write of its own."""
+        waited = at - max(self.looked or 0.0, self.patience.moved, self.began)
+        if self.seen.code == "progressing":
+            return waited >= QUIET
+        # What is stuck is given up after QUIET: before that it is looked at more than once.
+        stuck = self.seen.code == "out-of-sync" or (again and self.seen.code == "stale-revision")
+        return stuck and waited >= ASK_AGAIN
 
     def settled(self, at: float) -> bool:
         return self.good_since is not None and at - self.good_since >= self.settle

@@ -49,11 +49,11 @@ def test_what_it_was_at_the_other_revision_does_not_count(monkeypatch: pytest.Mo
 def test_a_comparison_that_is_forgotten_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Again(monkeypatch, [case("web")])
     driver.see("web", state("web", revision=OTHER))
-    driver.after(drive.ASK_AGAIN - 1)
+    driver.after(tracks.ASK_AGAIN - 1)
     assert driver.fake.refreshed == []
-    driver.after(drive.ASK_AGAIN)
+    driver.after(tracks.ASK_AGAIN)
     assert driver.fake.refreshed == ["web"]
-    driver.after(drive.ASK_AGAIN)
+    driver.after(tracks.ASK_AGAIN)
     assert driver.fake.refreshed == ["web", "web"]
 
 
