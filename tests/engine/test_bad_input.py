@@ -148,7 +148,6 @@ FINDINGS = {
     ("argocd/failing-template", "render-failed", "apps/failing-template.yaml", 6),
     ("argocd/huge", "render-failed", "apps/huge.yaml", 6),
     ("argocd/itself", "contains-itself", "itself/itself.yaml", 1),
-    ("argocd/itself", "not-deleted", "itself/itself.yaml", 1),
     ("argocd/missing-path", "missing-path", "apps/missing-path.yaml", 9),
     ("argocd/missing-revision", "missing-revision", "apps/missing-revision.yaml", 8),
     ("argocd/missing-value-file", "missing-value-file", "apps/missing-value-file.yaml", 13),

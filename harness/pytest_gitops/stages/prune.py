@@ -135,14 +135,37 @@ class _Prune:
         claims = ((k, self.claims[k]) for k in sorted(own) if k in self.claims)
         return next((k for k, c in claims if c.case.key in keys and not stays(c.manifest, c.case)), None)
 
+    def _is_circle(self, case: Case) -> bool:
+        """Whether it is among what it renders itself, or its children do."""
+        above: set[str] = set()
+        key = Key(IN_CLUSTER, ARGO, "Application", case.namespace, case.name)
+        while (claim := self.claims.get(key)) is not None and claim.case.key not in above:
+            if claim.case.key == case.key:
+                return True
+            above.add(claim.case.key)
+            key = Key(IN_CLUSTER, ARGO, "Application", claim.case.namespace, claim.case.name)
+        return False
+
     # ------------------------------------------------------------------ run
 
     def run(self) -> None:
         tops = dict.fromkeys(self.tops[key] for key in self.asked)
         trees = {t: self._tree(t) for t in tops}
-        for top in list(trees):
-            if (key := self._own_argocd(trees[top])) is not None:
-                self._skip(trees.pop(top), key)
+        for top, tree in list(trees.items()):
+            if (key := self._own_argocd(tree)) is not None:
+                message = (
+                    f"not asked: {key.title} is Argo CD's own, and {top} brings it: deleting that would delete what "
+                    "has to do the rest"
+                )
+                self._skip(trees.pop(top), code="manages-argocd", message=message)
+            elif circle := next((c for c in tree.cases if self._is_circle(c)), None):
+                # It waits for each of its objects that is being deleted, itself too; but if the controller has not seen
+                # its deletion among them yet, it goes (controller/appcontroller.go: finalizeApplicationDeletion).
+                message = (
+                    f"not asked: Application {circle.key} contains itself: whether Argo CD can delete it, or waits for "
+                    "itself for ever, is a matter of luck"
+                )
+                self._skip(trees.pop(top), code="contains-itself", message=message)
         cases = [c for t in trees.values() for c in t.cases]
         self.deployed = tuple((self.clusters.of(c)[0], c) for c in cases)
         for each in self.context.resting.values():
@@ -154,17 +177,11 @@ class _Prune:
                     return  # whoever stopped the run answers what is open
                 self._round(departing, [trees[t] for t in together])
 
-    def _skip(self, tree: Tree, key: Key) -> None:
-        message = (
-            f"not asked: {key.title} is Argo CD's own, and {tree.title} brings it: deleting that would delete what has "
-            "to do the rest"
-        )
+    def _skip(self, tree: Tree, *, code: str, message: str) -> None:
         for case in tree.cases:
             if case.key in self.asked:
-                self.publish(
-                    self.asked[case.key],
-                    StageResult(stage=name, outcome=Outcome.SKIPPED, code="manages-argocd", message=message),
-                )
+                result = StageResult(stage=name, outcome=Outcome.SKIPPED, code=code, message=message)
+                self.publish(self.asked[case.key], result)
 
     def _round(self, departing: Departing, trees: Sequence[Tree]) -> None:
         began = now()

@@ -185,7 +185,8 @@ class Stage:
         cases = [self._case(r) for r in roots]
         for each in cases:
             for child in renders.get(each.name, ()):
-                if child["kind"] == "Application":
+                known = {c.name for c in cases}  # one that contains itself is planned once
+                if child["kind"] == "Application" and child["metadata"]["name"] not in known:
                     cases.append(self._case(child, parent=each.key, kind="Application"))
         for name, made in (sets or {}).items():
             cases += [self._case(m, parent=f"argocd/{name}", kind="ApplicationSet") for m in made]
@@ -403,6 +404,19 @@ def test_a_tree_that_brings_argocd_itself_is_not_deleted(own: Object) -> None:
     skipped = answers.of("argocd/argocd")
     assert (skipped.outcome, skipped.code) == (Outcome.SKIPPED, "manages-argocd")
     assert stage.deleted() == ["web"] and answers.of("argocd/web").outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("renders", [{"web": ["web"]}, {"web": ["child"], "child": ["web"]}], ids=len)
+def test_one_that_contains_itself_is_not_deleted(renders: dict[str, list[str]]) -> None:
+    apps = {name: application(name) for name in ("web", "child", "other")}
+    stage = Stage(
+        [apps["web"], apps["other"]],
+        {"other": [SETTINGS], **{name: [apps[c] for c in children] for name, children in renders.items()}},
+    )
+    answers = stage.run()
+    skipped = answers.of("argocd/web")
+    assert (skipped.outcome, skipped.code) == (Outcome.SKIPPED, "contains-itself")
+    assert stage.deleted() == ["other"] and answers.of("argocd/other").outcome is Outcome.PASSED
 
 
 def test_argocds_own_namespace_may_be_kept() -> None:
