@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pytest_gitops.report.text import clip, clip_lines, counted, one_line
@@ -27,7 +27,7 @@ _TICKS = re.compile(r"`+")
 
 def size(text: str) -> int:
     """The length of the text in UTF-16 units."""
-    return len(text) + sum(c > "\uffff" for c in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def prose(text: str, limit: int = 300) -> str:
@@ -81,14 +81,31 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
 
 
-def fitting(items: Sequence[str], *, room: int, apart: int = 1) -> tuple[Sequence[str], int]:
+class Each:
+    """Things as text, each written only when it is its turn: of thousands, those that fit."""
+
+    def __init__(self, write: Callable[[Any], str], things: Sequence[Any]) -> None:
+        self._write, self._things = write, things
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._write, self._things)
+
+
+Items = Sequence[str] | Each
+
+
+def fitting(items: Items, *, room: int, apart: int = 1) -> tuple[list[str], int]:
     """As many items from the start as fit into `room` with `apart` characters between; the number left."""
-    used = 0
-    for place, item in enumerate(items):
-        used += size(item) + apart
-        if used > room:
-            return items[:place], len(items) - place
-    return items, 0
+    kept: list[str] = []
+    for item in items:
+        room -= size(item) + apart
+        if room < 0:
+            break
+        kept.append(item)
+    return kept, len(items) - len(kept)
 
 
 class Page:
@@ -114,7 +131,7 @@ class Page:
             self._room -= size(text) + 2
 
     def items(
-        self, items: Sequence[str], *, share: int, shown: int, title: str, noun: str, reserve: int = 400
+        self, items: Items, *, share: int, shown: int, title: str, noun: str, reserve: int = 400
     ) -> None:
         """A list with its title: `shown` items in view, the others folded, those beyond the room counted."""
         room = self.grant(share) - size(title) - reserve
@@ -127,7 +144,7 @@ class Page:
             self.add(fold(counted(len(folded), f"more {noun}" if shown else noun), "\n".join(folded)))
         self.left_out(left, noun)
 
-    def blocks(self, items: Sequence[str], *, share: int, title: str, noun: str, reserve: int = 400) -> None:
+    def blocks(self, items: Items, *, share: int, title: str, noun: str, reserve: int = 400) -> None:
         """Paragraphs with their title, those beyond the room counted."""
         room = self.grant(share) - size(title) - reserve
         if not items:
@@ -141,7 +158,7 @@ class Page:
     def rows(
         self,
         head: Sequence[str],
-        rows: Sequence[str],
+        rows: Items,
         *,
         share: int,
         shown: int,

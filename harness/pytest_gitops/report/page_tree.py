@@ -43,7 +43,7 @@ def rows(applications: Sequence[Application]) -> list[Row]:
     for application in applications:
         parent = application["parent"] or ""
         children.setdefault("" if parent == key_of(application) else parent, []).append(application)
-    worst = _worst_below(applications, children)
+    worst = _worst_below(applications)
 
     def order(application: Application) -> tuple[int, str]:
         return worst[key_of(application)], key_of(application)
@@ -74,17 +74,14 @@ def rows(applications: Sequence[Application]) -> list[Row]:
     return result
 
 
-def _worst_below(
-    applications: Sequence[Application], children: Mapping[str, Sequence[Application]]
-) -> dict[str, int]:
+def _worst_below(applications: Sequence[Application]) -> dict[str, int]:
     """The most urgent rank in each Application's own subtree, so that what failed comes first."""
-    worst: dict[str, int] = {}
+    ranks = [(RANK[state_of(a)], key_of(a)) for a in applications]
     parents = {key_of(a): a["parent"] or "" for a in applications}
-    for application in applications:
-        rank, key, seen = RANK[state_of(application)], key_of(application), set[str]()
-        while key and key not in seen:
-            seen.add(key)
-            worst[key] = min(rank, worst.get(key, rank))
+    worst: dict[str, int] = {}
+    for rank, key in sorted(ranks):
+        while key and key not in worst:  # who has a rank already, and all above, have one as urgent
+            worst[key] = rank
             key = parents.get(key, "")
     return worst
 

@@ -8,7 +8,8 @@ helm, the API server), whose messages quote what they were given.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 HIDDEN = "(hidden)"
@@ -19,10 +20,10 @@ _SENSITIVE = (
 )
 _SENSITIVE_KEY = re.compile(rf"{_SENSITIVE}$", re.IGNORECASE)
 
-# Most texts hold none of these words, and then nothing else has to be looked for.
+# Most texts, case folded, hold none of these words, and then nothing else has to be looked for. Folded beforehand it
+# is ten times as fast as with re.IGNORECASE, which takes a dotless i for an i, and one with a dot that folding keeps.
 _WORTH_A_LOOK = re.compile(
-    r"://|bearer|basic|eyJ|gh[opsur]_|github_pat|glpat|xox|akia|asia|passw|passphrase|pwd|token|key|secret|credential",
-    re.IGNORECASE,
+    r"://|bearer|bas[i\u0131]|eyj|gh[opsur]_|github_pat|glpat|xox|akia|asia|passw|passphrase|pwd|token|key|secret|credent"
 )
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?P<kind>[A-Z0-9 ]{0,40}PRIVATE KEY)-----.*?(?:-----END (?P=kind)-----|\Z)", re.DOTALL
@@ -75,7 +76,7 @@ _GO_VALUE = re.compile(r"(?P<key>\bValue:)[^}\n]*|(?P<key2>\bInvalid value: )(?:
 
 def redact_text(text: str) -> str:
     """The text with everything that looks like a secret replaced by "(hidden)". Twice is as once."""
-    if not _WORTH_A_LOOK.search(text):
+    if not _WORTH_A_LOOK.search(text.casefold()):
         return text
     text = _PRIVATE_KEY.sub(HIDDEN, text)
     text = _URL_CREDENTIALS.sub(rf"\g<scheme>{HIDDEN}@", text)
@@ -148,15 +149,17 @@ def redacted(value: Any, *, hide: Callable[[str], str] = str) -> Any:
         return hide(redact_text(value))
     if isinstance(value, list):
         return [redacted(v, hide=hide) for v in value]
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
     secret = value.get("kind") == "Secret"
     pairs = ({"path", "op", "old", "new"}, {"path", "desired", "live"})
-    field = any(value.keys() >= p for p in pairs) and _PATH_NAME.search(str(value["path"]))
+    field = (
+        "path" in value and any(value.keys() >= p for p in pairs) and _PATH_NAME.search(str(value["path"]))
+    )
     named = isinstance(value.get("name"), str) and _SENSITIVE_KEY.search(value["name"])
     result: dict[str, Any] = {}
     for key, member in value.items():
-        if secret and key in {"data", "stringData"} and isinstance(member, Mapping):
+        if secret and key in {"data", "stringData"} and isinstance(member, dict):
             result[key] = dict.fromkeys(member, HIDDEN)
         elif key == "diff" and isinstance(member, list) and all(isinstance(v, str) for v in member):
             result[key] = _told_apart([hide(line) for line in redact_diff(member)], member)
@@ -177,8 +180,15 @@ def _is_telling(key: str, member: Any, *, named: bool, field: bool) -> bool:
     """Whether a member's name, or that of what it is the value of, says that it is a secret."""
     if field and key in {"old", "new", "desired", "live"}:
         return isinstance(member, (str, int, float)) and not isinstance(member, bool)
-    telling = _SENSITIVE_KEY.search(key) or (named and key == "value")
-    return isinstance(member, str) and bool(member) and bool(telling)
+    if not isinstance(member, str) or not member:
+        return False
+    return _is_sensitive(key) or (named and key == "value")
+
+
+@lru_cache(maxsize=1_000)
+def _is_sensitive(name: str) -> bool:
+    """Whether a name is that of a secret. The same few stand in every object."""
+    return bool(_SENSITIVE_KEY.search(name))
 
 
 def _hide_value(found: re.Match[str]) -> str:

@@ -72,14 +72,12 @@ def render(document: Document) -> str:
         changes.sets(page, document, share=share["sets"])
     else:
         causes(page, document, Family.REVIEW, share=share["causes"])
-    page.items(
-        [_finding(s) for s in errors], share=share["errors"], shown=12, title="**Dangers**", noun="error"
-    )
+    page.items(md.Each(_finding, errors), share=share["errors"], shown=12, title="**Dangers**", noun="error")
     if compared:
         changes.deleted(page, document, share=share["deleted"])
         causes(page, document, Family.REVIEW, share=share["causes"])
     page.items(
-        [_finding(s) for s in warnings],
+        md.Each(_finding, warnings),
         share=share["warnings"],
         shown=6,
         title="**Warnings**",
@@ -91,9 +89,11 @@ def render(document: Document) -> str:
     hosts(page, document, share=share["hosts"])
     if compared:
         changes.diffs(page, document, share=share["diffs"])
-    waived = [_waived(s) for s in said if not is_open(s.finding)]
-    page.items(waived, share=share["waived"], shown=5, title="**Waived**", noun="waived finding")
-    page.items([_finding(s) for s in notes], share=share["notes"], shown=0, title="**Notes**", noun="note")
+    waived = [s for s in said if not is_open(s.finding)]
+    page.items(
+        md.Each(_waived, waived), share=share["waived"], shown=5, title="**Waived**", noun="waived finding"
+    )
+    page.items(md.Each(_finding, notes), share=share["notes"], shown=0, title="**Notes**", noun="note")
     page.grant(share["again"])
     page.add(again_line(document))
     return page.text()
@@ -102,20 +102,20 @@ def render(document: Document) -> str:
 def _applications(page: md.Page, document: Document, *, share: int) -> None:
     applications = by_urgency(document["applications"], Family.REVIEW)
     states = {id(a): state_of(a, Family.REVIEW) for a in applications}
-    # What the pull request changes is worth a row even where all is well.
-    listed = [
-        a for a in applications if states[id(a)] in NEEDS_ATTENTION or is_changed(a) or a["changeUnknown"]
-    ]
+    listed: list[Application] = []
+    rest: list[Application] = []
+    for a in applications:  # what the pull request changes is worth a row even where all is well
+        told = states[id(a)] in NEEDS_ATTENTION or is_changed(a) or a["changeUnknown"]
+        (listed if told else rest).append(a)
     diffed = is_compared(document)
     head = ["", "Application", *(["change", "objects"] if diffed else []), "checks", "findings"]
     page.rows(
         head,
-        [" | ".join(_row(a, states[id(a)], diffed)) for a in listed],
+        md.Each(lambda a: " | ".join(_row(a, states[id(a)], diffed)), listed),
         share=share,
         shown=12,
         noun="Application",
     )
-    rest = [a for a in applications if a not in listed]
     same = [a for a in rest if a["change"] == "unchanged"]
     fine = len(rest) - len(same)
     page.add(

@@ -140,7 +140,7 @@ def _version(version: str | None, word: str) -> str:
 def sets(page: md.Page, document: Document, *, share: int) -> None:
     """Each ApplicationSet's change as the Applications that it creates, changes and deletes."""
     page.items(
-        [_set(s) for s in application_sets(document)],
+        md.Each(_set, application_sets(document)),
         share=share,
         shown=6,
         title="**ApplicationSets**",
@@ -173,7 +173,7 @@ def deleted(page: md.Page, document: Document, *, share: int) -> None:
     everything = going(document)
     gone = [g for g in everything if g.deletes]
     page.items(
-        [_going(g) for g in gone],
+        md.Each(_going, gone),
         share=share * 2 // 3,
         shown=8,
         title=f"**What Argo CD will delete** ({len(gone)})",
@@ -181,7 +181,7 @@ def deleted(page: md.Page, document: Document, *, share: int) -> None:
     )
     stays = [g for g in everything if not g.deletes]
     page.items(
-        [_going(g) for g in stays],
+        md.Each(_going, stays),
         share=share - share * 2 // 3,
         shown=0,
         title=f"**What goes from git and is not deleted** ({len(stays)})",

@@ -123,15 +123,13 @@ def _verdict(document: Document, family: Family) -> tuple[str, str]:
 
 def causes(page: md.Page, document: Document, family: Family, *, share: int) -> None:
     """Why each failed stage failed: its own text, what is not healthy, and the command to see it again."""
-    items = [
-        _cause(document, application, stage, first=place == 0)
-        for place, (application, stage) in enumerate(
-            (a, s)
-            for a in by_urgency(document["applications"], family)
-            for s in stages_of(a, family)
-            if s["outcome"] == Outcome.FAILED and (s["message"] or family is Family.VERIFICATION)
-        )
+    failed = [
+        (a, s)
+        for a in by_urgency(document["applications"], family)
+        for s in stages_of(a, family)
+        if s["outcome"] == Outcome.FAILED and (s["message"] or family is Family.VERIFICATION)
     ]
+    items = md.Each(lambda n: _cause(document, *failed[n], first=n == 0), range(len(failed)))
     page.blocks(items, share=share, title="**What failed**", noun="failure")
 
 
@@ -190,9 +188,7 @@ def timeline(application: Application, *, most: int = 6) -> list[str]:
 def not_checked(page: md.Page, document: Document, family: Family, *, share: int) -> None:
     """What nobody looked at, and why; never silent, because not checked is not passed."""
     groups = unchecked(document, family)
-    page.items(
-        [_unchecked(g) for g in groups], share=share, shown=8, title="**Could not check**", noun="reason"
-    )
+    page.items(md.Each(_unchecked, groups), share=share, shown=8, title="**Could not check**", noun="reason")
     if not groups and document["applications"]:
         page.add("Could not check: nothing.")
 

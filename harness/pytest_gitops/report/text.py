@@ -14,7 +14,8 @@ _CONTROL = re.compile(
 
 
 # The private directory of a run, as boot names it: gone when the text is read, and new in every run.
-_RUN = re.compile(r"(?:/[^\s/\"'`:=<>]+)*/pytest-gitops-[0-9]{14}-[0-9a-f]{8}")
+_RUN_NAME = "/pytest-gitops-"
+_RUN = re.compile(rf"(?:/[^\s/\"'`:=<>]+)*{_RUN_NAME}[0-9]{{14}}-[0-9a-f]{{8}}")
 
 # What the log readers of CI systems take for commands: GitHub's `::add-mask::` at the beginning of a line, and its
 # `##[…]`, Azure's `##vso[…]` and TeamCity's `##teamcity[…]`.
@@ -27,8 +28,10 @@ def clean(text: str) -> str:
     Control and bidirectional characters and lone surrogates become U+FFFD; line ends become newlines; the run's
     private directory becomes `<run>`.
     """
-    plain = _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _RUN.sub("<run>", _CONTROL.sub("\ufffd", plain))
+    if not text.isprintable():  # as nothing is that has any of these
+        text = _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+        text = _CONTROL.sub("\ufffd", text)
+    return _RUN.sub("<run>", text) if _RUN_NAME in text else text
 
 
 def for_log(text: str) -> str:

@@ -67,6 +67,20 @@ def test_items_beyond_the_room_are_counted() -> None:
     assert md.size(text) <= 1_500
 
 
+def test_what_is_beyond_the_room_is_not_even_written() -> None:
+    written: list[int] = []
+
+    def write(n: int) -> str:
+        written.append(n)
+        return f"- {n} " + "x" * 96
+
+    lazy, eager = md.Page(), md.Page()
+    lazy.items(md.Each(write, range(50)), share=1_500, shown=3, title="**T**", noun="error")
+    assert written == list(range(11))  # the one that does not fit is seen not to
+    eager.items([write(n) for n in range(50)], share=1_500, shown=3, title="**T**", noun="error")
+    assert lazy.text() == eager.text()
+
+
 def test_room_that_one_section_leaves_goes_to_the_next() -> None:
     items = ["- " + "x" * 98] * 20
     tight, roomy = md.Page(), md.Page()
@@ -79,3 +93,4 @@ def test_room_that_one_section_leaves_goes_to_the_next() -> None:
 def test_size_counts_as_github_does() -> None:
     assert md.size("a✅") == 2
     assert md.size("🚀") == 2
+    assert md.size("\ud800") == 1

@@ -19,6 +19,14 @@ KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE K
         ("fatal: https://s3cr3t@github.com/x/y.git not found", "s3cr3t"),
         ("Authorization: Bearer s3cr3t-s3cr3t", "s3cr3t-s3cr3t"),
         ("authorization: basic czNjcjN0OnMzY3IzdA==", "czNjcjN0"),
+        *(
+            (f"authorization: {word} czNjcjN0OnMzY3IzdA==", "czNjcjN0")
+            for word in ("BASIC", "ba\u017fic", "bas\u0131c", "BAS\u0130C")
+        ),
+        *(
+            (f"db.{word}=s3cr3t", "s3cr3t")
+            for word in ("credent\u0130als", "pa\u017f\u017fword", "TO\u212aEN", "SECRET_\u212aEY")
+        ),
         ("token is ghp_0123456789abcdefghijABCDEFGHIJ012345!", "ghp_0123456789"),
         ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl", "c2lnbmF0dXJl"),
         ("AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
