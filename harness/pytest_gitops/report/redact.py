@@ -76,7 +76,7 @@ _GO_VALUE = re.compile(r"(?P<key>\bValue:)[^}\n]*|(?P<key2>\bInvalid value: )(?:
 
 def redact_text(text: str) -> str:
     """The text with everything that looks like a secret replaced by "(hidden)". Twice is as once."""
-    if not _WORTH_A_LOOK.search(text.casefold()):
+    if not _is_worth_a_look(text):
         return text
     text = _PRIVATE_KEY.sub(HIDDEN, text)
     text = _URL_CREDENTIALS.sub(rf"\g<scheme>{HIDDEN}@", text)
@@ -91,6 +91,11 @@ def redact_text(text: str) -> str:
     return text
 
 
+def _is_worth_a_look(text: str) -> bool:
+    """Whether the text may have anything that a pattern of this module finds by itself."""
+    return bool(_WORTH_A_LOOK.search(text.casefold()))
+
+
 def redact_diff(lines: Sequence[str]) -> list[str]:
     """A unified diff of YAML, redacted line by line: as many lines as before, each with its sign and margin."""
     told: list[str] = []
@@ -101,8 +106,8 @@ def redact_diff(lines: Sequence[str]) -> list[str]:
             deeper, named = None, False
             told.append(redact_text(line))
             continue
-        depth = _depth(line)
-        if in_key or _DIFF_BEGIN.search(line):
+        depth, worth = _depth(line), _is_worth_a_look(line)
+        if in_key or (worth and _DIFF_BEGIN.search(line)):
             in_key = not _DIFF_END.search(line)
             told.append(f"{line[:depth]}{HIDDEN}")
             continue
@@ -110,15 +115,15 @@ def redact_diff(lines: Sequence[str]) -> list[str]:
             told.append(f"{line[:depth]}{HIDDEN}")
             continue
         deeper = None
-        found = _DIFF_FIELD.match(line) or (_DIFF_VALUE.match(line) if named else None)
+        found = (worth and _DIFF_FIELD.match(line)) or (named and _DIFF_VALUE.match(line))
         if found and not _is_harmless(found["value"]):
             deeper = len(found["margin"]) if found["value"].startswith(("|", ">")) else None
             told.append(f"{found['key']}{HIDDEN}")
         else:
-            told.append(redact_text(line))
-        if _DIFF_NAME.match(line):
+            told.append(redact_text(line) if worth else line)
+        if worth and _DIFF_NAME.match(line):
             named = True
-        elif not _DIFF_VALUE.match(line):
+        elif named and not _DIFF_VALUE.match(line):
             named = False
     return told
 

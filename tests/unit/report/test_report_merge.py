@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from pytest_gitops import cli
 from pytest_gitops.model import Finding, Outcome, Run, Severity, Verdict
 from pytest_gitops.report import document, schema
 from pytest_gitops.report.merge import Part, fails, merged, problems
-from pytest_gitops.report.write import WRITERS
+from pytest_gitops.report.write import WRITERS, write
 
 SPLIT = "sha256:" + "0" * 64
 GOLDENS = Path(__file__).with_name("goldens")
@@ -48,13 +50,18 @@ def shards(whole: Run, total: int = 3) -> list[Document]:
     ]
 
 
+@cache
+def of_the_grid() -> list[Document]:
+    """The reports of the grid's three shards; they are not to be changed."""
+    return shards(grid())
+
+
 def parts(documents: list[Document]) -> list[Part]:
     return [Part(name=f"s{n}/report.json", document=d) for n, d in enumerate(documents, 1)]
 
 
 def test_many_say_what_one_run_says() -> None:
-    whole = grid()
-    documents = shards(whole)
+    whole, documents = grid(), of_the_grid()
     for each in documents:
         schema.validate(each)
     assert problems(parts(documents)) == ()
@@ -72,13 +79,13 @@ def test_many_say_what_one_run_says() -> None:
 
 
 def test_the_order_of_the_reports_does_not_show() -> None:
-    documents = shards(grid())
+    documents = of_the_grid()
     assert merged(parts(documents)) == merged(parts(documents[::-1]))
 
 
 @pytest.mark.parametrize("report", [n for n in WRITERS if n != "report.json"])
 def test_every_report_of_it_says_that_it_was_merged_and_a_shards_that_it_is_a_part(report: str) -> None:
-    documents = shards(grid())
+    documents = of_the_grid()
     if report == "review.sarif":
         assert json.loads(WRITERS[report](merged(parts(documents))))["runs"]
         return
@@ -90,7 +97,7 @@ def test_every_report_of_it_says_that_it_was_merged_and_a_shards_that_it_is_a_pa
 
 
 def test_the_merged_goldens() -> None:
-    one = merged(parts(shards(grid())))
+    one = merged(parts(of_the_grid()))
     for name in ("review.md", "verification.md"):
         assert WRITERS[name](one).encode() == (GOLDENS / "merged" / name).read_bytes()
 
@@ -222,7 +229,7 @@ def _fewer(documents: list[Document]) -> None:
 def test_what_is_not_all_of_one_run_is_refused(
     change: Callable[[list[Document]], None], told: list[str]
 ) -> None:
-    documents = [copy.deepcopy(d) for d in shards(grid())]
+    documents = [copy.deepcopy(d) for d in of_the_grid()]
     change(documents)
     text = "\n".join(problems(parts(documents)))
     for each in told:
@@ -230,7 +237,7 @@ def test_what_is_not_all_of_one_run_is_refused(
 
 
 def test_a_merged_report_and_one_that_judged_nothing_are_no_shards() -> None:
-    one = merged(parts(shards(grid())))
+    one = merged(parts(of_the_grid()))
     assert problems(parts([one])) == (
         "s1/report.json: expected a shard's report, saw one that was merged already",
     )
@@ -242,15 +249,19 @@ def test_a_merged_report_and_one_that_judged_nothing_are_no_shards() -> None:
 # ---------------------------------------------------------------------- the command
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> list[Path]:
-    from pytest_gitops.report.write import write
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The grid's shards with all their reports, in folders s1, s2, s3; they are not to be changed."""
+    place = tmp_path_factory.mktemp("shards")
+    for number, each in enumerate(of_the_grid(), 1):
+        write(each, place / f"s{number}")
+    return place
 
-    found = []
-    for number, each in enumerate(shards(grid()), 1):
-        write(each, tmp_path / f"s{number}")
-        found.append(tmp_path / f"s{number}")
-    return found
+
+@pytest.fixture
+def folders(written: Path, tmp_path: Path) -> list[Path]:
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    return [tmp_path / name for name in ("s1", "s2", "s3")]
 
 
 def test_the_command_writes_all_reports_and_fails_as_the_run_did(
@@ -269,8 +280,6 @@ def test_the_command_writes_all_reports_and_fails_as_the_run_did(
 
 
 def test_the_command_is_green_where_the_run_was(tmp_path: Path) -> None:
-    from pytest_gitops.report.write import write
-
     whole = run(Verdict(case=case("a"), stages=(stage("source"),)))
     write(shard_of(whole, 1, 1, whole.verdicts), tmp_path / "one")
     assert cli.main(["report", "merge", str(tmp_path / "one"), "--output", str(tmp_path / "all")]) == 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pytest
-from input_trees import OLD, URL, case, reader, tree
+from input_trees import HEAD, OLD, URL, case, reader, tree
 
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
@@ -138,10 +139,19 @@ def inputs(files: Mapping[str, str], each: Case, **more: Any) -> Inputs:
     return reader(files, **more).of(each)
 
 
+def digests(files: Mapping[str, str], commit: str) -> dict[str, str]:
+    each = reader(files, commit=commit)
+    return {n: each.digest(each.of(c)) for n, c in CASES.items()}
+
+
+@cache
+def before() -> dict[str, str]:
+    return digests(FILES, HEAD)
+
+
 def touched(files: Mapping[str, str]) -> set[str]:
     """The names of the cases that read what differs between FILES and `files`."""
-    old, new = reader(FILES), reader(files, commit="5" * 40)
-    return {n for n, c in CASES.items() if old.digest(old.of(c)) != new.digest(new.of(c))}
+    return {n for n, digest in digests(files, "5" * 40).items() if digest != before()[n]}
 
 
 @pytest.mark.parametrize(
