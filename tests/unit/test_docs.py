@@ -272,19 +272,18 @@ def words_in(node: ast.expr) -> Iterator[str]:
 
 def said_by(file: Path) -> Iterator[str]:
     """Every text that stands where a rule or a code does: a keyword, a variable, who makes one's argument."""
-    for node in nodes(file):
-        said: list[ast.expr] = []
-        if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "code" for t in node.targets):
-            said = [node.value]
-        elif isinstance(node, ast.Call):
-            said = [k.value for k in node.keywords if k.arg in {"rule", "code"}]
-            name = call_name(node)
-            if name in {"finding", "problem", "_finding", "_problem", "seen"}:
-                said += node.args[:2]
-            elif name in {"_publish", "_note", "result"}:
-                said += node.args[1:3]
-        words = (word for each in said for word in words_in(each))
-        yield from (w for w in words if re.fullmatch(r"[a-z]+(-[a-z]+)*", w))
+    said: list[ast.expr] = [
+        a.value for a in nodes(file, ast.Assign) if any(getattr(t, "id", "") == "code" for t in a.targets)
+    ]
+    for call in nodes(file, ast.Call):
+        said += [k.value for k in call.keywords if k.arg in {"rule", "code"}]
+        name = call_name(call)
+        if name in {"finding", "problem", "_finding", "_problem", "seen"}:
+            said += call.args[:2]
+        elif name in {"_publish", "_note", "result"}:
+            said += call.args[1:3]
+    words = (word for each in said for word in words_in(each))
+    yield from (w for w in words if re.fullmatch(r"[a-z]+(-[a-z]+)*", w))
 
 
 @cache

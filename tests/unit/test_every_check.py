@@ -93,9 +93,7 @@ def literal_codes() -> dict[str, str]:
     """Code → file of every `rule="…"` of the harness, of every finding("…") and problem("…")."""
     found: dict[str, str] = {}
     for file in FILES:
-        for node in nodes(file):
-            if not isinstance(node, ast.Call):
-                continue
+        for node in nodes(file, ast.Call):
             words = [k.value for k in node.keywords if k.arg == "rule"]
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in {"finding", "_finding", "problem", "_problem"}:

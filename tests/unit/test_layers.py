@@ -166,7 +166,7 @@ def imported(node: ast.AST) -> list[str]:
 
 @cache
 def imports(file: Path) -> frozenset[str]:
-    return frozenset(module for node in nodes(file) for module in imported(node))
+    return frozenset(module for node in nodes(file, ast.Import, ast.ImportFrom) for module in imported(node))
 
 
 @cache
@@ -229,7 +229,7 @@ def test_the_environment_is_read_in_one_place() -> None:
             and node.attr in {"environ", "environb", "getenv", "putenv"}
         )
 
-    readers = {name_of(f) for f in FILES if any(map(reads, nodes(f)))}
+    readers = {name_of(f) for f in FILES if any(map(reads, nodes(f, ast.ImportFrom, ast.Attribute)))}
     assert readers == READERS_OF_THE_ENVIRONMENT
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pytest_gitops.scenarios import turns as module
 from pytest_gitops.scenarios.turns import EVERYTHING, Deadlock, Over, Turns
 
 LIMIT = 10.0
@@ -93,7 +94,8 @@ def test_two_that_would_wait_for_each_other_are_told() -> None:
     assert one.error is None
 
 
-def test_the_end_of_the_run_ends_every_wait() -> None:
+def test_the_end_of_the_run_ends_every_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", 0.01)
     over = threading.Event()
     check: Callable[[], bool] = over.is_set
     turns = Turns(over=check)

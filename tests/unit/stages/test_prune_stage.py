@@ -232,7 +232,7 @@ def _rendered(objects: Sequence[Object]) -> Rendered:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"TICK": 0.01, "LOOK": 0.02, "SOON": 0.01, "QUIET": 0.1, "STILL": 0.3}.items():
+    for name, seconds in {"TICK": 0.002, "LOOK": 0.004, "SOON": 0.002, "QUIET": 0.1, "STILL": 0.3}.items():
         monkeypatch.setattr(departing, name, seconds)
 
 

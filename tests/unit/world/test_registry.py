@@ -32,9 +32,9 @@ def packaged(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Registry:
-    return registry("registry.example.com", "team/charts", packaged(tmp_path))
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    return registry("registry.example.com", "team/charts", packaged(tmp_path_factory.mktemp("charts")))
 
 
 def ask(served: Registry, path: str, method: str = "GET") -> tuple[int, Message, bytes]:
