@@ -62,6 +62,8 @@ _DIFF_VALUE = re.compile(r"^(?P<key>(?P<margin>[+ -][ ]*(?:- )*)value: )(?P<valu
 _DIFF_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 _DIFF_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 
+# A field that was changed, and one that is not as it should be.
+_PAIRS = (frozenset({"path", "op", "old", "new"}), frozenset({"path", "desired", "live"}))
 _PATH_NAME = re.compile(rf"(?:^|[.\[])[^.\[\]]*{_SENSITIVE}\]?(?:\.value)?$", re.IGNORECASE)
 
 _MENTIONS_SECRET = re.compile(r"\bkind\\*[\"']?\s*[:=]\s*\\*[\"']?Secret\b|\bSecret\b[ /]", re.IGNORECASE)
@@ -157,18 +159,17 @@ def redacted(value: Any, *, hide: Callable[[str], str] = str) -> Any:
     if not isinstance(value, dict):
         return value
     secret = value.get("kind") == "Secret"
-    pairs = ({"path", "op", "old", "new"}, {"path", "desired", "live"})
     field = (
-        "path" in value and any(value.keys() >= p for p in pairs) and _PATH_NAME.search(str(value["path"]))
+        "path" in value and any(value.keys() >= p for p in _PAIRS) and _PATH_NAME.search(str(value["path"]))
     )
-    named = isinstance(value.get("name"), str) and _SENSITIVE_KEY.search(value["name"])
+    named = isinstance(value.get("name"), str) and _is_sensitive(value["name"])
     result: dict[str, Any] = {}
     for key, member in value.items():
         if secret and key in {"data", "stringData"} and isinstance(member, dict):
             result[key] = dict.fromkeys(member, HIDDEN)
         elif key == "diff" and isinstance(member, list) and all(isinstance(v, str) for v in member):
             result[key] = _told_apart([hide(line) for line in redact_diff(member)], member)
-        elif _is_telling(key, member, named=bool(named), field=bool(field)):
+        elif _is_telling(key, member, named=named, field=bool(field)):
             result[key] = HIDDEN
         else:
             result[key] = redacted(member, hide=hide)

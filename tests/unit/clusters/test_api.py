@@ -100,7 +100,7 @@ def fake() -> Iterator[Fake]:
 
     server = Server(("127.0.0.1", 0), Handler)
     fake.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.001,))
     thread.start()
     yield fake
     server.shutdown()
