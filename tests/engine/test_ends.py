@@ -61,6 +61,14 @@ END_SECONDS = 60.0
 BOOTING = ("kube-apiserver", "")
 JUDGING = ("argocd", "argocd-application-controller")
 
+SCENARIO = """\
+scenarios:
+- name: it comes up
+  application: waits
+  steps:
+  - wait:
+"""
+
 
 @pytest.fixture
 def repository(toolbox: dict[str, Path], tmp_path: Path) -> Path:
@@ -78,26 +86,26 @@ def run_directory(tmp: Path) -> Path | None:
     return next(iter(sorted(tmp.glob("pytest-gitops-*"))), None)
 
 
-def runs(tmp: Path, program: str, role: str) -> bool:
-    """Whether a process of that run runs `program`, as `role`."""
+def runs(tmp: Path, program: str, role: str, *, many: int = 1) -> bool:
+    """Whether as many processes of that run run `program`, as `role`."""
     directory = run_directory(tmp)
     if directory is None:
         return False
+    found = 0
     for pid in marked(directory.name.removeprefix("pytest-gitops-"), directory):
         try:
             named = Path(f"/proc/{pid}/exe").readlink().name == program
-            if (
-                named and f"ARGOCD_BINARY_NAME={role}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-            ) or (named and not role):
-                return True
+            found += named and (
+                not role or f"ARGOCD_BINARY_NAME={role}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+            )
         except OSError:
             continue
-    return False
+    return found >= many
 
 
 @contextmanager
 def running(
-    folder: Path, tmp: Path, *args: str, until: tuple[str, str]
+    folder: Path, tmp: Path, *args: str, until: tuple[str, str], many: int = 1
 ) -> Iterator[tuple[Popen[bytes], Path]]:
     """A run that has come so far that a program of it runs, and the file of all it says."""
     log = tmp.parent / "log.txt"
@@ -108,7 +116,7 @@ def running(
     env = environment(TMPDIR=str(tmp), PYTHONUNBUFFERED="1")
     with piped(sys.executable, "-c", code, log, folder, *command(*args), env=env) as child:
         wait_until(
-            lambda: runs(tmp, *until) or child.poll() is not None,
+            lambda: runs(tmp, *until, many=many) or child.poll() is not None,
             limit=BEGIN_SECONDS,
             what=f"{' '.join(until)} runs",
             seen=lambda: log.read_text(errors="replace") if log.exists() else "no output",
@@ -156,12 +164,13 @@ def leftovers(folder: Path, tmp: Path, run_id: str, memory: set[str]) -> dict[st
 
 
 def end(
-    repository: Path, tmp: Path, number: signal.Signals, *args: str, until: tuple[str, str]
+    repository: Path, tmp: Path, number: signal.Signals, *args: str, until: tuple[str, str], many: int = 1
 ) -> tuple[int, str]:
-    """Send a signal to a run that has come so far; its exit code and output. Nothing of it may be left."""
+    """Send a signal to a run that has come so far that `many` of a program run; its exit code and output. Nothing of it
+    may be left."""
     memory = {p.name for p in SHARED_MEMORY.iterdir()}
     status = run("git", "status", "--porcelain", "--ignored", cwd=repository).stdout
-    with running(repository, tmp, *args, until=until) as (child, log):
+    with running(repository, tmp, *args, until=until, many=many) as (child, log):
         directory = run_directory(tmp)
         assert directory is not None
         run_id = directory.name.removeprefix("pytest-gitops-")
@@ -189,9 +198,15 @@ def report(repository: Path) -> dict[str, Any]:
 def test_an_interruption_in_mid_run_leaves_reports_and_nothing_else(
     repository: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    status, said = end(repository, tmp_path / "tmp", number, until=JUDGING)
+    """In the middle of `converge`; with Ctrl-C also in the middle of a scenario, which has a controller of its own."""
+    scenario = number is signal.SIGINT
+    if scenario:
+        commit(write(repository, {"waits.gitops-test.yaml": SCENARIO}))
+    status, said = end(repository, tmp_path / "tmp", number, until=JUDGING, many=2 if scenario else 1)
     assert status == 2, said
     assert "Traceback" not in said
+    found = [(s["name"], s["outcome"], s["code"]) for s in report(repository)["scenarios"]]
+    assert found == ([("it comes up", "error", "interrupted")] if scenario else [])
     stages = {s["stage"]: s["outcome"] for s in report(repository)["applications"][0]["stages"]}
     # What was open is an error; whether `admit` was through by then is nobody's promise.
     assert stages.pop("admit") in {"passed", "error"}

@@ -55,6 +55,22 @@ stringData: {{password: correct-horse-battery}}
 """
 
 
+MADE = f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {{name: made, namespace: argocd}}
+spec:
+  goTemplate: true
+  generators: [{{list: {{elements: [{{city: porto}}]}}}}]
+  template:
+    metadata: {{name: "made-{{{{.city}}}}"}}
+    spec:
+      project: default
+      source: {{repoURL: "{URL}", path: sources/made, targetRevision: main}}
+      destination: {{server: https://kubernetes.default.svc, namespace: made}}
+      syncPolicy: {{{HEALS}, syncOptions: [CreateNamespace=true]}}
+"""
+
 IGNORES = "  ignoreDifferences: [{group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}]\n"
 
 RBAC = """\
@@ -131,6 +147,26 @@ scenarios:
   application: heals
   steps:
   - expect: {sync: Synced, objects: [{kind: ConfigMap, metadata: {name: heals}, data: {colour: blue}}]}
+- name: to base and to head
+  application: heals
+  steps:
+  - checkout: base
+  - wait:
+  - expect: {objects: [{kind: ConfigMap, metadata: {name: heals}, data: {colour: red}}]}
+  - checkout: head
+  - wait:
+  - expect: {objects: [{kind: ConfigMap, metadata: {name: heals}, data: {colour: blue}}]}
+- name: made by an ApplicationSet
+  application: made-porto
+  steps:
+  - drift: {object: {kind: ConfigMap, name: made}, patch: {data: {colour: purple}}}
+  - expect: {sync: Synced, objects: [{kind: ConfigMap, metadata: {name: made}, data: {colour: blue}}]}
+- name: made by an ApplicationSet at base
+  application: made-porto
+  steps:
+  - checkout: base
+  - wait:
+  - expect: {objects: [{kind: ConfigMap, metadata: {name: made}, data: {colour: red}}]}
 - name: a sync that fails as it is to
   application: nowhere
   steps:
@@ -202,6 +238,23 @@ scenarios:
 - name: application
   steps:
   - wait: nobody
+- name: made by an ApplicationSet
+  application: made-porto
+  steps:
+  - {expect: {objects: [{kind: ConfigMap, metadata: {name: made}, data: {colour: red}}]}, within: 1s}
+"""
+
+STUCK = """\
+scenarios:
+- name: what cannot be put back
+  application: once
+  steps:
+  - drift: {object: {kind: ConfigMap, name: once}, patch: {immutable: true, data: {colour: purple}}}
+  - expect: {sync: OutOfSync}
+- name: the next one on it
+  application: once
+  steps:
+  - wait:
 """
 
 TESTS = """\
@@ -240,6 +293,10 @@ def test_the_revision(gitops_run, gitops_app):
     assert app.object("ConfigMap", "heals")["data"]["colour"] == "red"
 
 
+def test_red_base(gitops_run):
+    gitops_run.checkout("base")
+
+
 def test_roles(gitops_run):
     assert gitops_run.can("role:dev", "sync", "applications", "default/heals")
     assert not gitops_run.can("role:dev", "delete", "applications", "default/heals")
@@ -260,7 +317,8 @@ def test_plain():
 
 
 def repository(folder: Path) -> Path:
-    names = {"heals": HEALS, "manual": "", "ignores": SYNCS, "drifts": SYNCS}
+    names = {"heals": HEALS, "manual": "", "ignores": SYNCS, "drifts": SYNCS, "once": ""}
+    sources = (*names, "nowhere", "made")
     write(
         folder,
         {
@@ -272,7 +330,8 @@ def repository(folder: Path) -> Path:
             },
             "apps/nowhere.yaml": application("nowhere", create=""),
             "apps/pathless.yaml": application("pathless"),
-            **{f"sources/{n}/all.yaml": source(n, "red") for n in (*names, "nowhere")},
+            "apps/made.yaml": MADE,
+            **{f"sources/{n}/all.yaml": source(n, "red") for n in sources},
         },
     )
     with git.Repo(commit(folder)) as before:
@@ -280,9 +339,10 @@ def repository(folder: Path) -> Path:
     write(
         folder,
         {
-            **{f"sources/{n}/all.yaml": source(n, "blue") for n in (*names, "nowhere")},
+            **{f"sources/{n}/all.yaml": source(n, "blue") for n in sources},
             "green.gitops-test.yaml": GREEN,
             "tests/red.gitops-test.yaml": RED,
+            "tests/stuck.gitops-test.yaml": STUCK,
             "tests/test_shop.py": TESTS,
         },
     )
@@ -303,8 +363,8 @@ def written(folder: Path) -> Outcome:
 
 @pytest.fixture(scope="module")
 def outcome(written: Outcome) -> Outcome:
-    files = ["green.gitops-test.yaml", "tests/red.gitops-test.yaml"]
-    return gitops(written.folder, *files, "-v")
+    files = ["green.gitops-test.yaml", "tests/red.gitops-test.yaml", "tests/stuck.gitops-test.yaml"]
+    return gitops(written.folder, *files, "--gitops-base", "before", "-v")
 
 
 def scenarios(outcome: Outcome, file: str) -> dict[str, dict[str, object]]:
@@ -327,7 +387,7 @@ def test_without_a_cluster_what_needs_none_is_judged_and_the_rest_is_said(writte
 def test_every_kind_of_step_passes_where_it_is_so(outcome: Outcome) -> None:
     found = {n: s["message"] for n, s in scenarios(outcome, "green.gitops-test.yaml").items()}
     assert {n: m for n, m in found.items() if m} == {}, outcome.output
-    assert len(found) == 13
+    assert len(found) == 16
 
 
 WORDS = {
@@ -351,6 +411,7 @@ WORDS = {
     "absence": [r"the cluster of Application argocd/manual knows no kind Deploymint in apps/v1"],
     "checkout": [r"expected a branch, tag or commit of the repository, `head` or `base`; saw 'never'"],
     "application": [r"expected one Application 'nobody', saw none; there is argocd/drifts, argocd/heals"],
+    "made by an ApplicationSet": [r"data\.colour of ConfigMap made/made: expected 'red', saw 'blue'"],
 }  # fmt: skip
 
 
@@ -374,6 +435,17 @@ def test_a_red_scenario_is_a_red_item_and_says_how_to_see_it_again(outcome: Outc
     assert "scenarios failed" in verification
 
 
+def test_after_what_cannot_be_put_back_the_next_on_it_is_an_error_and_no_verdict(outcome: Outcome) -> None:
+    found = scenarios(outcome, "tests/stuck.gitops-test.yaml")
+    assert found["what cannot be put back"]["outcome"] == "passed", found
+    said = found["the next one on it"]
+    assert (said["outcome"], said["code"]) == ("error", "scenario-not-judged"), said
+    assert "Application argocd/once could not be put back after what was done to it before" in str(
+        said["message"]
+    )
+    assert "immutable" in str(said["message"])
+
+
 @pytest.mark.parametrize("workers", ["-n0", "-n4"])
 def test_users_own_tests_act_in_one_process_and_in_four(written: Outcome, workers: str) -> None:
     done = gitops(written.folder, "tests/test_shop.py", workers, "-rA")
@@ -383,8 +455,9 @@ def test_users_own_tests_act_in_one_process_and_in_four(written: Outcome, worker
             r"^(PASSED|FAILED|ERROR) tests/test_shop\.py::(\S+)", done.output, re.MULTILINE
         )
     }
-    red = {"test_red", "test_red_expectation"}
+    red = {"test_red", "test_red_expectation", "test_red_base"}
     assert {n for n, w in said.items() if w != "PASSED"} == red, done.output
-    assert len(said) == 10
+    assert len(said) == 11
+    assert "there is a base only with --gitops-base" in done.output
     assert "health of Application argocd/manual: expected 'Degraded', saw 'Healthy'" in done.output
     assert "scenarios/api.py" not in done.output, "a failure shows the user's line and not ours"

@@ -142,6 +142,11 @@ def test_argocds_words_and_the_cause_are_in_the_text(run: Outcome) -> None:
     assert "waiting for Application argocd/project-first-child" in pruned(run, "project-first")["message"]
 
 
+def test_who_uses_a_claim_that_does_not_go_is_named(run: Outcome) -> None:
+    (finding,) = pruned(run, "claim-in-use")["findings"]
+    assert "Kubernetes keeps it for Pod claim-in-use/of-another-team-" in finding["message"]
+
+
 ADDED = "label and field added by another manager"
 
 
@@ -192,6 +197,23 @@ def test_a_child_drifts_for_its_parent_in_what_its_own_case_does_not_depend_on(r
     }
     assert {p["reason"] for p in told["leftInPeace"]} == {"it is a test case of its own"}
     assert len(drifts(run, "child")) == len(drifts(run, "neighbour")) == 6  # in one namespace
+
+
+def test_argocds_own_objects_are_not_deleted_and_that_is_said(run: Outcome) -> None:
+    stage = pruned(run, "brings-argocd")
+    assert (stage["outcome"], stage["code"]) == ("skipped", "manages-argocd")
+    assert "ConfigMap argocd/argocd-gpg-keys-cm is Argo CD's own" in stage["message"]
+
+
+def test_what_is_not_compared_or_no_longer_ignored_is_told_with_what_to_look_at(run: Outcome) -> None:
+    (finding,) = run.stage("argocd/compared-in-part", "self-heal")["findings"]
+    assert "spec.settings.key was changed; expected Argo CD to see that as OutOfSync" in finding["message"]
+    assert "knownTypeFields" in finding["help"]
+    (finding,) = run.stage("argocd/ignored-by-value", "self-heal")["findings"]
+    assert "rules[0].verbs[2] was changed; expected that to be left alone" in finding["message"]
+    assert "jqPathExpressions" in finding["help"]
+    for name in ("compared-in-part", "ignored-by-value"):
+        assert all(d["restored"] for d in evidence(run, name, "self-heal")["drifts"]), name
 
 
 def test_what_decides_for_others_is_left_in_peace(run: Outcome) -> None:

@@ -141,6 +141,12 @@ BASE: dict[str, str] = {
     "apps/manual.yaml": application("manual", sync=MANUAL),
     "manual/settings.yaml": config_map("settings", "green"),
     "manual/old.yaml": config_map("old", "green"),
+    # what Argo CD does not count as a difference, so nothing syncs, and it stays
+    "apps/uncounted.yaml": application("uncounted"),
+    "uncounted/settings.yaml": config_map("settings", "green"),
+    "uncounted/old.yaml": config_map("old", "green").replace(
+        "{name: old}", '{name: old, annotations: {argocd.argoproj.io/compare-options: "IgnoreExtraneous"}}'
+    ),
     # broken before
     "apps/broken.yaml": application("broken"),
     "broken/settings.yaml": "apiVersion: example.com/v1\nkind: Nobody\nmetadata: {name: nobody}\n",
@@ -186,6 +192,7 @@ HEAD: dict[str, str | None] = {
     "keeps/old.yaml": None,
     "manual/settings.yaml": config_map("settings", "red"),
     "manual/old.yaml": None,
+    "uncounted/old.yaml": None,
     "broken/settings.yaml": config_map("settings", "green"),
     "selector/web.yaml": f"{config_map('settings', 'green')}---\n{deployment('web', 'other')}",
     "templates/db.yaml": stateful_set("db", "2Gi"),
@@ -260,6 +267,17 @@ def test_what_may_not_be_pruned_is_kept_and_said(upgraded: Outcome, name: str) -
     assert evidence(upgraded, name)["kept"] == [f"ConfigMap {name}/old"]
     (finding,) = upgraded.stage(f"argocd/{name}", "upgrade")["findings"]
     assert (finding["rule"], finding["severity"]) == ("kept-object", "info")
+
+
+def test_what_should_be_pruned_and_is_not_is_found(upgraded: Outcome) -> None:
+    assert upgraded.stage("argocd/uncounted", "converge")["outcome"] == "passed"
+    assert verdict(upgraded, "uncounted") == ("failed", "not-pruned"), upgraded.output
+    assert counting(upgraded, "uncounted") == [("not-pruned", "uncounted/old.yaml", 1)]
+    (finding,) = upgraded.stage("argocd/uncounted", "upgrade")["findings"]
+    assert (
+        "ConfigMap uncounted/old: expected it to be deleted, for head does not have it" in finding["message"]
+    )
+    assert "IgnoreExtraneous" in finding["help"]
 
 
 def test_what_is_broken_at_base_is_no_fault_of_head(upgraded: Outcome) -> None:

@@ -48,7 +48,6 @@ ELSEWHERE = {
     **dict.fromkeys(RBAC, "tests/engine/test_rbac.py"),
     "duplicate-application": "policies/repository",  # `source` says duplicate-name first; opa test has it
     "never-created": "tests/unit/stages/test_converge_drive.py",
-    "deleted": "tests/unit/stages/test_converge_drive.py",
     **dict.fromkeys(Trouble, "tests/contract/test_rego_opa.py"),
     Trouble.INVALID: "tests/unit/rego",
     **dict.fromkeys(
@@ -68,13 +67,12 @@ ELSEWHERE = {
     "not-admitted": "tests/unit/admission",
     "out-of-sync-after-refresh": "tests/unit/stages/test_idempotent.py",
     "unhealthy-after-sync": "tests/unit/stages/test_idempotent.py",
-    **dict.fromkeys(["drift-not-seen", "ignored-drift-undone"], "tests/unit/stages/test_self_heal.py"),
     **dict.fromkeys(
         ["claim-replaced", "rollback-failed"],
         "tests/engine/test_upgrade.py",
     ),
     **dict.fromkeys(["analysis-not-run", "rollout-abort-failed"], "tests/engine/test_rollouts.py"),
-    **dict.fromkeys(["lost-object", "not-pruned"], "tests/unit/stages/test_aftermath.py"),
+    "lost-object": "tests/unit/stages/test_aftermath.py",
     **dict.fromkeys(
         ["cascade-stops", "deletes-others", "foreign-object-changed"], "tests/engine/test_twins.py"
     ),

@@ -62,7 +62,7 @@ _BY_CODE = {
     "deleted": Cause(
         id="deleted",
         name="somebody deleted the Application",
-        next="see what deletes it: a hook, or its parent's prune",
+        next="see what deletes it: a hook, its parent's prune, or Kubernetes, for want of an owner (ownerReferences)",
     ),
     "deleting": Cause(
         id="finalizer",

@@ -29,7 +29,10 @@ ORPHANED = (
     "the object, or delete it by hand"
 )
 KEPT = "delete it by hand if it is not needed any more"
-NOT_PRUNED = "see its finalizers, and what the Application's sync says"
+NOT_PRUNED = (
+    "see its finalizers, and what the Application's sync says; with compare-options: IgnoreExtraneous nothing is "
+    "OutOfSync because of it, so it goes only with a sync that comes for another reason"
+)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -136,6 +136,20 @@ class Clusters:
             parts = pool.map(lambda w: self._things(*w), wanted)
             return {key: thing for part in parts for key, thing in part.items()}
 
+    def users(self, claims: Iterable[Key]) -> dict[Key, tuple[str, ...]]:
+        """The Pods that use each of `claims`, which are PersistentVolumeClaims, by their titles. Those on their way out
+        do not count, nor those on no node yet, for which Kubernetes does not wait. Raises ApiError."""
+        wanted = list(claims)
+        found: dict[Key, tuple[str, ...]] = {}
+        for cluster, namespace in sorted({(c.cluster, c.namespace) for c in wanted}):
+            pods = self.by_name[cluster].get(f"/api/v1/namespaces/{namespace}/pods").get("items") or ()
+            there = [p for p in pods if not p["metadata"].get("deletionTimestamp")]
+            for claim in (c for c in wanted if (c.cluster, c.namespace) == (cluster, namespace)):
+                using = sorted(p["metadata"]["name"] for p in there if _uses(p, claim.name))
+                if using:
+                    found[claim] = tuple(f"Pod {namespace}/{name}" for name in using)
+        return found
+
     def _things(self, api: Api, version: str, kind: str) -> dict[Key, Thing]:
         cluster, group = self._names[id(api)], version.rpartition("/")[0]
 
@@ -188,6 +202,15 @@ def thing(metadata: Mapping[str, Any]) -> Thing:
             for e in metadata.get("managedFields") or ()
             if not e.get("subresource")
         },
+    )
+
+
+def _uses(pod: Mapping[str, Any], claim: str) -> bool:
+    spec = pod.get("spec") or {}
+    if not spec.get("nodeName"):
+        return False
+    return any(
+        mapping(v.get("persistentVolumeClaim")).get("claimName") == claim for v in spec.get("volumes") or ()
     )
 
 

@@ -21,7 +21,7 @@ from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.bystanders import ARGO, PROJECT, taken_along
 from pytest_gitops.stages.departing import Departing, Look, Tree, suppress_gone
 from pytest_gitops.stages.inventory import Claim, Clusters, Key, Stock
-from pytest_gitops.stages.removal import Going, Judge, Remains, stays
+from pytest_gitops.stages.removal import IN_USE, Going, Judge, Remains, stays
 from pytest_gitops.waiting import now, utc
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ class _Prune:
             # The Applications first: what ended after the look at its objects has not been looked at.
             going = {c.key: self._going(departing, t, c) for t in trees for c in t.cases}
             judge = replace(judge, going=going, after=self.clusters.everything(), waited=now() - began)
+            judge = replace(judge, users=self.clusters.users(in_use(judge)))
             remaining, found = judge.remaining(), {}
             self._look_again(judge, [key for key, _ in remaining])
             return {t.title: self._look(judge, t, remaining) for t in trees}
@@ -236,6 +237,7 @@ class _Prune:
         own = [(k, claim) for k, claim in remaining if claim.case.key in keys]
         stuck = any(judge.is_stuck(judge.going[k]) for k in keys) or any(
             judge.held(k)
+            or k in judge.users
             or (k.kind == "Namespace" and judge.stuck_in(k))
             or (
                 k in self.claims and not judge.after[k].deleting and judge.going[claim.case.key].state is None
@@ -293,3 +295,9 @@ class _Prune:
 
     def _place(self, case: Case, manifest: Mapping[str, Any]) -> tuple[str, int]:
         return self.context.locate(case, manifest) or (case.file, case.line)
+
+
+def in_use(judge: Judge) -> list[Key]:
+    """The claims of volumes that are on their way out and that Kubernetes keeps for as long as Pods use them."""
+    claims = [k for k, _ in judge.remaining() if (k.group, k.kind) == ("", "PersistentVolumeClaim")]
+    return [k for k in claims if judge.after[k].deleting and IN_USE in judge.after[k].finalizers]

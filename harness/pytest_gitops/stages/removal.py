@@ -20,10 +20,12 @@ from pytest_gitops.stages.bystanders import APPLICATIONS, ARGO, Bystanders
 from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock, Thing, maker
 from pytest_gitops.stages.telling import names
 
+IN_USE = "kubernetes.io/pvc-protection"  # Kubernetes takes it away when no Pod uses the claim any more
+
 REMOVED_BY_KUBERNETES = {
     "foregroundDeletion",
     "orphan",
-    "kubernetes.io/pvc-protection",
+    IN_USE,
     "kubernetes.io/pv-protection",
     "batch.kubernetes.io/job-tracking",
 }
@@ -37,6 +39,7 @@ STUCK = (
     "deletion goes through the waves backwards"
 )
 MISSPELT = f"take the finalizer out of the manifest; that of Argo CD is spelled {FINALIZER}"
+USED = "let what uses the claim go first, or be of the same Application"
 ORPHANED = (
     "see whether the AppProject allows the object and its destination still exists: what an Application may not touch "
     "it does not delete; or delete it by hand"
@@ -100,9 +103,9 @@ class Remains:
 @dataclass(frozen=True, kw_only=True)
 class Judge:
     """`before` is what was there before anything was applied, `there` what was when the deletion began, `after` what is
-    now. `claims` says who renders what, hooks included; `going` has what is deleted together, by key; `deployed` all
-    that the run deletes, each with its cluster; `place` says where an object is written: file and line; `waited` is in
-    seconds."""
+    now. `claims` says who renders what, hooks included; `users` which Pods use a claim that is on its way out; `going`
+    has what is deleted together, by key; `deployed` all that the run deletes, each with its cluster; `place` says
+    where an object is written: file and line; `waited` is in seconds."""
 
     before: Stock
     there: Stock
@@ -112,6 +115,7 @@ class Judge:
     deployed: Sequence[tuple[str, Case]]
     place: Callable[[Case, Mapping[str, Any]], tuple[str, int]]
     waited: float = 0.0
+    users: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
 
     def remaining(self) -> list[tuple[Key, Claim]]:
         """What is still there of which nothing says that it stays, and of whom; Applications left out."""
@@ -197,8 +201,11 @@ class Judge:
                 if other is None or other.case.key not in self.going:
                     told.findings.append(self._stuck(each, claim, self.held(each), within=title))
         elif thing.deleting:
+            pods = names(self.users.get(key, ()))
             message = f"{title}: expected it to go, saw its end begun and not come after {self.waited:.0f} s"
-            told.findings.append(self._finding("not-pruned", claim, key, message, "see its finalizers"))
+            message += f": Kubernetes keeps it for {pods}" if pods else ""
+            help_ = USED if pods else "see its finalizers"
+            told.findings.append(self._finding("not-pruned", claim, key, message, help_))
         elif self.going[case.key].state is None:
             told.findings.append(self._orphaned(key, claim))
 
@@ -309,7 +316,7 @@ class Judge:
                 f"{', '.join(going.foreign)}, which nobody takes away"
             )
             told.findings.insert(0, _finding("stuck-finalizer", case, message, MISSPELT))
-        elif not any(f.rule == "stuck-finalizer" for f in told.findings):
+        elif not any(f.rule == "stuck-finalizer" or f.help == USED for f in told.findings):
             told.findings.insert(0, self._not_ended(going, told))
 
     def _not_ended(self, going: Going, told: Remains) -> Finding:

@@ -49,9 +49,11 @@ DID = {
 HELP = {
     "drift-not-undone": "see that the API server takes the way back too; sync windows of the AppProject stop "
     "healing as well",
-    "drift-not-seen": "see ignoreDifferences of the Application and of argocd-cm: what is not compared is not kept",
+    "drift-not-seen": "see ignoreDifferences of the Application, and ignoreDifferences and knownTypeFields of "
+    "argocd-cm: what is not compared is not kept",
     "drift-not-repaired": "see that the API server takes the way back too",
-    "ignored-drift-undone": "see what else of the object differs, and add the sync option "
+    "ignored-drift-undone": "see whether ignoreDifferences still finds the field once its value is another "
+    "(jqPathExpressions), and what else of the object differs: a sync writes all of it without the sync option "
     "RespectIgnoreDifferences=true",
     "unhealthy-after-drift": "see the objects named in the message",
 }

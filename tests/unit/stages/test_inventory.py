@@ -29,12 +29,17 @@ class FakeApi:
         return kind
 
     def get(self, path: str) -> dict[str, Any]:
-        return {"items": self.objects[path]}
+        kind = "Pod" if path.startswith("/api/v1/namespaces/") else path
+        return {"items": [o for o in self.objects[kind] if kind == path or _namespace(o) in path]}
 
     def is_namespaced(self, api_version: str, kind: str) -> bool:
         if kind not in self.objects:
             raise ApiError("unknown", status=404, reason="UnknownKind")
         return kind != "Namespace"
+
+
+def _namespace(manifest: Mapping[str, Any]) -> str:
+    return f"/{manifest['metadata']['namespace']}/"
 
 
 def live(name: str, uid: str, **more: Any) -> dict[str, Any]:
@@ -170,3 +175,24 @@ def test_hooks_are_claimed_where_they_are_asked_for() -> None:
     both = clusters(FakeApi(ConfigMap=[]))
     assert both.claims([(case("web"), [hook])]) == {}
     assert [k.name for k in both.claims([(case("web"), [hook])], hooks=True)] == ["seed"]
+
+
+def pod(name: str, claim: str, *, node: str = "one", namespace: str = "web", **meta: Any) -> dict[str, Any]:
+    volumes = [{"name": "tmp", "emptyDir": {}}, {"name": "v", "persistentVolumeClaim": {"claimName": claim}}]
+    spec = {"volumes": volumes, **({"nodeName": node} if node else {})}
+    return {"metadata": {"name": name, "namespace": namespace, **meta}, "spec": spec}
+
+
+def test_who_uses_a_claim_is_every_pod_on_a_node_that_is_not_on_its_way_out() -> None:
+    pods = [
+        pod("web-2", "data"),
+        pod("web-1", "data"),
+        pod("ends", "data", deletionTimestamp="now"),
+        pod("waits", "data", node=""),
+        pod("other", "logs"),
+        pod("elsewhere", "data", namespace="shop"),
+        {"metadata": {"name": "plain", "namespace": "web"}, "spec": {"nodeName": "one"}},
+    ]
+    data, free = (Key(IN_CLUSTER, "", "PersistentVolumeClaim", "web", n) for n in ("data", "free"))
+    assert clusters(FakeApi(Pod=pods)).users([data, free]) == {data: ("Pod web/web-1", "Pod web/web-2")}
+    assert clusters(FakeApi(Pod=pods)).users([]) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pytest_gitops.model import IN_CLUSTER, Case, Severity
 from pytest_gitops.repository.discovery import case_of
 from pytest_gitops.stages.bystanders import taken_along
 from pytest_gitops.stages.inventory import Claim, Key, Thing
+from pytest_gitops.stages.prune import in_use
 from pytest_gitops.stages.removal import Going, Judge, Remains
 
 PROD = "https://prod.example:6443"
@@ -119,6 +121,21 @@ def test_what_kubernetes_holds_is_not_pruned_when_it_stays_so() -> None:
     found = only(judge(there={SETTINGS: IT}, after={SETTINGS: held}))
     assert codes(found) == ["not-pruned"]
     assert found.findings[0].message.endswith("saw its end begun and not come after 12 s")
+
+
+def test_a_claim_that_a_pod_uses_names_the_pod() -> None:
+    data = key("PersistentVolumeClaim", "data")
+    kept = Thing(uid="1", deleting=True, finalizers=("kubernetes.io/pvc-protection",))
+    one = judge(there={data: IT}, after={data: kept}, claims={data: claim(kind="PersistentVolumeClaim")})
+    assert in_use(one) == [data]
+    assert in_use(judge(after={data: replace(kept, deleting=False)}, claims={data: claim()})) == []
+    going = {WEB.key: Going(case=WEB, cluster=IN_CLUSTER, state=STATE)}
+    assert codes(only(replace(one, going=going))) == ["not-deleted", "not-pruned"]
+    # What keeps the Application is said, so that it is kept is no news.
+    (finding,) = only(replace(one, going=going, users={data: ("Pod web/reader",)})).findings
+    assert finding.rule == "not-pruned"
+    assert finding.message.endswith("come after 12 s: Kubernetes keeps it for Pod web/reader")
+    assert finding.help == "let what uses the claim go first, or be of the same Application"
 
 
 def test_a_namespace_that_cannot_end_names_what_is_stuck_in_it() -> None:
