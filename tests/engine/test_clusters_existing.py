@@ -6,6 +6,8 @@ The cluster is an embedded one that is started outside of the run.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +173,14 @@ def test_only_what_stays_in_the_runs_namespaces_goes_there(shop: Outcome) -> Non
 
 
 @pytest.fixture(scope="module")
-def shared(outside: Embedded, api: Api, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """The same, allowed to go outside; the ConfigMap default/settings is somebody else's."""
+def shared(
+    outside: Embedded,
+    api: Api,
+    controllers_restart: Callable[[], AbstractContextManager[None]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Outcome:
+    """The same, allowed to go outside; the ConfigMap default/settings is somebody else's. The cluster's controllers are
+    restarted in mid-stage, which is nobody's failure."""
     theirs = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -181,7 +189,8 @@ def shared(outside: Embedded, api: Api, tmp_path_factory: pytest.TempPathFactory
     api.apply({**theirs, "data": {"open": "theirs"}})
     before = everything(api)
     folder = commit(write(tmp_path_factory.mktemp("shared") / "shop", SHOP_FILES))
-    result = run_on(outside, folder, *OURS, "--gitops-allow-shared", "--gitops-stages", "converge")
+    with controllers_restart():
+        result = run_on(outside, folder, *OURS, "--gitops-allow-shared", "--gitops-stages", "converge")
     assert everything(api) == before, result.output
     assert api.get("/api/v1/namespaces/default/configmaps/settings")["data"] == {"open": "theirs"}
     return result

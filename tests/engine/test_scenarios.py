@@ -156,6 +156,16 @@ scenarios:
   - checkout: head
   - wait:
   - expect: {objects: [{kind: ConfigMap, metadata: {name: heals}, data: {colour: blue}}]}
+- name: first of all at base
+  application: late
+  steps:
+  - checkout: base
+  - wait:
+  - expect: {objects: [{kind: ConfigMap, metadata: {name: late}, data: {colour: red}}]}
+- name: and only then at head
+  application: late
+  steps:
+  - expect: {sync: Synced, objects: [{kind: ConfigMap, metadata: {name: late}, data: {colour: blue}}]}
 - name: made by an ApplicationSet
   application: made-porto
   steps:
@@ -238,6 +248,11 @@ scenarios:
 - name: application
   steps:
   - wait: nobody
+- name: not there yet
+  application: new
+  steps:
+  - checkout: base
+  - wait:
 - name: made by an ApplicationSet
   application: made-porto
   steps:
@@ -317,7 +332,7 @@ def test_plain():
 
 
 def repository(folder: Path) -> Path:
-    names = {"heals": HEALS, "manual": "", "ignores": SYNCS, "drifts": SYNCS, "once": ""}
+    names = {"heals": HEALS, "manual": "", "ignores": SYNCS, "drifts": SYNCS, "once": "", "late": HEALS}
     sources = (*names, "nowhere", "made")
     write(
         folder,
@@ -336,10 +351,12 @@ def repository(folder: Path) -> Path:
     )
     with git.Repo(commit(folder)) as before:
         before.git.branch("before")
+        before.git.tag("released")
     write(
         folder,
         {
-            **{f"sources/{n}/all.yaml": source(n, "blue") for n in sources},
+            **{f"sources/{n}/all.yaml": source(n, "blue") for n in (*sources, "new")},
+            "apps/new.yaml": application("new"),
             "green.gitops-test.yaml": GREEN,
             "tests/red.gitops-test.yaml": RED,
             "tests/stuck.gitops-test.yaml": STUCK,
@@ -364,7 +381,7 @@ def written(folder: Path) -> Outcome:
 @pytest.fixture(scope="module")
 def outcome(written: Outcome) -> Outcome:
     files = ["green.gitops-test.yaml", "tests/red.gitops-test.yaml", "tests/stuck.gitops-test.yaml"]
-    return gitops(written.folder, *files, "--gitops-base", "before", "-v")
+    return gitops(written.folder, *files, "--gitops-base", "released", "-v")
 
 
 def scenarios(outcome: Outcome, file: str) -> dict[str, dict[str, object]]:
@@ -387,7 +404,7 @@ def test_without_a_cluster_what_needs_none_is_judged_and_the_rest_is_said(writte
 def test_every_kind_of_step_passes_where_it_is_so(outcome: Outcome) -> None:
     found = {n: s["message"] for n, s in scenarios(outcome, "green.gitops-test.yaml").items()}
     assert {n: m for n, m in found.items() if m} == {}, outcome.output
-    assert len(found) == 16
+    assert len(found) == 18
 
 
 WORDS = {
@@ -411,6 +428,7 @@ WORDS = {
     "absence": [r"the cluster of Application argocd/manual knows no kind Deploymint in apps/v1"],
     "checkout": [r"expected a branch, tag or commit of the repository, `head` or `base`; saw 'never'"],
     "application": [r"expected one Application 'nobody', saw none; there is argocd/drifts, argocd/heals"],
+    "not there yet": [r"step 2, wait new: expected Application argocd/new at the revision that is checked out, saw no file that declares argocd/new"],
     "made by an ApplicationSet": [r"data\.colour of ConfigMap made/made: expected 'red', saw 'blue'"],
 }  # fmt: skip
 

@@ -44,7 +44,9 @@ class Control:
     def __init__(self, ground: Ground, context: Context, delivery: Delivery | None) -> None:
         self._ground, self._context = ground, context
         self._acting = ActingGround(ground, context, delivery)
-        self._first: dict[str, StageResult] = {}
+        self._side = self._acting.side  # what the branches mean now
+        self._present: dict[str, StageResult] = {}  # how each came up, wherever the branches were
+        self._first: dict[str, StageResult] = {}  # how it first was at head
         self._created: dict[str, Case] = {}
         self._creating = threading.Lock()
         self._running = False
@@ -83,19 +85,39 @@ class Control:
 
     def present(self, case: Case) -> None:
         """Let the Application be there, with those that create it, and be at rest: Synced and Healthy, or stuck as it
-        would be for good. Raises GitOpsFailure if nobody creates it, EngineError if Argo CD does not answer."""
-        if case.key not in self._first:
-            self._first |= self._drive([case], self._create_roots, again=False)
-        first = self._first[case.key]
-        if first.outcome is Outcome.ERROR:
-            raise EngineError(f"Application {case.key} could not be brought up: {first.message}")
-        if first.code == "never-created":
-            raise GitOpsFailure(f"Application {case.key} is not created: {first.message}")
+        would be for good, at what the branches mean now. Raises GitOpsFailure if nobody creates it, EngineError if Argo
+        CD does not answer."""
+        if case.key not in self._present:
+            self._check_declared(case)
+            came = self._drive([case], self._create_roots, at=self._side, again=False)
+            self._present |= came
+            if self._side is self._acting.side:
+                self._first |= came
+        came_up = self._present[case.key]
+        if came_up.outcome is Outcome.ERROR:
+            raise EngineError(f"Application {case.key} could not be brought up: {came_up.message}")
+        if came_up.code == "never-created":
+            raise GitOpsFailure(f"Application {case.key} is not created: {came_up.message}")
+
+    def _check_declared(self, case: Case) -> None:
+        roots = [c for c in self._context.plan.with_ancestors([case]) if not c.parent]
+        if self._side is not self._acting.side and len(self._declared(roots)) < len(roots):
+            raise GitOpsFailure(
+                f"expected Application {case.key} at the revision that is checked out, saw no file that declares "
+                f"{' nor '.join(r.key for r in roots)}",
+                help="check out a revision that has it, or name it before the checkout: what is there stays",
+            )
 
     def _drive(
-        self, cases: Sequence[Case], begin: Callable[[Sequence[Case], _Refused], None], *, again: bool
+        self,
+        cases: Sequence[Case],
+        begin: Callable[[Sequence[Case], _Refused], None],
+        *,
+        at: Side,
+        again: bool,
     ) -> dict[str, StageResult]:
-        context = replace(self._head, timelines={}, applications={})
+        """How `cases` come to what the side `at` has."""
+        context = replace(self._head, checkout=at.checkout, _resolved={}, timelines={}, applications={})
         results: dict[str, StageResult] = {}
 
         def note(case: Case, result: StageResult) -> None:
@@ -114,7 +136,8 @@ class Control:
 
     def _create_roots(self, cases: Sequence[Case], refused: _Refused) -> None:
         with self._creating:
-            roots = [c for c in cases if not c.parent and c.key not in self._created]
+            wanted = [c for c in cases if not c.parent and c.key not in self._created]
+            roots = wanted if self._side is self._acting.side else self._declared(wanted)
             self._applications.create(roots, refused)
             self._created |= {c.key: c for c in roots}
             if not self._running:
@@ -141,14 +164,14 @@ class Control:
         return commit
 
     def _move(self, commit: str) -> None:
-        side = self._acting.move(commit)
-        self._applications.create(self._roots_at(side), _raise)
+        self._side = self._acting.move(commit)
+        self._applications.create(self._declared(self._created.values()), _raise)
 
-    def _roots_at(self, side: Side) -> list[Case]:
-        """The roots that are there, as `side` declares them."""
-        control = self._context.control
-        found = [_case(d, control) for d in side.declarations.applications]
-        return [c for c in found if c.key in self._created]
+    def _declared(self, roots: Iterable[Case]) -> list[Case]:
+        """Those of `roots` that the present revision declares, as it does."""
+        keys, control = {r.key for r in roots}, self._context.control
+        found = [_case(d, control) for d in self._side.declarations.applications]
+        return [c for c in found if c.key in keys]
 
     def _live(self) -> list[Case]:
         """The Applications of head that are there."""
@@ -166,10 +189,13 @@ class Control:
             head = self._ground.head.checkout.snapshot.commit
             for case in known:
                 self._undo(self.hands.journal.take(case.key))
-            there = self._live()
-            results = self._drive(there, lambda _, refused: self._return(head, refused), again=True)
-            return {k: r.message or r.code for k, r in results.items() if not self._is_as_first(k, r)}
-        problems: dict[str, str] = {}
+            there, at = self._live(), self._acting.side
+            results = self._drive(there, lambda _, refused: self._return(head, refused), at=at, again=True)
+            problems = {k: r.message or r.code for k, r in results.items() if not self._is_as_first(k, r)}
+            # What came up at another revision is at head for the first time.
+            self._first |= {k: r for k, r in results.items() if k in self._present and k not in self._first}
+            return problems
+        problems = {}
         for case in known:
             if not self.hands.journal.is_clean(case.key):
                 self._undo(self.hands.journal.take(case.key))
