@@ -85,6 +85,8 @@ def test_hooks_waves_and_owners_are_in_the_evidence(run: Outcome) -> None:
         for p, n in (("PreSync", "before"), ("Sync", "during"), ("PostSync", "after"))
     ]
     assert phases["hookLogs"] == "none: no container runs on the embedded cluster"
+    failed = run.stage("argocd/hook-fails", "converge")["evidence"]["steps"]
+    assert "SyncFail Job failed: Succeeded" in {s["step"] for s in failed if s["kind"] == "hook"}
     waves = [
         s["step"] for s in run.stage("argocd/waves", "converge")["evidence"]["steps"] if s["kind"] == "wave"
     ]

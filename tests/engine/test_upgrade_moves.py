@@ -43,6 +43,12 @@ BASE = {
         "namespace: before", "namespace: renamed"
     ),
     "renamed/settings.yaml": config_map("settings", "green"),
+    "apps/parent-one.yaml": application("parent-one").replace("namespace: parent-one", "namespace: argocd"),
+    "apps/parent-two.yaml": application("parent-two").replace("namespace: parent-two", "namespace: argocd"),
+    "parent-one/passed-on.yaml": application("passed-on"),
+    "parent-one/settings.yaml": config_map("parent-one", "green"),
+    "parent-two/settings.yaml": config_map("parent-two", "green"),
+    "passed-on/settings.yaml": config_map("settings", "green"),
     "cities.yaml": CITIES,
     "cities/lisbon/settings.yaml": config_map("settings", "green"),
     "cities/porto/settings.yaml": config_map("settings", "green"),
@@ -54,6 +60,9 @@ HEAD: dict[str, str | None] = {
     "apps/abroad.yaml": application("abroad").replace("https://kubernetes.default.svc", ABROAD),
     "apps/before.yaml": None,
     "apps/after.yaml": application("after", path="renamed").replace("namespace: after", "namespace: renamed"),
+    "parent-one/passed-on.yaml": None,
+    "parent-two/passed-on.yaml": application("passed-on"),
+    "passed-on/settings.yaml": config_map("settings", "red"),
     "cities/lisbon/settings.yaml": config_map("settings", "red"),
     "cities/porto/settings.yaml": None,
     "cities/evora/settings.yaml": config_map("settings", "green"),
@@ -66,7 +75,9 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return gitops(folder, "--gitops-base", "main", "--gitops-stages", "converge,upgrade", "-v")
 
 
-@pytest.mark.parametrize("name", ["project", "city-lisbon", "city-porto", "city-evora"])
+@pytest.mark.parametrize(
+    "name", ["project", "passed-on", "parent-one", "parent-two", "city-lisbon", "city-porto", "city-evora"]
+)
 def test_what_moves_well_passes(moved: Outcome, name: str) -> None:
     assert verdict(moved, name) == ("passed", None), moved.output
 

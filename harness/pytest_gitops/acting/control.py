@@ -146,14 +146,18 @@ class Control:
 
     # ------------------------------------------------------------------ revisions
 
-    def checkout(self, revision: str, *, within: float | None) -> str:
-        """Let the branches mean `revision`, and wait until Argo CD has looked; returns the commit."""
+    def commit_of(self, revision: str) -> str:
+        """The commit that is meant (see `ActingGround.commit_of`). Raises GitOpsFailure."""
         commit = self._acting.commit_of(revision)
         if commit is None:
             raise GitOpsFailure(
                 f"expected a branch, tag or commit of the repository, `head` or `base`; saw {revision!r}",
                 help="fetch it, or name another; there is a base only with --gitops-base",
             )
+        return commit
+
+    def checkout(self, commit: str, *, within: float | None) -> None:
+        """Let the branches mean `commit`, and wait until Argo CD has looked."""
         with self._creating:
             if not self._running:
                 self._acting.start()
@@ -161,7 +165,6 @@ class Control:
         self._move(commit)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="checkout") as pool:
             list(pool.map(lambda c: self.hands.fresh(c, limit=within or LOOK), self._live()))
-        return commit
 
     def _move(self, commit: str) -> None:
         self._side = self._acting.move(commit)

@@ -179,9 +179,11 @@ class Desk:
     def _checkout(self, holder: str, revision: str, within: float | None) -> str:
         self._take(holder, [], everything=True)
         control = self._up()
+        commit = control.commit_of(revision)
         with self._lock:
             self._moved.add(holder)
-        return control.checkout(revision, within=within)
+        control.checkout(commit, within=within)
+        return commit
 
     # ------------------------------------------------------------------ turns
 
