@@ -197,6 +197,7 @@ class Control:
             problems = {k: r.message or r.code for k, r in results.items() if not self._is_as_first(k, r)}
             # What came up at another revision is at head for the first time.
             self._first |= {k: r for k, r in results.items() if k in self._present and k not in self._first}
+            self._present = dict(self._first)  # whoever was not created there may be created here
             return problems
         problems = {}
         for case in known:
