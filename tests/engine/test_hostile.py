@@ -256,7 +256,8 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trap(toolbox: dict[str, Path], outside: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     folder = write(tmp_path_factory.mktemp("trap") / "trap", traps(outside))
     (folder / "own-kustomize" / "evil.sh").chmod(0o755)
-    return gitops(commit(folder), environ={**dict.fromkeys(ENVIRONMENT, CANARY), "PYTHONUTF8": "1"})
+    env = {**dict.fromkeys(ENVIRONMENT, CANARY), "PYTHONUTF8": "1"}
+    return gitops(commit(folder), "--gitops-stages", "review,converge", environ=env)
 
 
 def everything(run: Outcome) -> dict[str, str]:

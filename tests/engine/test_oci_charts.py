@@ -164,7 +164,8 @@ def outcome(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
         files[f"{at}/templates/redis.yaml"] = TEMPLATE
     for name, source in {**GOOD, **BAD}.items():
         files[f"apps/{name}.yaml"] = APPLICATION.format(name=name, source=source)
-    return gitops(commit(write(tmp_path_factory.mktemp("oci") / "grid", files)))
+    folder = commit(write(tmp_path_factory.mktemp("oci") / "grid", files))
+    return gitops(folder, "--gitops-stages", "source,render,converge")
 
 
 @pytest.mark.parametrize("name", GOOD)
