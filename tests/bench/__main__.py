@@ -134,7 +134,8 @@ def _case(manifest: Mapping[str, Any]) -> Any:
 
 
 def _memory(run_id: str) -> float:
-    """Resident memory of a run's processes and of this one, in GB."""
+    """Resident memory of a run's processes and of this one, in GB; what several share, like the code of a program
+    that runs five times, counts once (proportional set size)."""
     total = 0
     for entry in Path("/proc").iterdir():
         try:
@@ -142,7 +143,8 @@ def _memory(run_id: str) -> float:
                 entry / "environ"
             ).read_bytes().split(b"\0")
             if entry.name.isdigit() and mine:
-                total += int((entry / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+                lines = (entry / "smaps_rollup").read_text().splitlines()
+                total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
         except OSError:
             continue
     return total / 1e9
