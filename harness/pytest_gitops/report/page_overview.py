@@ -277,7 +277,8 @@ def _hosts(document: Document) -> Html | None:
 
 def _run(document: Document) -> Html:
     run = document["run"]
-    timings = sorted(run["timings"].items(), key=lambda t: (-t[1], t[0]))
+    # Each is how long after the beginning that was reached.
+    timings = sorted(run["timings"].items(), key=lambda t: (t[1], t[0]))
     return el(
         "section",
         el("h3", "This run"),
@@ -285,7 +286,10 @@ def _run(document: Document) -> Html:
             "dl",
             [el("dt", "Stages"), el("dd", ", ".join(run["stages"]))],
             [el("dt", "Made with"), el("dd", f"pytest-gitops {document['tool']['version']}")],
-            [el("dt", "Time"), el("dd", joined([f"{name} {seconds(t)}" for name, t in timings], by=" · "))]
+            [
+                el("dt", "Reached after"),
+                el("dd", joined([f"{name} {seconds(t)}" for name, t in timings], by=" · ")),
+            ]
             if timings
             else None,
             class_="facts",
