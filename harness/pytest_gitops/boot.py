@@ -263,8 +263,11 @@ class Ground:
         self._say("starting Argo CD")
         side.start_repo_server()
 
-    def furnish(self, cluster: Cluster, *, meanwhile: Callable[[Api], None] = lambda _: None) -> Api:
-        """What every cluster has before Argo CD acts: CRDs and the configuration's prerequisites.
+    def furnish(
+        self, cluster: Cluster, *, argocd: bool = True, meanwhile: Callable[[Api], None] = lambda _: None
+    ) -> Api:
+        """What every cluster has before Argo CD acts: CRDs, `argocd`'s own among them or not, and the configuration's
+        prerequisites.
 
         `meanwhile` runs while the API server still digests the CRDs.
         """
@@ -273,7 +276,8 @@ class Ground:
         crds += self.remote_crds
         # That of ApplicationSets is by far the largest: it costs an API server 3 s of computing and 250 MB.
         sets = install.APPLICATIONSETS
-        kinds = [d for d in self._definitions if self._with_sets or d["metadata"]["name"] != sets]
+        own = self._definitions if argocd else ()
+        kinds = [d for d in own if self._with_sets or d["metadata"]["name"] != sets]
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="furnish") as pool:
             # Created, not applied: nobody else owns a field of them.
             made = [pool.submit(api.post, install.CRD_PATH, d) for d in kinds]

@@ -7,10 +7,12 @@ those that Applications are brought to.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_gitops.argocd import install
 from pytest_gitops.argocd.destinations import Claim, Placement, claims_of, cluster_secret, place, through
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.embedded.plane import Embedded
@@ -23,6 +25,7 @@ from pytest_gitops.world.urls import parse as parse_url
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
+    from pytest_gitops.clusters.base import Cluster
 
 AT_ONCE = 2
 """Control planes that come up at the same time: each takes a second of both cores and 700 MB."""
@@ -31,10 +34,16 @@ Rendered = Iterable[tuple[Case, Sequence[Mapping[str, Any]]]]
 """Applications, each with the objects that it renders to."""
 
 
+class Furnish(Protocol):
+    """Puts into a new plane what every cluster has, and what Argo CD's own objects need where there are some."""
+
+    def __call__(self, cluster: Cluster, *, argocd: bool) -> Api: ...
+
+
 class Fleet:
     """The clusters of the Argo CD of `side`, which runs in the cluster of `api`; `label` ends the names of the planes.
 
-    `furnish` puts into a new plane what every cluster has. `apis` has the way to each cluster that is connected, by
+    `apis` has the way to each cluster that is connected, by
     server URL and by name, as `spec.destination` has them.
     """
 
@@ -45,7 +54,7 @@ class Fleet:
         *,
         supervisor: Supervisor,
         paths: Mapping[str, Path],
-        furnish: Callable[[Embedded], Api],
+        furnish: Furnish,
         say: Callable[[str], None],
         label: str = "",
     ) -> None:
@@ -72,8 +81,13 @@ class Fleet:
 
     def connect(self, placement: Placement) -> None:
         """Start the control planes and lead Argo CD to them. Raises ProcessDied, WaitTimeout or ApiError."""
+        started: list[Future[None]] = []
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="destination") as pool:
-            list(pool.map(self._stand_in, range(1, len(placement.planes) + 1), placement.planes))
+            for number, clusters in enumerate(placement.planes, 1):
+                argocd = not placement.argocd.isdisjoint(clusters)
+                started.append(pool.submit(self._stand_in, number, clusters, argocd=argocd))
+        for each in started:
+            each.result()
 
     def stop(self) -> None:
         """End the control planes, while the run goes on."""
@@ -81,7 +95,7 @@ class Fleet:
             plane.stop()
         self._planes.clear()
 
-    def _stand_in(self, number: int, clusters: Sequence[RegisteredCluster]) -> None:
+    def _stand_in(self, number: int, clusters: Sequence[RegisteredCluster], *, argocd: bool) -> None:
         self._say(f"starting a control plane for {', '.join(c.name for c in clusters)}")
         plane = Embedded(
             self._supervisor,
@@ -91,7 +105,7 @@ class Fleet:
         )
         self._planes.append(plane)
         plane.start()
-        api = self._furnish(plane)
+        api = self._furnish(plane, argocd=argocd)
         for cluster in clusters:
             self.apis[cluster.server] = self.apis[cluster.name] = api
             address = parse_url(cluster.server)
@@ -110,6 +124,7 @@ def placement(rendered: Rendered, known: Sequence[RegisteredCluster], *, api: Ap
     """Where the clusters that Applications deploy to stand; `limit` is how many control planes there may be. Kinds
     that `api` does not serve may be of either scope."""
     claims: dict[RegisteredCluster, set[Claim]] = {}
+    argocd: set[RegisteredCluster] = set()
 
     def is_namespaced(version: str, kind: str) -> bool | None:
         try:
@@ -126,4 +141,5 @@ def placement(rendered: Rendered, known: Sequence[RegisteredCluster], *, api: Ap
             claims.setdefault(cluster, set()).update(
                 claims_of(objects, namespace, is_namespaced=is_namespaced)
             )
-    return place(claims, limit=limit)
+            argocd |= {cluster} if any(install.is_own(o) for o in objects) else set()
+    return replace(place(claims, limit=limit), argocd=frozenset(argocd))

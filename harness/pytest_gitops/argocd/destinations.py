@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,17 @@ one."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """Which clusters stand on which control plane: `planes` has the clusters of each, `without` those that have none,
-    because there are more than may be and none of the others' planes can be shared with them."""
+    because there are more than may be and none of the others' planes can be shared with them. `argocd` are those that
+    Argo CD's own kinds are brought to."""
 
     planes: tuple[tuple[RegisteredCluster, ...], ...] = ()
     without: tuple[RegisteredCluster, ...] = ()
+    argocd: frozenset[RegisteredCluster] = frozenset()
 
     def leaving_out(self, existing: Collection[RegisteredCluster]) -> Placement:
         """The same without those that need no stand-in."""
         kept = (tuple(c for c in plane if c not in existing) for plane in self.planes)
-        return Placement(planes=tuple(plane for plane in kept if plane), without=self.without)
+        return replace(self, planes=tuple(plane for plane in kept if plane))
 
     @property
     def sentences(self) -> tuple[str, ...]:

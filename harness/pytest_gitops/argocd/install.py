@@ -13,6 +13,8 @@ APPLICATION_SET = "ApplicationSet"
 
 APPLICATIONSETS = "applicationsets.argoproj.io"
 
+KINDS = ("Application", APPLICATION_SET, "AppProject")
+
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 PART_OF = {"app.kubernetes.io/part-of": "argocd"}
@@ -32,6 +34,12 @@ def crds(folder: Path) -> tuple[dict[str, Any], ...]:
     """Argo CD's CustomResourceDefinitions from the tool part `argocd-crds`."""
     documents = (d.value for file in sorted(folder.glob("*.yaml")) for d in parse(file.read_bytes()))
     return tuple(d for d in documents if d.get("kind") == "CustomResourceDefinition")
+
+
+def is_own(manifest: Mapping[str, Any]) -> bool:
+    """Whether it is an object of a kind of Argo CD's own."""
+    group = str(manifest.get("apiVersion")).partition("/")[0]
+    return group == "argoproj.io" and manifest.get("kind") in KINDS
 
 
 def settings(control: str, brought: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
