@@ -139,7 +139,7 @@ def swamp(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "apps" / "nul.yaml").write_bytes(application("nul", "good").encode() + b"\0\n")
     (folder / "apps" / "utf-16.yaml").write_bytes(application("utf-16", "good").encode("utf-16"))
     (folder / "binary.dat").write_bytes(os.urandom(1024) * (TOO_LARGE // 1024))
-    return gitops(commit(folder))
+    return gitops(commit(folder), "--gitops-stages", "review,converge")
 
 
 FINDINGS = {
