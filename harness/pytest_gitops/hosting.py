@@ -7,36 +7,38 @@ address that no manifest has: only what is given that address reaches it, and th
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd import rerouting
 from pytest_gitops.argocd.applications import API
-from pytest_gitops.argocd.beside import argo_cd_of
+from pytest_gitops.argocd.beside import Beside, argo_cds_of
 from pytest_gitops.argocd.destinations import cluster_secret
 from pytest_gitops.argocd.install import default_project
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.boot import Ground
 from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.bounds import Bounds
 from pytest_gitops.clusters.kubeconfig import Existing
-from pytest_gitops.clusters.permissions import NAMESPACES, SYNC, Permission, missing
+from pytest_gitops.clusters.permissions import NAMESPACES, Permission, missing, needed
 from pytest_gitops.errors import EngineError
 from pytest_gitops.isolation import (
     LABEL,
     SHARED,
     Isolation,
     Outside,
-    installation,
     leaving,
     listed,
     makes_argo_cd_objects,
+    mark,
+    nameless,
     refusal,
     taken,
+    unmarked,
 )
 from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
 from pytest_gitops.registered import RegisteredCluster, label, meant
-from pytest_gitops.repository.manifest import dump, parse
 from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.base import NotAsked, Publish
 from pytest_gitops.stages.context import Context
@@ -45,7 +47,7 @@ from pytest_gitops.waiting import wait_until
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
 
-STAGES = ("converge", "idempotent")
+STAGES = ("converge", "idempotent", "self-heal", "prune")
 """Stages that act on a cluster that exists. `upgrade` has embedded ones of its own, as ever."""
 
 DELAY = "There can be a delay between when CustomResourceDefinitions are created"
@@ -77,6 +79,7 @@ class Hosting:
     guests: dict[str, Guest] = field(default_factory=dict)
     refused: dict[str, NotAsked] = field(default_factory=dict)
     parents: frozenset[str] = frozenset()
+    _beside: dict[RegisteredCluster, tuple[Beside, ...]] = field(default_factory=dict)
     _view: Context | None = None
 
     def admit(self, context: Context, selected: Collection[str]) -> None:
@@ -86,13 +89,20 @@ class Hosting:
         if not ground.hosts.existing:
             return
         isolation = Isolation(run=ground.supervisor.run_id)
-        for case in context.plan.with_ancestors(c for c in context.plan.cases if c.id in selected):
+        self._beside = {host: argo_cds_of(existing.api) for host, existing in ground.hosts.existing.items()}
+        cases = context.plan.with_ancestors(c for c in context.plan.cases if c.id in selected)
+        unfit = nameless(cases, control=context.control)
+        unfit = unfit or rerouting.undone(context.rendered(), control=context.control)
+        for case in cases:
             if (host := self._host(case)) is not None:
-                self._sort(context, case, host, isolation)
+                if unfit:
+                    self.refused[case.id] = NotAsked(code="not-isolated", why=unfit)
+                else:
+                    self._sort(context, case, host, isolation)
         for host, existing in ground.hosts.existing.items():
             own = [g for g in self.guests.values() if g.host == host]
             if own:
-                _check(existing, own)
+                _check(existing, own, ground.settings.stages)
         for host, existing in ground.hosts.existing.items():
             own = [g for g in self.guests.values() if g.host == host]
             if own:
@@ -108,11 +118,13 @@ class Hosting:
         for host, existing in self.ground.hosts.existing.items():
             number = sum(g.host == host for g in self.guests.values())
             shared = sorted({o for g in self.guests.values() if g.host == host for o in g.shared})
-            beside = argo_cd_of(existing.api)
+            beside = ", ".join(b.title for b in self._beside[host])
             yield (
                 f"Changed for {host.name} (context {existing.context}, Kubernetes {existing.version}): "
                 f"spec.destination of {number} Applications, whose namespaces begin with {isolation.prefix} there; "
-                "projects permit these, and everything else is as in the repository."
+                "projects permit these, Argo CD marks what it makes by a label that no other Argo CD knows, and "
+                "everything else is as in the repository. `prune` takes stock of these namespaces, and of nothing else "
+                "there."
                 + (f" Outside of them it made {listed(shared)}." if shared else "")
                 + (f" {beside} is there, and was not used: Argo CD is the run's own." if beside else "")
             )
@@ -122,11 +134,6 @@ class Hosting:
         """Why a stage is not asked of `case`, None if it may be."""
         if stage in STAGES and case.id in self.refused:
             return self.refused[case.id]
-        if stage == "prune" and self.guests:
-            why = (
-                "it deletes whole trees and takes stock of whole clusters, of which one is not the run's own"
-            )
-            return NotAsked(code="existing-cluster", why=why)
         if case.id in self.guests and stage not in (*STAGES, "upgrade"):
             name = self.guests[case.id].host.name
             why = f"{stage} is proven on embedded clusters only, and it is on {name}"
@@ -150,9 +157,23 @@ class Hosting:
                 context,
                 settings=replace(context.settings, stages=asked),
                 renders={**context.renders, **{key: g.rendered for key, g in self.guests.items()}},
+                bounds=self._bounds(),
+                mark=mark(self.ground.supervisor.run_id),
                 _plan=replace(context.plan, cases=tuple(map(self._placed, context.plan.cases))),
             )
         return self._view, [*map(self._placed, cases)], self.telling(publish)
+
+    def _bounds(self) -> dict[str, Bounds]:
+        """By the address of each cluster that exists, how far the run goes on it."""
+        found = {}
+        for host in self.ground.hosts.existing:
+            own = [g for g in self.guests.values() if g.host == host]
+            if own:
+                shared = sorted({o for g in own for o in g.shared})
+                spaces = {g.case.destination.namespace for g in own}
+                spaces |= {o.name for o in shared if (o.api_version, o.kind) == ("v1", "Namespace")}
+                found[_address(host).server] = Bounds(namespaces=tuple(sorted(spaces)), objects=tuple(shared))
+        return found
 
     def _placed(self, case: Case) -> Case:
         return self.guests[case.id].case if case.id in self.guests else case
@@ -162,7 +183,8 @@ class Hosting:
 
         def told(case: Case, result: StageResult) -> None:
             guest = self.guests.get(case.id)
-            if guest is not None and result.outcome is Outcome.FAILED and not guest.existing.is_there():
+            wrong = result.outcome in {Outcome.FAILED, Outcome.ERROR}
+            if guest is not None and wrong and not guest.existing.is_there():
                 result = _gone(result, guest.existing)
             publish(case, result)
 
@@ -186,12 +208,24 @@ class Hosting:
             why = f"it does not render for the namespace {there.destination.namespace}: {again.message}"
             self.refused[case.id] = NotAsked(code="not-isolated", why=why)
             return
+        for each in self._beside[host]:
+            if title := each.might_take(again.objects):
+                why = (
+                    f"{each.title} of {host.name} knows its objects by the label {each.label}, which {title} has: it "
+                    "might take that for its own and delete it. Let it go by annotations "
+                    "(application.resourceTrackingMethod in its argocd-cm), or test on another cluster"
+                )
+                self.refused[case.id] = NotAsked(code="not-isolated", why=why)
+                return
         existing = self.ground.hosts.existing[host]
         outside = leaving(
             again.objects, there.destination.namespace, is_namespaced=lambda v, k: _scope(existing.api, v, k)
         )
         if outside and not self.ground.settings.allow_shared:
             self.refused[case.id] = NotAsked(code="shared-object", why=refusal(outside, host.name))
+            return
+        if kinds := unmarked(outside):
+            self.refused[case.id] = NotAsked(code="shared-object", why=kinds)
             return
         if there_already := tuple(o for o in outside if not _is_free(existing.api, o)):
             self.refused[case.id] = NotAsked(code="shared-object", why=taken(there_already, host.name))
@@ -234,9 +268,7 @@ class Hosting:
         for policy in rerouting.policies(to, prefix=isolation.prefix):
             api.apply(policy)
         path = f"/api/v1/namespaces/{context.control}/configmaps/argocd-cm"
-        settings = _ignoring(api.get(path).get("data") or {})
-        if any(g.shared for g in self.guests.values()):
-            settings["installationID"] = installation(isolation.run)
+        settings = rerouting.settings(api.get(path).get("data") or {}, mark=mark(isolation.run))
         api.patch(path, {"data": settings})
         one = next(iter(self.guests.values()))
         manifest = {**one.original.manifest, "metadata": {**one.original.manifest["metadata"]}}
@@ -300,8 +332,8 @@ def _scope(api: Api, version: str, kind: str) -> bool | None:
         return None
 
 
-def _check(existing: Existing, guests: Sequence[Guest]) -> None:
-    """See that everything is allowed that the guests need. Raises EngineError with what is not."""
+def _check(existing: Existing, guests: Sequence[Guest], stages: Collection[str]) -> None:
+    """See that everything is allowed that the guests need for `stages`. Raises EngineError with what is not."""
     api = existing.api
     wanted = [Permission(verb, "", "namespaces", "") for verb in NAMESPACES]
     for guest in guests:
@@ -313,7 +345,7 @@ def _check(existing: Existing, guests: Sequence[Guest]) -> None:
             group = version.rpartition("/")[0]
             within = str(mapping(each, "metadata").get("namespace") or guest.case.destination.namespace)
             within = within if api.is_namespaced(version, kind) else ""
-            wanted += [Permission(v, group, plural, within) for v in SYNC]
+            wanted += needed(group, plural, within, stages)
     lacking = missing(api, wanted)
     if lacking:
         told = "\n".join(f"  {p.title}{f' in {p.namespace}' if p.namespace else ''}" for p in lacking)
@@ -333,20 +365,3 @@ def _gone(result: StageResult, existing: Existing) -> StageResult:
         f"judged. What Argo CD said:\n{result.message}",
         findings=(),
     )
-
-
-def _ignoring(data: Mapping[str, str]) -> dict[str, Any]:
-    """Argo CD's settings of `data`, added to so that nobody finds what is put in place here."""
-    found: dict[str, Any] = {}
-    for key, ours in rerouting.IGNORED.items():
-        theirs = data.get(key)
-        if not theirs or not key.startswith("resource.customizations"):
-            found[key] = ours
-            continue
-        merged = dict(parse(theirs.encode())[0].value)
-        merged["jsonPointers"] = [
-            *(merged.get("jsonPointers") or []),
-            *parse(ours.encode())[0].value["jsonPointers"],
-        ]
-        found[key] = dump(merged)
-    return found

@@ -21,7 +21,7 @@ SHARED = "pytest-gitops/shared"
 """The annotation of a run's namespace that lists, in JSON, what the run makes outside of them."""
 
 NAME_LENGTH = 63
-"""The longest name of a namespace."""
+"""The longest name of a namespace, and the longest value of a label."""
 
 SHOWN = 6
 """As many objects as a text names."""
@@ -118,6 +118,31 @@ def taken(outside: Sequence[Outside], cluster: str) -> str:
     return f"{listed(outside)} may be there already on {cluster}, and what others have is never taken over"
 
 
-def installation(run: str) -> str:
-    """By what Argo CD marks the objects of a run (argocd-cm: installationID)."""
-    return f"pytest-gitops-{run}"
+def unmarked(outside: Sequence[Outside]) -> str:
+    """Why some may never be made, or nothing: Argo CD marks no CustomResourceDefinition (reposerver/repository), so one
+    of the run's could not be told from one that somebody else has made meanwhile."""
+    found = [o for o in outside if o.kind == "CustomResourceDefinition"]
+    if not found:
+        return ""
+    return (
+        f"{listed(found)} would be on the cluster for everybody, and Argo CD marks none, so it could not be told whose "
+        "it is and taken away; have it there beforehand, or prove the Application on the embedded cluster"
+    )
+
+
+def nameless(cases: Iterable[Case], *, control: str) -> str:
+    """Why nothing goes to a cluster that others use, or nothing: a name of an Application that is no label's value."""
+    for case in cases:
+        name = case.name if case.namespace == control else f"{case.namespace}_{case.name}"
+        if len(name) > NAME_LENGTH:
+            return (
+                f"Argo CD would mark what Application {case.key} makes by the label's value {name!r}, which is longer "
+                f"than {NAME_LENGTH} characters; leave it out (-k), or shorten its name"
+            )
+    return ""
+
+
+def mark(run: str) -> str:
+    """The label by which the Argo CD of a run marks what it makes (argocd-cm: application.instanceLabelKey). No other
+    Argo CD knows it, so none takes these objects for those of an Application of its own that has the same name."""
+    return f"{run}.pytest-gitops/application"

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import WaitTimeout
-from pytest_gitops.isolation import LABEL, SHARED, Outside, installation
+from pytest_gitops.isolation import LABEL, SHARED, Outside, mark
 from pytest_gitops.waiting import wait_until
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
-
-INSTALLATION = "argocd.argoproj.io/installation-id"
-"""By what Argo CD marks what it makes (common/common.go: AnnotationInstallationID)."""
 
 HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
 """What Argo CD puts on a hook, and nobody takes away once Argo CD has ended."""
@@ -85,8 +82,7 @@ def _remove_shared(api: Api, run: str, outside: Outside) -> None:
     """Delete an object outside of the run's namespaces if Argo CD made it for this run: it bears its mark."""
     try:
         path = api.path_of(outside.api_version, outside.kind, outside.namespace, outside.name)
-        notes = api.get(path)["metadata"].get("annotations") or {}
-        if notes.get(INSTALLATION) == installation(run):
+        if mark(run) in (api.get(path)["metadata"].get("labels") or {}):
             api.delete(path)
     except ApiError as error:
         if error.status != 404:

@@ -5,6 +5,7 @@ One boot serves all tests of a provider: each uses objects of its own names.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from engines import WEB, clusters_of_kind, kind_cluster
 
 from pytest_gitops.clusters.api import Api
@@ -26,10 +30,10 @@ from pytest_gitops.clusters.kind import PREFIX, Kind
 from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.clusters.permissions import Permission, missing
 from pytest_gitops.errors import EngineError
-from pytest_gitops.isolation import LABEL, SHARED, Outside, installation
+from pytest_gitops.isolation import LABEL, SHARED, Outside, mark
 from pytest_gitops.ports import free_ports
 from pytest_gitops.process import Supervisor
-from pytest_gitops.removal import HOOK_FINALIZER, INSTALLATION, leftovers, remove
+from pytest_gitops.removal import HOOK_FINALIZER, leftovers, remove
 from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine
@@ -99,6 +103,20 @@ def core(kind: str, name: str, **more: Any) -> dict[str, Any]:
 def claim(name: str, **spec: Any) -> dict[str, Any]:
     size = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     return core("PersistentVolumeClaim", name, spec={**size, **spec})
+
+
+def signed(token: str, key: ec.EllipticCurvePrivateKey, *, older: int) -> str:
+    """A service account's token made anew, `older` seconds older than `token`; ES256, as the cluster signs."""
+
+    def part(content: bytes) -> str:
+        return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+    header, claims, _ = token.split(".")
+    told = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    told |= {name: told[name] - older for name in ("exp", "iat", "nbf")}
+    body = f"{header}.{part(json.dumps(told).encode())}"
+    r, s = decode_dss_signature(key.sign(body.encode(), ec.ECDSA(hashes.SHA256())))
+    return f"{body}.{part(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
 
 @pytest.fixture(scope="module")
@@ -387,28 +405,34 @@ class TestKubeconfig(Contract):
         ):
             Existing(str(file), "outside", directory=tmp_path).start()
 
-    def test_an_expired_token_is_said(self, cluster: Existing, tmp_path: Path) -> None:
-        expired = json.loads(cluster.kubeconfig.read_text())
-        expired["users"][0]["user"] = {"token": "e30.e30.e30"}
-        file = tmp_path / "kubeconfig"
-        file.write_text(json.dumps(expired))
+    def by_token(self, cluster: Existing, token: str, folder: Path) -> Existing:
+        """The same cluster with a token in the place of the certificate."""
+        known = json.loads(cluster.kubeconfig.read_text())
+        known["users"][0]["user"] = {"token": token}
+        (folder / "private").mkdir(exist_ok=True)
+        (folder / "kubeconfig").write_text(json.dumps(known))
+        return Existing(str(folder / "kubeconfig"), "outside", directory=folder / "private")
+
+    def token(self, api: Api) -> str:
+        path = f"/api/v1/namespaces/{SPACE}/serviceaccounts/default/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        return str(api.post(path, request)["status"]["token"])
+
+    def test_an_expired_token_is_said(self, cluster: Existing, api: Api, tmp_path: Path) -> None:
+        """One that the cluster has signed, and that was good an hour ago."""
+        key = serialization.load_pem_private_key((self.outside.directory / "accounts.key").read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        self.by_token(cluster, signed(self.token(api), key, older=0), tmp_path).start()
         with pytest.raises(
             EngineError, match=r"context outside: .* does not take its credentials .*Log in again"
         ):
-            Existing(str(file), "outside", directory=tmp_path).start()
+            self.by_token(cluster, signed(self.token(api), key, older=7200), tmp_path).start()
 
     def test_a_token_leads_there_as_a_certificate_does(
         self, cluster: Existing, api: Api, tmp_path: Path
     ) -> None:
-        path = f"/api/v1/namespaces/{SPACE}/serviceaccounts/default/token"
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        token = api.post(path, request)["status"]["token"]
-        known = json.loads(cluster.kubeconfig.read_text())
-        known["users"][0]["user"] = {"token": token}
-        file = tmp_path / "kubeconfig"
-        file.write_text(json.dumps(known))
-        by_token = Existing(str(file), "outside", directory=tmp_path / "private")
-        (tmp_path / "private").mkdir()
+        token = self.token(api)
+        by_token = self.by_token(cluster, token, tmp_path)
         by_token.start()
         access = by_token.access(proxy="http://127.0.0.1:1")
         assert access["bearerToken"] == token
@@ -441,8 +465,8 @@ class TestKubeconfig(Contract):
 
     def test_outside_of_a_runs_namespaces_only_what_bears_its_mark_is_removed(self, api: Api) -> None:
         version = "rbac.authorization.k8s.io/v1"
-        for name, mark in (("ours", installation("y")), ("theirs", installation("z"))):
-            meta = {"name": name, "annotations": {INSTALLATION: mark}}
+        for name, label in (("ours", mark("y")), ("theirs", mark("z"))):
+            meta = {"name": name, "labels": {label: "web"}}
             api.apply({"apiVersion": version, "kind": "ClusterRole", "metadata": meta, "rules": []})
         made = [Outside(version, "ClusterRole", "", name) for name in ("ours", "theirs", "never-made")]
         meta = {"name": "gitops-y-web", "labels": {LABEL: "y"}, "annotations": {SHARED: json.dumps(made)}}
@@ -478,6 +502,7 @@ class TestKind(Contract):
     def boot(cls, supervisor: Supervisor, toolbox: dict[str, Path]) -> Kind:
         cluster = kind_cluster(supervisor)
         cluster.start()
+        cluster.settle()
         return cluster
 
     def test_nothing_of_it_is_pretended(self, cluster: Kind) -> None:

@@ -20,7 +20,10 @@ from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine
 
+ACTING = ("converge", "idempotent", "self-heal", "prune")
+
 OURS = ("--gitops-cluster", "kubeconfig", "--gitops-stages", "converge")
+ALL = ("--gitops-cluster", "kubeconfig", "--gitops-stages", ",".join(ACTING))
 
 BEGIN_SECONDS = 180.0
 END_SECONDS = 120.0
@@ -38,19 +41,22 @@ spec:
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {open: early}\n"
 
-# No node can take it: converge goes on until something ends it.
-NEVER = """\
+DEPLOYMENT = """\
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: waits}
 spec:
+  replicas: 1
   selector: {matchLabels: {app: waits}}
   template:
     metadata: {labels: {app: waits}}
     spec:
-      nodeSelector: {no-such: node}
+      nodeSelector: {}
       containers: [{name: main, image: "registry.example.com/main:1.0.0"}]
 """
+
+# No node can take it: converge goes on until something ends it.
+NEVER = DEPLOYMENT.replace("nodeSelector: {}", "nodeSelector: {no-such: node}")
 
 
 def repository(folder: Path, *, context: str = "outside", manifest: str = CONFIG_MAP) -> Path:
@@ -119,32 +125,42 @@ def test_what_may_not_be_done_is_listed_before_anything_is(
 ) -> None:
     before = namespaces(api)
     kubeconfig = restricted(outside, api, tmp_path / "kubeconfig")
-    done = gitops(repository(tmp_path), *OURS, environ={"KUBECONFIG": str(kubeconfig)})
+    folder = repository(tmp_path, manifest=CONFIG_MAP + "---\n" + DEPLOYMENT)
+    done = gitops(folder, *ALL, environ={"KUBECONFIG": str(kubeconfig)})
     stage = done.stage("argocd/web", "converge")
     assert (done.status, stage["outcome"]) == (1, "error"), done.output
     assert "context outside may not do what is needed, and nothing was changed there" in stage["message"]
     assert "\n  create namespaces\n" in stage["message"]
     assert "  create configmaps in gitops-" in stage["message"]
+    assert "  patch deployments.apps/scale in gitops-" in stage["message"]
+    assert "  list replicasets.apps in gitops-" in stage["message"]
     assert namespaces(api) == before
 
 
 def test_no_more_is_needed_than_is_asked_for(outside: Embedded, api: Api, tmp_path: Path) -> None:
+    sync = ["get", "list", "watch", "create", "patch", "update", "delete"]
     for each in role(
         {
             "apiGroups": [""],
             "resources": ["namespaces"],
             "verbs": ["get", "list", "create", "patch", "delete"],
         },
-        {
-            "apiGroups": [""],
-            "resources": ["configmaps"],
-            "verbs": ["get", "list", "watch", "create", "patch", "update", "delete"],
-        },
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": sync},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": sync},
+        {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]},
+        {"apiGroups": ["", "apps"], "resources": ["replicasets", "pods"], "verbs": ["list"]},
     ):
         api.apply(each)
     kubeconfig = restricted(outside, api, tmp_path / "kubeconfig")
-    done = gitops(repository(tmp_path), *OURS, environ={"KUBECONFIG": str(kubeconfig)})
+    folder = repository(tmp_path, manifest=CONFIG_MAP + "---\n" + DEPLOYMENT)
+    done = gitops(folder, *ALL, environ={"KUBECONFIG": str(kubeconfig)})
     assert done.status == 0, done.output
+    stages = done.applications["argocd/web"]["stages"]
+    assert {s["stage"]: s["outcome"] for s in stages} == dict.fromkeys(ACTING, "passed"), done.output
+    drifts = done.stage("argocd/web", "self-heal")["evidence"]["drifts"]
+    assert {d["drift"] for d in drifts} >= {"replicas scaled", "deleted", "field changed"}
+    # What may not be listed is said: a kind that an operator makes would be one.
+    assert "Secret" in done.stage("argocd/web", "prune")["evidence"]["notListed"]
     assert leftovers(api) == ()
 
 

@@ -6,7 +6,8 @@ The cluster is an embedded one that is started outside of the run.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -14,30 +15,88 @@ from typing import Any
 import pytest
 from runs import ROOT, Outcome, commit, gitops, write
 
+from pytest_gitops.changes.identity import TRACKING
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.isolation import LABEL
 from pytest_gitops.removal import leftovers
+from pytest_gitops.stages.drifting import MARK as DRIFT
+from pytest_gitops.stages.inventory import NOT_LOOKED_AT, Clusters, Key
+from pytest_gitops.stages.live import content
+from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine
 
 OURS = ("--gitops-cluster", "kubeconfig", "--gitops-context", "outside")
 
 
+THEIR_ARGO_CD = {
+    "apiVersion": "apps/v1",
+    "kind": "StatefulSet",
+    "metadata": {
+        "name": "argocd-application-controller",
+        "namespace": "delivery",
+        "labels": {"app.kubernetes.io/name": "argocd-application-controller"},
+    },
+    "spec": {
+        "serviceName": "argocd",
+        "replicas": 1,
+        "selector": {"matchLabels": {"app": "argocd"}},
+        "template": {
+            "metadata": {"labels": {"app": "argocd"}},
+            "spec": {
+                "containers": [
+                    {"name": "main", "image": "quay.io/argoproj/argocd:v3.5.1@sha256:" + "ab" * 32}
+                ]
+            },
+        },
+    },
+}
+
+
+def theirs(name: str, namespace: str, application: str) -> dict[str, Any]:
+    """An object that an Argo CD of theirs has made for an Application that is called as one of ours."""
+    mark = f"{application}:/ConfigMap:{namespace}/{name}"
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace, "annotations": {TRACKING: mark}},
+        "data": {"open": "theirs"},
+    }
+
+
 @pytest.fixture(scope="module")
 def api(outside: Embedded) -> Api:
-    return Api(outside.kubeconfig)
+    """The cluster with what others have there: an Argo CD, and what it made under the names of the fixtures."""
+    api = Api(outside.kubeconfig)
+    for name in ("delivery", "shop", "omega-grid-dev"):
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    api.apply(THEIR_ARGO_CD)
+    api.apply(theirs("settings", "shop", "web"))
+    api.apply(theirs("left-over", "shop", "web"))
+    api.apply(theirs("settings", "omega-grid-dev", "omega-dev-btc-oracle"))
+
+    def settled() -> bool:
+        items = api.get("/api/v1/configmaps")["items"]
+        maps = {m["metadata"]["namespace"] for m in items if m["metadata"]["name"] == "kube-root-ca.crt"}
+        path = "/apis/apps/v1/namespaces/delivery/statefulsets/argocd-application-controller"
+        return {"delivery", "shop", "omega-grid-dev"} <= maps and bool(
+            api.get(path)["status"].get("readyReplicas")
+        )
+
+    wait_until(settled, limit=60, what="what others have")
+    return api
 
 
-def everything(api: Api) -> dict[str, Any]:
-    """What a run must leave as it is: names and versions of what others have there."""
-    found = {}
-    for path in ("/api/v1/namespaces", "/api/v1/configmaps", "/api/v1/secrets", "/apis/apps/v1/deployments",
-                 "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"):  # fmt: skip
-        for each in api.get(path)["items"]:
-            meta = each["metadata"]
-            found[path, meta.get("namespace"), meta["name"]] = meta["uid"]
-    return found
+def everything(api: Api) -> dict[Key, Any]:
+    """What a run must leave as it is: all that others have there, word for word, but for what controllers write."""
+    restless = {"Node", "CSINode", "APIService", "FlowSchema", "PriorityLevelConfiguration"}
+    return {
+        key: content(api.get(api.path_of(version, kind, key.namespace, key.name)))
+        for version, kind in api.kinds()
+        if kind not in restless | NOT_LOOKED_AT
+        for key in Clusters(api, {})._things(api, version, kind)
+    }
 
 
 def run_on(outside: Embedded, folder: Path, *args: str) -> Outcome:
@@ -142,10 +201,31 @@ clusters: [{name: in-cluster, context: outside}]
 
 
 @pytest.fixture(scope="module")
-def shop(outside: Embedded, api: Api, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def marks(api: Api) -> Iterator[dict[str, set[str]]]:
+    """What Argo CD wrote on the ConfigMaps of runs, whenever it did: names of labels and annotations."""
+    found: dict[str, set[str]] = {"labels": set(), "annotations": set()}
+    stop = threading.Event()
+
+    def note(_kind: str, each: dict[str, Any]) -> None:
+        meta = each["metadata"]
+        if meta["name"] == "settings" and meta["namespace"].startswith("gitops-"):
+            for what in found:
+                found[what] |= set(meta.get(what) or {})
+
+    watch = threading.Thread(target=api.watch, args=("/api/v1/configmaps", note), kwargs={"stop": stop})
+    watch.start()
+    yield found
+    stop.set()
+    watch.join()
+
+
+@pytest.fixture(scope="module")
+def shop(
+    outside: Embedded, api: Api, marks: dict[str, set[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
     before = everything(api)
     folder = commit(write(tmp_path_factory.mktemp("shop") / "shop", SHOP_FILES))
-    result = run_on(outside, folder, *OURS, "--gitops-stages", "converge,idempotent")
+    result = run_on(outside, folder, *OURS, "--gitops-stages", "converge,idempotent,self-heal,prune")
     assert everything(api) == before, result.output
     return result
 
@@ -170,6 +250,40 @@ def test_only_what_stays_in_the_runs_namespaces_goes_there(shop: Outcome) -> Non
     assert verdicts(shop, "idempotent")["root"] == ("skipped", "existing-cluster")
     web = shop.applications["argocd/web"]["resources"]
     assert all(r["namespace"].startswith("gitops-") for r in web)
+
+
+def test_drift_and_deletion_stay_in_the_runs_namespaces(shop: Outcome) -> None:
+    for stage, root in (("self-heal", ("skipped", "no-safe-drift")), ("prune", ("passed", None))):
+        assert verdicts(shop, stage) == {
+            "root": root,
+            "web": ("passed", None),
+            "fixed": ("skipped", "needs-converge"),
+            "roles": ("skipped", "needs-converge"),
+            "unknown": ("skipped", "needs-converge"),
+        }, shop.output
+    drifts = shop.stage("argocd/web", "self-heal")["evidence"]["drifts"]
+    assert {d["object"].partition("/")[0].partition("-")[0] for d in drifts} == {"ConfigMap gitops"}
+    assert {d["drift"] for d in drifts} >= {"deleted", "field changed"}
+    assert {d.get("how") for d in drifts if d["expectation"] == "undone"} == {"self-heal"}
+    pruned = shop.stage("argocd/web", "prune")["evidence"]
+    assert (pruned["gone"], pruned["left"], pruned["notListed"]) == (2, [], []), (
+        "a ConfigMap and a hook's Job"
+    )
+    assert all(n.startswith("gitops-") for n in pruned["lookedAt"])
+    assert any(n.endswith("-shop") for n in pruned["lookedAt"])
+
+
+def test_an_argo_cd_that_is_there_is_named_and_can_take_nothing_of_the_runs_for_its_own(
+    shop: Outcome, marks: dict[str, set[str]]
+) -> None:
+    assert shop.report is not None
+    assert (
+        "Argo CD 3.5.1 (namespace delivery) is there, and was not used"
+        in (shop.report["run"]["cluster"]["simulated"][0])
+    )
+    assert TRACKING not in marks["annotations"]
+    labels = marks["labels"] - {DRIFT}
+    assert {label.partition(".")[2] for label in labels} == {"pytest-gitops/application"}
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_gitops.argocd.rerouting import IGNORED
-from pytest_gitops.hosting import Guest, Hosting, _ignoring
+from pytest_gitops.hosting import Guest, Hosting
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.registered import RegisteredCluster
-from pytest_gitops.repository.manifest import parse
 from pytest_gitops.stages.base import NotAsked
 
 DEV = RegisteredCluster(name="dev", server="https://dev.example", context="kind-dev")
-APPLICATIONS = "resource.customizations.ignoreDifferences.argoproj.io_Application"
 
 
 def case(name: str) -> Case:
@@ -52,8 +49,12 @@ def hosting(*, there: bool = True) -> Hosting:
         ("converge", "root", None),
         ("idempotent", "root", "existing-cluster"),
         ("some-later-stage", "other", None),
-        ("prune", "web", "existing-cluster"),
-        ("prune", "other", "existing-cluster"),
+        ("self-heal", "web", None),
+        ("self-heal", "root", None),
+        ("self-heal", "roles", "shared-object"),
+        ("prune", "web", None),
+        ("prune", "root", None),
+        ("prune", "other", None),
     ],
 )
 def test_what_is_asked_of_whom(stage: str, name: str, code: str | None) -> None:
@@ -80,13 +81,3 @@ def test_a_failure_on_a_cluster_that_has_gone_is_not_the_applications(there: boo
     if not there:
         assert given[0].outcome is Outcome.ERROR and not given[0].findings
         assert "it waits" in given[0].message and "kind-dev" in given[0].message
-
-
-def test_what_a_repository_ignores_stays_ignored() -> None:
-    theirs = "jsonPointers: [/metadata/labels]\njqPathExpressions: [.spec.x]\n"
-    found = _ignoring({APPLICATIONS: theirs, "resource.respectRBAC": "strict"})
-    assert parse(found[APPLICATIONS].encode())[0].value == {
-        "jsonPointers": ["/metadata/labels", "/spec/destination"],
-        "jqPathExpressions": [".spec.x"],
-    }
-    assert set(found) == set(IGNORED)

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.isolation import Isolation, Outside, leaving, makes_argo_cd_objects, refusal
+from pytest_gitops.isolation import (
+    Isolation,
+    Outside,
+    leaving,
+    makes_argo_cd_objects,
+    mark,
+    nameless,
+    refusal,
+    unmarked,
+)
 from pytest_gitops.model import Case, Destination
 from pytest_gitops.registered import RegisteredCluster
 
@@ -94,3 +103,25 @@ def test_a_refusal_names_the_first_and_counts_the_others() -> None:
 )
 def test_argo_cds_own_objects_are_known(version: str, kind: str, said: bool) -> None:
     assert makes_argo_cd_objects([made("v1", "ConfigMap"), made(version, kind)]) is said
+
+
+def test_the_mark_of_a_run_is_a_label_that_no_other_run_has() -> None:
+    assert mark(RUN.run) == "20261128010203-ab12cd34.pytest-gitops/application"
+
+
+def test_what_argo_cd_marks_by_nothing_may_never_be_made() -> None:
+    version = "apiextensions.k8s.io/v1"
+    crd = Outside(version, "CustomResourceDefinition", "", "lamps.example.com")
+    assert unmarked([Outside("v1", "Namespace", "", "shop")]) == ""
+    assert unmarked([crd]).startswith(
+        "CustomResourceDefinition lamps.example.com would be on the cluster for"
+    )
+
+
+def test_a_name_that_is_no_labels_value_goes_nowhere() -> None:
+    def one(name: str, namespace: str = "argocd") -> Case:
+        return Case(name=name, namespace=namespace, project="p", file="a.yaml", line=1)
+
+    assert nameless([one("a" * 63)], control="argocd") == ""
+    assert "a" * 64 in nameless([one("web"), one("a" * 64)], control="argocd")
+    assert "team_" in nameless([one("a" * 60, "team")], control="argocd")

@@ -88,7 +88,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "rendering": {"argocd", "boot", "model", "planner", "renders", "side", "stages", "waiting"},
     "hosting": {
-        "argocd", "boot", "clusters", "errors", "isolation", "model", "registered", "repository", "shapes", "stages",
+        "argocd", "boot", "clusters", "errors", "isolation", "model", "registered", "shapes", "stages",
         "waiting",
     },
     "connecting": {"argocd", "boot", "fleet", "hosting", "model", "registered", "stages"},

@@ -7,10 +7,12 @@ puts the destination in its place as each is written, so Argo CD never sees the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pytest_gitops.model import Destination
+from pytest_gitops.model import Case, Destination
+from pytest_gitops.repository.manifest import dump, parse
+from pytest_gitops.shapes import mapping
 
 GROUP = "argoproj.io"
 VERSION = "admissionregistration.k8s.io/v1"
@@ -26,7 +28,52 @@ IGNORED = {
 }
 """Settings of argocd-cm by which a parent does not find what is put in place here."""
 
+
+SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+
+MARKING = ("application.resourceTrackingMethod", "application.instanceLabelKey", "installationID")
+"""Settings of argocd-cm that say how Argo CD marks what it makes."""
+
 KEY = "(object.metadata.namespace + '/' + object.metadata.name)"
+
+
+def settings(data: Mapping[str, Any], *, mark: str) -> dict[str, Any]:
+    """What argocd-cm, which has `data`, is given so that nobody finds what is put in place here, and that Argo CD marks
+    what it makes by the label `mark` alone. By its tracking id another Argo CD would take it for its own
+    Application's of that name, whatever the installationID, and prune it (util/argo/resource_tracking.go:
+    GetAppName)."""
+    found: dict[str, Any] = dict(zip(MARKING, ("label", mark, ""), strict=True))
+    for key, ours in IGNORED.items():
+        theirs = data.get(key)
+        if not theirs or not key.startswith("resource.customizations"):
+            found[key] = ours
+            continue
+        merged = dict(parse(theirs.encode())[0].value)
+        merged["jsonPointers"] = [
+            *(merged.get("jsonPointers") or []),
+            *parse(ours.encode())[0].value["jsonPointers"],
+        ]
+        found[key] = dump(merged)
+    return found
+
+
+def undone(rendered: Iterable[tuple[Case, Iterable[Mapping[str, Any]]]], *, control: str) -> str:
+    """Why what Argo CD makes could not be kept apart, or nothing: an Application brings an argocd-cm that would undo
+    `settings` while the run goes on."""
+    for case, objects in rendered:
+        for each in objects:
+            metadata = mapping(each, "metadata")
+            place = metadata.get("namespace") or case.destination.namespace
+            if (each.get("kind"), metadata.get("name"), place) != ("ConfigMap", "argocd-cm", control):
+                continue
+            keys = [k for k in MARKING if k in mapping(each, "data")]
+            if keys or "Replace=true" in str(mapping(metadata, "annotations").get(SYNC_OPTIONS)):
+                return (
+                    f"Application {case.key} brings {control}/argocd-cm with "
+                    f"{', '.join(keys) or 'the sync option Replace=true'}: Argo CD would then mark what it makes as an "
+                    "Argo CD of yours does, which might take it for its own. Prove these on the embedded cluster"
+                )
+    return ""
 
 
 def policies(destinations: Mapping[str, Destination], *, prefix: str) -> list[dict[str, Any]]:

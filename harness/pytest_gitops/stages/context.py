@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_gitops.argocd.schema import CrdSchema
     from pytest_gitops.changes.values import Comparison
     from pytest_gitops.clusters.api import Api
+    from pytest_gitops.clusters.bounds import Bounds
     from pytest_gitops.errors import GitOpsError
     from pytest_gitops.plan import Plan
     from pytest_gitops.rego.opa import Opa
@@ -78,6 +79,8 @@ class Context:
     render_again: Callable[[Case], Rendered | NotRendered] | None = None
     upgrade_ground: Callable[[], UpgradeGround] | None = None
     destinations: Mapping[str, Api] = field(default_factory=dict)  # by server URL and by name
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)  # of destinations that others use too
+    mark: str = ""  # the label by which Argo CD marks what it makes, where that is not its tracking id
     app_state: AppState | None = None  # None without a cluster
     applied_at: float = 0.0
     start_controller: Callable[[], None] = _nothing
@@ -142,6 +145,10 @@ class Context:
         assert self.api is not None, "nothing is deployed without a cluster"
         by_name = self.destinations.get(case.destination.name, self.api)
         return self.destinations.get(case.destination.server.rstrip("/"), by_name)
+
+    def bounds_of(self, case: Case) -> Bounds | None:
+        """What may be touched on the cluster that `case` deploys to; None where all of it is the run's."""
+        return self.bounds.get(case.destination.server.rstrip("/"))
 
     def line(self, case: Case, *path: str | int) -> int:
         """The line in `case.file` of what `path` leads to; where the Application begins if it is not written there."""

@@ -14,7 +14,7 @@ from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
 from pytest_gitops.stages.deadlines import deadline_of
-from pytest_gitops.stages.tracks import QUIET, STILL
+from pytest_gitops.stages.tracks import QUIET, still_of
 from pytest_gitops.waiting import now, utc, wait_until
 
 if TYPE_CHECKING:
@@ -223,8 +223,9 @@ class Departing:
         look, at = tree.look, now()
         if look is None or (look.ended and not look.remaining):
             return look is not None
-        still = at - tree.moved >= QUIET if look.stuck else at - moved >= STILL
-        limit = max(deadline_of(self._context.settings, c).seconds for c in tree.cases)
+        settings = self._context.settings
+        limit = max(deadline_of(settings, c).seconds for c in tree.cases)
+        still = at - tree.moved >= QUIET if look.stuck else at - moved >= still_of(settings, limit)
         return still or at - tree.began >= limit
 
 

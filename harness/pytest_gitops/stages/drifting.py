@@ -17,7 +17,7 @@ from pytest_gitops.stages.edits import Edit
 from pytest_gitops.stages.following import ASK_AGAIN, Application, Following, Late, version
 from pytest_gitops.stages.live import Manifest, Ref
 from pytest_gitops.stages.peace import group_kind
-from pytest_gitops.stages.tracks import QUIET, STILL
+from pytest_gitops.stages.tracks import QUIET
 from pytest_gitops.waiting import now, wait_until
 
 if TYPE_CHECKING:
@@ -97,14 +97,16 @@ class Tried:
 
 
 class Drifting:
-    """What is done to the objects of one `case`; every wait ends after `limit` seconds.
+    """What is done to the objects of one `case`; every wait ends after `limit` seconds, `still` of them without any
+    change.
 
     What follows an Application raises Deleted, Stopped, Late and EngineError (see `following`), and ApiError where the
     API server itself fails.
     """
 
-    def __init__(self, api: Api, following: Following, case: Case, *, limit: float) -> None:
+    def __init__(self, api: Api, following: Following, case: Case, *, limit: float, still: float) -> None:
         self._api, self._following, self._case, self._limit = api, following, case, limit
+        self._still = still
 
     # ------------------------------------------------------------------ making it
 
@@ -188,7 +190,9 @@ class Drifting:
     def undone(self, tried: Tried) -> Observation:
         """CONVERGED when Argo CD has undone it and the Application is Synced and Healthy again; else what it is stuck
         at."""
-        patience = Patience(deadline=tried.began + self._limit, quiet=QUIET, still=STILL, moved=tried.began)
+        patience = Patience(
+            deadline=tried.began + self._limit, quiet=QUIET, still=self._still, moved=tried.began
+        )
         looks = 0
 
         def probe() -> Observation | None:
@@ -201,7 +205,7 @@ class Drifting:
             patience.note(seen, now=now())
             # That nothing heals it yet is no failure of anybody: a busy controller may take its time.
             failed = seen.code == "sync-failed" and _operation(state) != tried.operation
-            patience.quiet = QUIET if failed else STILL
+            patience.quiet = QUIET if failed else self._still
             if tried.seen is None and seen.state is State.CONVERGED and _since(tried) >= ASK_AGAIN:
                 if looks == LOOKS:
                     return UNSEEN

@@ -11,7 +11,7 @@ from pytest_gitops.argocd.applications import REFRESH, Applications
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Moment
-from pytest_gitops.stages.tracks import QUIET, STILL
+from pytest_gitops.stages.tracks import QUIET, still_of
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ class Following:
         """What becomes of `case` after the resourceVersion `since`: CONVERGED, or what it is stuck at. Raises
         Deleted, Stopped and EngineError like `wait`."""
         began = now()
-        patience = Patience(deadline=began + limit, quiet=QUIET, still=STILL, moved=began)
+        still = still_of(self._context.settings, limit)
+        patience = Patience(deadline=began + limit, quiet=QUIET, still=still, moved=began)
 
         def found(state: Application) -> Observation | None:
             if version(state) <= since or ("operation" in state and not _between_attempts(state)):

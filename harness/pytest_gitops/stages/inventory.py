@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +16,7 @@ from pytest_gitops.waiting import wait_until
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
+    from pytest_gitops.clusters.bounds import Bounds
 
 ALWAYS = (("v1", "PersistentVolumeClaim"), ("v1", "Namespace"))
 """Kinds that are looked at whoever renders them: a StatefulSet makes claims, and Argo CD namespaces."""
@@ -79,13 +80,29 @@ Stock = Mapping[Key, Thing]
 
 
 class Clusters:
-    """`api` is where Argo CD runs, `destinations` are others by server and by name."""
+    """`api` is where Argo CD runs, `destinations` are others by server and by name.
 
-    def __init__(self, api: Api, destinations: Mapping[str, Api]) -> None:
+    `bounds`, by the same, has those that are not the run's own: only what is within is looked at there. `mark` is the
+    label by which Argo CD marks what it makes, empty for its usual tracking id. `unseen` has the kinds that we may not
+    list there, `gone` the names of those that did not answer: nothing is known of what is there.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        destinations: Mapping[str, Api],
+        *,
+        bounds: Mapping[str, Bounds] | None = None,
+        mark: str = "",
+    ) -> None:
         names: dict[int, str] = {id(api): IN_CLUSTER}
         for name, other in sorted(destinations.items()):
             names.setdefault(id(other), name)
         self._names, self._api, self._destinations = names, api, destinations
+        self._bounds = {id(destinations[name]): each for name, each in (bounds or {}).items()}
+        self._mark = mark
+        self.unseen: set[str] = set()
+        self.gone: set[str] = set()
 
     @property
     def by_name(self) -> dict[str, Api]:
@@ -128,13 +145,35 @@ class Clusters:
             parts = pool.map(lambda w: self._of_kind(*w), wanted)
             return {key: uid for part in parts for key, uid in part.items()}
 
-    def everything(self) -> dict[Key, Thing]:
-        """All there is, of every kind, by metadata alone. Raises ApiError."""
+    def everything(self, *, within: Collection[tuple[str, str]] | None = None) -> dict[Key, Thing]:
+        """All there is, of every kind, by metadata alone. `within` bounds only kinds of these (group, kind) are looked
+        at, where they are given: a cluster of others may have hundreds, and is not next door. Raises ApiError."""
         by_id = {id(a): a for a in (self._api, *self._destinations.values())}
-        wanted = [(a, *k) for a in by_id.values() for k in a.kinds() if k[1] not in NOT_LOOKED_AT]
+        wanted = [
+            (a, *k)
+            for key, a in by_id.items()
+            for k in self._kinds(a)
+            if k[1] not in NOT_LOOKED_AT
+            and (within is None or key not in self._bounds or (k[0].rpartition("/")[0], k[1]) in within)
+        ]
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="inventory") as pool:
             parts = pool.map(lambda w: self._things(*w), wanted)
             return {key: thing for part in parts for key, thing in part.items()}
+
+    def _kinds(self, api: Api) -> tuple[tuple[str, str], ...]:
+        try:
+            return api.kinds()
+        except ApiError as error:
+            if not self._is_gone(api, error):
+                raise
+            return ()
+
+    def _is_gone(self, api: Api, error: ApiError) -> bool:
+        """Whether `error` says that a cluster of others does not answer, which is noted."""
+        if error.status != 0 or id(api) not in self._bounds:
+            return False
+        self.gone.add(self._names[id(api)])
+        return True
 
     def users(self, claims: Iterable[Key]) -> dict[Key, tuple[str, ...]]:
         """The Pods that use each of `claims`, which are PersistentVolumeClaims, by their titles. Those on their way out
@@ -142,7 +181,7 @@ class Clusters:
         wanted = list(claims)
         found: dict[Key, tuple[str, ...]] = {}
         for cluster, namespace in sorted({(c.cluster, c.namespace) for c in wanted}):
-            pods = self.by_name[cluster].get(f"/api/v1/namespaces/{namespace}/pods").get("items") or ()
+            pods = self._pods(self.by_name[cluster], namespace)
             there = [p for p in pods if not p["metadata"].get("deletionTimestamp")]
             for claim in (c for c in wanted if (c.cluster, c.namespace) == (cluster, namespace)):
                 using = sorted(p["metadata"]["name"] for p in there if _uses(p, claim.name))
@@ -150,21 +189,43 @@ class Clusters:
                     found[claim] = tuple(f"Pod {namespace}/{name}" for name in using)
         return found
 
+    def _pods(self, api: Api, namespace: str) -> Sequence[Mapping[str, Any]]:
+        try:
+            return api.get(f"/api/v1/namespaces/{namespace}/pods").get("items") or ()
+        except ApiError as error:
+            if self._is_gone(api, error):
+                return ()
+            if error.status != 403 or id(api) not in self._bounds:
+                raise
+            self.unseen.add("Pod")
+            return ()
+
     def _things(self, api: Api, version: str, kind: str) -> dict[Key, Thing]:
         cluster, group = self._names[id(api)], version.rpartition("/")[0]
+        bounds = self._bounds.get(id(api))
 
         def listed() -> tuple[list[dict[str, Any]]] | None:
             try:
+                if bounds is not None:
+                    return (bounds.metadata(api, version, kind),)
                 return (api.metadata(api.collection(version, kind)),)
             except ApiError as error:
+                if self._is_gone(api, error):
+                    return ([],)
                 if error.status in {0, 429}:  # its storage is initializing
                     return None
+                if error.status == 403 and bounds is not None:
+                    self.unseen.add(kind)
+                    return ([],)
                 if error.status not in {404, 405, 503}:  # gone meanwhile, or served by nobody
                     raise
                 return ([],)
 
         (found,) = wait_until(listed, limit=SERVED_SECONDS, what=f"the list of all {kind}s")
-        return {Key(cluster, group, kind, m.get("namespace", ""), m["name"]): thing(m) for m in found}
+        return {
+            Key(cluster, group, kind, m.get("namespace", ""), m["name"]): thing(m, mark=self._mark)
+            for m in found
+        }
 
     def _of_kind(self, api: Api, version: str, kind: str) -> dict[Key, str]:
         try:
@@ -188,15 +249,15 @@ class Clusters:
         return found
 
 
-def thing(metadata: Mapping[str, Any]) -> Thing:
-    """What the metadata of an object says."""
-    annotations = mapping(metadata.get("annotations"))
+def thing(metadata: Mapping[str, Any], *, mark: str = "") -> Thing:
+    """What the metadata of an object says; `mark` is a label that has the tracking id's place."""
+    annotations, labels = mapping(metadata.get("annotations")), mapping(metadata.get("labels"))
     return Thing(
         uid=str(metadata["uid"]),
         owners=tuple(str(o.get("uid")) for o in metadata.get("ownerReferences") or ()),
         finalizers=tuple(metadata.get("finalizers") or ()),
         deleting=bool(metadata.get("deletionTimestamp")),
-        application=str(annotations.get(TRACKING) or "").partition(":")[0],
+        application=str((labels.get(mark) if mark else annotations.get(TRACKING)) or "").partition(":")[0],
         writes={
             str(e.get("manager")): (e.get("time"), e.get("fieldsV1"))
             for e in metadata.get("managedFields") or ()

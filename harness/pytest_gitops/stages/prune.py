@@ -43,9 +43,14 @@ def take_stock(context: Context) -> None:
     """Remember what is there before anything of the repository is applied."""
     if context.api is not None and name in context.settings.stages:
         try:
-            context.stock = Clusters(context.api, context.destinations).everything()
+            context.stock = _clusters(context).everything()
         except GitOpsError as error:  # it is the matter of this stage, and of no other
             context.stock = error
+
+
+def _clusters(context: Context) -> Clusters:
+    assert context.api is not None, "prune is not run without a cluster"
+    return Clusters(context.api, context.destinations, bounds=context.bounds, mark=context.mark)
 
 
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
@@ -63,7 +68,7 @@ class _Prune:
         self.context, self.api, self.publish = context, context.api, publish
         self.asked = {c.key: c for c in cases}
         self.before = before
-        self.clusters = Clusters(context.api, context.destinations)
+        self.clusters = _clusters(context)
         self.claims = self.clusters.claims(context.rendered(), hooks=True)
         self.plan = {c.key: c for c in context.plan.cases}
         self.tops = {c.key: self._top(c) for c in context.plan.cases}
@@ -186,6 +191,7 @@ class _Prune:
     def _round(self, departing: Departing, trees: Sequence[Tree]) -> None:
         began = now()
         there = self.clusters.everything()
+        kinds = {(k.group, k.kind) for k in (*self.before, *there, *self.claims)}
         judge = Judge(
             before=self.before,
             there=there,
@@ -202,7 +208,9 @@ class _Prune:
             nonlocal judge, found
             # The Applications first: what ended after the look at its objects has not been looked at.
             going = {c.key: self._going(departing, t, c) for t in trees for c in t.cases}
-            judge = replace(judge, going=going, after=self.clusters.everything(), waited=now() - began)
+            judge = replace(
+                judge, going=going, after=self.clusters.everything(within=kinds), waited=now() - began
+            )
             judge = replace(judge, users=self.clusters.users(in_use(judge)))
             remaining, found = judge.remaining(), {}
             self._look_again(judge, [key for key, _ in remaining])
@@ -232,8 +240,14 @@ class _Prune:
                 with suppress_gone():
                     self.api.patch(path, {"metadata": {"annotations": {LOOKED_AT: utc().isoformat()}}})
 
+    def _gone(self, tree: Tree) -> tuple[str, ...]:
+        """The clusters of its Applications that do not answer."""
+        return tuple(sorted({self.clusters.of(c)[0] for c in tree.cases} & self.clusters.gone))
+
     def _look(self, judge: Judge, tree: Tree, remaining: Sequence[tuple[Key, Claim]]) -> Look:
         keys = {c.key for c in tree.cases}
+        if self._gone(tree):
+            return Look(ended=False, remaining=0, stuck=True)
         own = [(k, claim) for k, claim in remaining if claim.case.key in keys]
         stuck = any(judge.is_stuck(judge.going[k]) for k in keys) or any(
             judge.held(k)
@@ -276,6 +290,18 @@ class _Prune:
             "confirmed": case.key in departing.confirmed,
             **remains.to_dict(),
         }
+        if (bounds := self.context.bounds_of(case)) is not None:
+            evidence |= {"lookedAt": list(bounds.namespaces), "notListed": sorted(self.clusters.unseen)}
+        if gone := self._gone(tree):
+            message = f"{', '.join(gone)} did not answer, so what is left there of {tree.title} is not known"
+            return StageResult(
+                stage=name,
+                outcome=Outcome.ERROR,
+                code="cluster-gone",
+                message=message,
+                duration=now() - tree.began,
+                evidence=evidence,
+            )
         if is_ours(going.error):
             message = f"Argo CD itself could not go on, so the deletion was not judged: {going.error}"
             return StageResult(

@@ -22,6 +22,7 @@ from pytest_gitops.stages.drifts import Choice, Drift, Expected, Sort, Subject, 
 from pytest_gitops.stages.following import Deleted, Following, Late
 from pytest_gitops.stages.looking import Seen, Unsaid, look_at_each
 from pytest_gitops.stages.placing import by_title, place
+from pytest_gitops.stages.tracks import still_of
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ WORDS = 500
 
 SHOWN = 4
 """As many objects as a text names."""
+
+OUTSIDE = "it is outside of the run's namespaces, where others may need it"
 
 DID = {
     Sort.ADDED: "another manager added a label and a field",
@@ -97,7 +100,9 @@ class _Check:
 
     def _look(self, case: Case, seen: _Seen) -> None:
         """Collect what is wrong. Raises Unsaid if nothing can be said."""
-        drifting = Drifting(self.context.api_of(case), self.following, case, limit=self._limit(case))
+        limit = self._limit(case)
+        still = still_of(self.context.settings, limit)
+        drifting = Drifting(self.context.api_of(case), self.following, case, limit=limit, still=still)
         first = drifting.settled()
         if first.state is not State.CONVERGED:
             why = first.message or first.summary
@@ -128,18 +133,24 @@ class _Check:
             )
 
     def _choose(self, case: Case, application: Mapping[str, Any]) -> Choice:
-        found = live.read(self.context.api_of(case), live.managed(application))
+        bounds = self.context.bounds_of(case)
+        managed = live.managed(application)
+        near = [r for r in managed if bounds is None or r.namespace in bounds.namespaces]
+        found = live.read(self.context.api_of(case), near)
         rendered = by_title(self.context, case)
         subjects = [
             Subject(ref=ref, manifest=rendered.get(ref.title, {}), live=each) for ref, each in found.items()
         ]
-        return choose(
+        choice = choose(
             subjects,
             application,
             control=self.context.control,
             argocd_cm=self.context.argocd_cm,
             scalers=self._scalers.get(case.destination.cluster, {}),
         )
+        for ref in (r for r in managed if r not in near):
+            choice.leave(ref, OUTSIDE)
+        return choice
 
     # ------------------------------------------------------------------ one drift
 
@@ -245,7 +256,10 @@ class _Check:
         if not tried.ref.namespace:
             return ()
         api = Applications(self.context.api_of(case))
-        return api.warnings(tried.ref.namespace, [tried.ref.name], limit=1)  # they repeat themselves
+        try:
+            return api.warnings(tried.ref.namespace, [tried.ref.name], limit=1)  # they repeat themselves
+        except GitOpsError:
+            return ()  # who may not read events has the finding without them
 
 
 def scalers(context: Context) -> dict[str, dict[tuple[str, str, str], str]]:

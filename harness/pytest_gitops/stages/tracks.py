@@ -49,13 +49,15 @@ STEPS = 100
 NOT_THERE = Observation(state=State.MOVING, code="never-created", message="it was not created")
 
 
-def patience_of(settings: Settings, limit: float, *, began: float) -> Patience:
-    """How long one Application is waited for that has `limit` seconds from `began` on.
+def still_of(settings: Settings, limit: float) -> float:
+    """Seconds without any change after which one is given up that has `limit` seconds: all of them where containers
+    run, for nobody hears how far an image is that is pulled, or when a patient probe is to begin."""
+    return limit if settings.provider in {Provider.KIND, Provider.KUBECONFIG} else STILL
 
-    Where containers run, one that says Progressing is given up at its deadline only: nobody hears how far an image is
-    that is pulled, or when a patient probe is to begin.
-    """
-    still = limit if settings.provider is Provider.KIND else STILL
+
+def patience_of(settings: Settings, limit: float, *, began: float) -> Patience:
+    """How long one Application is waited for that has `limit` seconds from `began` on."""
+    still = still_of(settings, limit)
     return Patience(deadline=began + limit, quiet=QUIET, still=still, busy=BUSY, moved=began)
 
 

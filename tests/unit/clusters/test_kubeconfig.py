@@ -1,11 +1,11 @@
-"""What is said of a cluster that exists: versions that do not fit."""
+"""What is said of a cluster that exists: versions that do not fit, and what has to be allowed there."""
 
 from __future__ import annotations
 
 import pytest
 
 from pytest_gitops.clusters.kubeconfig import skew
-from pytest_gitops.clusters.permissions import Permission
+from pytest_gitops.clusters.permissions import SYNC, Permission, needed
 from pytest_gitops.errors import EngineError
 
 
@@ -32,3 +32,16 @@ def test_what_is_no_version_is_refused() -> None:
 def test_a_permission_is_written_as_kubectl_takes_it() -> None:
     assert Permission("create", "apps", "deployments", "web").title == "create deployments.apps"
     assert Permission("get", "", "namespaces", "").title == "get namespaces"
+    assert Permission("patch", "apps", "deployments/scale", "").title == "patch deployments.apps/scale"
+
+
+def test_what_a_stage_does_beside_a_sync_has_to_be_allowed_too() -> None:
+    sync = [f"{verb} deployments.apps" for verb in SYNC]
+
+    def titles(plural: str, *stages: str) -> list[str]:
+        return [p.title for p in needed("apps", plural, "web", stages)]
+
+    assert titles("deployments", "converge", "idempotent") == sync
+    assert titles("deployments", "self-heal") == [*sync, "patch deployments.apps/scale"]
+    assert titles("deployments", "prune") == [*sync, "list replicasets.apps", "list pods"]
+    assert len(titles("daemonsets", "self-heal")) == len(SYNC), "nobody scales one"

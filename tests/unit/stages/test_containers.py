@@ -138,7 +138,10 @@ def test_pods_are_those_of_what_is_rendered_and_not_of_what_is_called_alike() ->
     assert not makers(pod()) & {("Deployment", "web-5d4f"), ("StatefulSet", "web")}
 
 
-@pytest.mark.parametrize(("provider", "given_up"), [(Provider.EMBEDDED, True), (Provider.KIND, False)])
+@pytest.mark.parametrize(
+    ("provider", "given_up"),
+    [(Provider.EMBEDDED, True), (Provider.KIND, False), (Provider.KUBECONFIG, False)],
+)
 def test_containers_that_come_up_slowly_have_until_their_deadline(
     tmp_path: Path, provider: Provider, given_up: bool
 ) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+import pytest
+
 from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.bounds import Bounds
 from pytest_gitops.model import IN_CLUSTER, Case
 from pytest_gitops.repository.discovery import case_of
 from pytest_gitops.stages.inventory import Clusters, Key
@@ -128,7 +131,25 @@ class FakeMetadata(FakeApi):
         return tuple(("v1", kind) for kind in (*self.objects, "Gone"))
 
     def metadata(self, path: str) -> list[dict[str, Any]]:
-        return [o["metadata"] for o in self.objects[path]]
+        kind, _, namespace = path.partition(" in ")
+        if kind in self.forbidden:
+            raise ApiError("forbidden", status=403, reason="Forbidden")
+        found = [o["metadata"] for o in self.objects[kind]]
+        return [m for m in found if not namespace or m["namespace"] == namespace]
+
+    forbidden: tuple[str, ...] = ()
+
+    def path_of(self, version: str, kind: str, namespace: str = "", name: str = "") -> str:
+        return f"{kind} in {namespace}" + (f" named {name}" if name else "")
+
+    def get(self, path: str) -> dict[str, Any]:
+        kind, _, rest = path.partition(" in ")
+        namespace, _, name = rest.partition(" named ")
+        for each in self.objects[kind]:
+            meta = each["metadata"]
+            if (meta["name"], meta.get("namespace", "")) == (name, namespace):
+                return each
+        raise ApiError("not found", status=404, reason="NotFound")
 
 
 def test_everything_is_read_by_its_metadata_on_every_cluster() -> None:
@@ -175,6 +196,68 @@ def test_hooks_are_claimed_where_they_are_asked_for() -> None:
     both = clusters(FakeApi(ConfigMap=[]))
     assert both.claims([(case("web"), [hook])]) == {}
     assert [k.name for k in both.claims([(case("web"), [hook])], hooks=True)] == ["seed"]
+
+
+def in_(namespace: str, name: str, uid: str, **more: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace, "uid": uid, **more}}
+
+
+def bounded(there: FakeMetadata, *objects: tuple[str, str, str, str], mark: str = "") -> Clusters:
+    bounds = {PROD: Bounds(namespaces=("gitops-ab-web",), objects=objects)}
+    return Clusters(cast(Any, FakeMetadata()), cast(Any, {PROD: there}), bounds=bounds, mark=mark)
+
+
+def names(found: Mapping[Key, Any]) -> set[str]:
+    return {k.title for k in found}
+
+
+def test_on_a_cluster_of_others_only_the_runs_own_is_looked_at() -> None:
+    there = FakeMetadata(
+        ConfigMap=[in_("gitops-ab-web", "a", "1"), in_("web", "theirs", "2"), in_("web", "ours", "3")],
+        Namespace=[live("gitops-ab-web", "4")],
+    )
+    assert names(bounded(there).everything()) == {"ConfigMap gitops-ab-web/a"}
+    made = ("v1", "ConfigMap", "web", "ours"), ("v1", "ConfigMap", "web", "not-made")
+    assert names(bounded(there, *made).everything()) == {"ConfigMap gitops-ab-web/a", "ConfigMap web/ours"}
+
+
+def test_what_may_not_be_listed_there_is_told() -> None:
+    there = FakeMetadata(ConfigMap=[in_("gitops-ab-web", "a", "1")], Secret=[])
+    there.forbidden = ("Secret",)
+    found = bounded(there)
+    assert names(found.everything()) == {"ConfigMap gitops-ab-web/a"}
+    assert found.unseen == {"Secret"}
+
+
+def test_one_that_does_not_answer_is_told_and_the_others_are_looked_at() -> None:
+    class Gone(FakeMetadata):
+        def kinds(self) -> tuple[tuple[str, str], ...]:
+            raise ApiError("no answer", status=0, reason="Unreachable")
+
+    here = FakeMetadata(ConfigMap=[live("a", "1")])
+    bounds = {PROD: Bounds(namespaces=("gitops-ab-web",))}
+    found = Clusters(cast(Any, here), cast(Any, {PROD: Gone()}), bounds=bounds)
+    assert names(found.everything()) == {"ConfigMap web/a"}
+    assert found.gone == {PROD}
+    # One of our own that does not answer is the end of the run, and no detail of a verdict.
+    with pytest.raises(ApiError):
+        Clusters(cast(Any, here), cast(Any, {PROD: Gone()})).everything()
+
+
+def test_there_a_second_look_is_at_the_kinds_that_matter() -> None:
+    there = FakeMetadata(ConfigMap=[in_("gitops-ab-web", "a", "1")], Secret=[in_("gitops-ab-web", "s", "2")])
+    found = bounded(there).everything(within={("", "Secret")})
+    assert names(found) == {"Secret gitops-ab-web/s"}
+
+
+def test_a_label_may_say_whose_an_object_is() -> None:
+    noted = {
+        "labels": {"run.example/of": "web"},
+        "annotations": {"argocd.argoproj.io/tracking-id": "other:x"},
+    }
+    there = FakeMetadata(ConfigMap=[in_("gitops-ab-web", "a", "1", **noted)])
+    (thing,) = bounded(there, mark="run.example/of").everything().values()
+    assert thing.application == "web"
 
 
 def pod(name: str, claim: str, *, node: str = "one", namespace: str = "web", **meta: Any) -> dict[str, Any]:

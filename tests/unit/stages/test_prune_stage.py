@@ -12,10 +12,11 @@ from stage_support import Answers, make_context, make_plan
 
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.bounds import Bounds
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Outcome
 from pytest_gitops.repository.discovery import case_of
-from pytest_gitops.stages import departing, prune
+from pytest_gitops.stages import departing, prune, tracks
 from pytest_gitops.stages.context import Context
 from pytest_gitops.stages.departing import APPROVED
 
@@ -179,6 +180,7 @@ class Stage:
         *,
         sets: Mapping[str, Sequence[Object]] | None = None,
         before: Sequence[Object] = (),
+        others: Mapping[str, Any] | None = None,
     ) -> None:
         self.cluster = FakeCluster()
         self.answers = Answers()
@@ -197,6 +199,8 @@ class Stage:
         for each in cases:
             objects = tuple(renders.get(each.name, ()))
             self.context.renders[each.id] = cast(Any, _rendered(objects))
+        self.context.destinations = others or {}
+        self.context.bounds = dict.fromkeys(others or {}, Bounds(namespaces=("gitops-ab-web",)))
         for each in before:
             self.cluster.add(each)
         prune.take_stock(self.context)
@@ -232,8 +236,9 @@ def _rendered(objects: Sequence[Object]) -> Rendered:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"TICK": 0.002, "LOOK": 0.004, "SOON": 0.002, "QUIET": 0.1, "STILL": 0.3}.items():
+    for name, seconds in {"TICK": 0.002, "LOOK": 0.004, "SOON": 0.002, "QUIET": 0.1}.items():
         monkeypatch.setattr(departing, name, seconds)
+    monkeypatch.setattr(tracks, "STILL", 0.3)
 
 
 SETTINGS = thing("ConfigMap", "settings", "web")
@@ -459,3 +464,30 @@ def test_nothing_is_read_where_the_stage_is_not_asked() -> None:
     context = make_context(api=FakeCluster())
     prune.take_stock(context)
     assert context.stock is None
+
+
+def test_a_cluster_of_others_that_does_not_answer_is_no_green_and_others_are_judged() -> None:
+    class Gone:
+        def kinds(self) -> tuple[tuple[str, str], ...]:
+            raise ApiError("no answer", status=0, reason="Unreachable")
+
+        def is_namespaced(self, version: str, kind: str) -> bool:
+            return True
+
+    there = "https://dev.existing.invalid:6443"
+    stage = Stage(
+        [
+            application("web", destination={"server": there, "namespace": "gitops-ab-web"}),
+            application("shop"),
+        ],
+        {"web": [SETTINGS], "shop": [thing("ConfigMap", "settings", "shop")]},
+        others={there: Gone()},
+    )
+    answers = stage.run()
+    web = answers.of("argocd/web")
+    assert (web.outcome, web.code) == (Outcome.ERROR, "cluster-gone")
+    assert (
+        web.message == f"{there} did not answer, so what is left there of Application argocd/web is not known"
+    )
+    assert web.evidence["lookedAt"] == ["gitops-ab-web"]
+    assert answers.of("argocd/shop").outcome is Outcome.PASSED

@@ -13,6 +13,7 @@ from stage_support import URL, Answers, declare, make_context, make_plan
 from pytest_gitops.argocd.applications import REFRESH
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.bounds import Bounds
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Outcome, StageResult
 from pytest_gitops.stages import drifting, following, self_heal
@@ -210,9 +211,12 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "QUIET", 0.0)
 
 
-def judge(argo: FakeArgo, *, policy: Any = HEALS, rendered: Any = CONFIG, **spec: Any) -> StageResult:
+def judge(
+    argo: FakeArgo, *, policy: Any = HEALS, rendered: Any = CONFIG, bounds: Bounds | None = None, **spec: Any
+) -> StageResult:
     context = make_context(FILES, api=argo, timeout=5)
     case = declare(context, APPLICATION)
+    context.bounds = {case.destination.server: bounds} if bounds else {}
     context.plan = make_plan([case])
     context.renders = {case.id: Rendered(objects=(rendered,))}
     argo.application["spec"] |= {"syncPolicy": policy, **spec}
@@ -356,6 +360,16 @@ def test_where_nothing_can_be_changed_nothing_is_said_to_be_proven() -> None:
     assert (result.outcome, result.code) == (Outcome.SKIPPED, "no-safe-drift")
     assert result.evidence["leftInPeace"][0]["reason"] == "Certificate web owns it"
     assert argo.asked == []
+
+
+def test_on_a_cluster_of_others_what_is_outside_of_the_runs_namespaces_is_left_in_peace() -> None:
+    argo = FakeArgo()
+    result = judge(argo, bounds=Bounds(namespaces=("gitops-ab-web",)))
+    assert (result.outcome, result.code) == (Outcome.SKIPPED, "no-safe-drift")
+    (peace,) = result.evidence["leftInPeace"]
+    assert (peace["objects"], peace["reason"]) == (["ConfigMap web/settings"], self_heal.OUTSIDE)
+    assert argo.asked == []
+    assert judge(argo, bounds=Bounds(namespaces=("web",))).outcome is Outcome.PASSED
 
 
 def test_an_application_that_is_not_settled_does_not_drift() -> None:
