@@ -23,14 +23,16 @@ from pytest_gitops.cli import main as main_of_commands
 from pytest_gitops.clusters.kind import PREFIX, Kind
 from pytest_gitops.errors import EngineError
 from pytest_gitops.kindnode.command import PREFIX as IMAGES
-from pytest_gitops.kindnode.command import container_engine, tag
+from pytest_gitops.kindnode.command import container_engine, stored, tag
 from pytest_gitops.kindnode.node import may_raise_resources
 from pytest_gitops.process import Supervisor
 from pytest_gitops.settings import default_cache, environment
 from pytest_gitops.tools import ensure
 
-WEB, CRASH = f"{IMAGES}/web:1", f"{IMAGES}/crash:1"
-NODE = tag("1.37.2")
+ENGINE = "podman" if environment().get("KIND_EXPERIMENTAL_PROVIDER") == "podman" else "docker"
+
+WEB, CRASH = (stored(ENGINE, f"{IMAGES}/{name}:1") for name in ("web", "crash"))
+NODE = stored(ENGINE, tag("1.37.2"))
 
 TESTS = ("tests/contract/test_clusters.py", "tests/contract/test_kind_tool.py", "tests/engine/test_kind.py")
 
@@ -40,13 +42,14 @@ KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
 BOUNDED = """\
 #!/bin/sh
 # An OCI runtime for machines on which nobody can have CAP_SYS_RESOURCE, which a privileged container asks for: takes that
-# name out of what is asked, and is runc.
+# name, and limits that Podman would raise by it, out of what is asked, and is runc.
 before= spec=
 for word in "$@"; do
   case $before in --bundle|-b) spec=$word/config.json ;; --process|-p) spec=$word ;; esac
   before=$word
 done
-[ -f "$spec" ] && sed -i -e 's/"CAP_SYS_RESOURCE",//g' -e 's/,"CAP_SYS_RESOURCE"//g' "$spec"
+[ -f "$spec" ] && sed -E -i -e 's/"CAP_SYS_RESOURCE",//g' -e 's/,"CAP_SYS_RESOURCE"//g' \\
+  -e 's/,"rlimits":\\[[^]]*\\]//g' "$spec"
 exec runc "$@"
 """
 
@@ -100,6 +103,22 @@ def kind_cluster(
 
 
 @contextmanager
+def podman(directory: Path) -> Iterator[None]:
+    """Podman, which needs no daemon, with a runtime that works here."""
+    if may_raise_resources():
+        yield
+        return
+    runtime, file = directory / "runc-bounded", directory / "containers.conf"
+    runtime.write_text(BOUNDED, "utf-8")
+    runtime.chmod(0o755)
+    file.write_text(
+        f'[engine]\nruntime = "runc-bounded"\n[engine.runtimes]\nrunc-bounded = ["{runtime}"]\n', "utf-8"
+    )
+    os.environ["CONTAINERS_CONF"] = str(file)
+    yield
+
+
+@contextmanager
 def docker(directory: Path) -> Iterator[None]:
     """Docker, started here where no container engine answers, and stopped again."""
     try:
@@ -140,7 +159,8 @@ def kernel_as_it_was() -> Iterator[None]:
 
 def main(arguments: list[str]) -> int:
     root = Path(__file__).resolve().parent.parent
-    with tempfile.TemporaryDirectory(prefix="test-kind-") as made, kernel_as_it_was(), docker(Path(made)):
+    engine = podman if ENGINE == "podman" else docker
+    with tempfile.TemporaryDirectory(prefix="test-kind-") as made, kernel_as_it_was(), engine(Path(made)):
         if missing():
             build = main_of_commands(["kind-node", "build"])
             if build:

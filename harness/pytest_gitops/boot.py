@@ -136,7 +136,9 @@ class Ground:
         directory = Path(tempfile.gettempdir()) / f"pytest-gitops-{run_id}"
         self._supervisor = supervisor = Supervisor(directory, run_id=run_id)
         supervisor.on_death(self._on_death)
-        self.hosts.reach(directory, pinned=self.tools["kube-apiserver"].version if with_cluster else "")
+        self.hosts.reach(
+            directory, pinned=self.tools["kube-apiserver"].version if with_cluster else "", tools=paths
+        )
         self.findings += self.hosts.findings
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="boot") as pool:
             cluster = pool.submit(self._boot_cluster, paths) if with_cluster else None
@@ -332,6 +334,8 @@ class Ground:
     def connect(self, placement: Placement) -> None:
         """Bring up what `placement` says behind the destinations of what is selected."""
         self.placement = placement
+        if self.own is not None:
+            self.own.settle()
         if self.fleet is not None and placement.planes:
             self.fleet.connect(placement.leaving_out(self.hosts.existing))
             self.mark("destinations")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pytest_gitops.clusters.kind import RECORDS, Kind
 from pytest_gitops.clusters.kubeconfig import Existing, skew
 from pytest_gitops.configuration import FILE_NAME
 from pytest_gitops.errors import GitOpsError
@@ -22,13 +23,17 @@ class Hosts:
         self.existing: dict[RegisteredCluster, Existing] = {}
         self.findings: list[Finding] = []
 
-    def reach(self, directory: Path, *, pinned: str) -> None:
-        """Ask each whether it is there; `directory` is the run's, `pinned` the version of our API server. Raises
-        EngineError."""
+    def reach(self, directory: Path, *, pinned: str, tools: Mapping[str, Path]) -> None:
+        """Ask each whether it is there, and see that the one of kind's is; `directory` is the run's, `pinned` the
+        version of our API server. Raises EngineError."""
         settings = self._settings
+        files = (
+            {settings.kind.context: str(self._kind(directory, tools["kind"]))} if settings.kind.name else {}
+        )
         for cluster in (c for c in settings.clusters if c.context in settings.contexts):
             self._say(f"asking {cluster.context}")
-            existing = Existing(kubeconfig(settings.environ), cluster.context, directory=directory)
+            file = files.get(cluster.context) or kubeconfig(settings.environ)
+            existing = Existing(file, cluster.context, directory=directory)
             existing.start()
             if told := skew(existing.version, pinned):
                 self.findings.append(
@@ -42,6 +47,23 @@ class Hosts:
                     )
                 )
             self.existing[cluster] = existing
+
+    def _kind(self, directory: Path, tool: Path) -> Path:
+        """The kubeconfig of the kind cluster that stays, which is made if there is none of its name."""
+        settings, kind = self._settings, self._settings.kind
+        self._say(f"looking for the kind cluster {kind.name}")
+        cluster = Kind(
+            tool,
+            name=kind.name,
+            directory=directory / "kind",
+            records=settings.cache / RECORDS,
+            environ=settings.environ,
+            config=kind.config,
+            node_image=kind.node_image,
+            images=kind.images,
+        )
+        cluster.stay()
+        return cluster.kubeconfig
 
     def leave(self, run: str) -> tuple[Finding, ...]:
         """Take away what the run made, once; what does not go is a finding, with what to do."""

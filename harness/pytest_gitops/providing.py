@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.plane import Embedded
-from pytest_gitops.clusters.kind import PREFIX, Kind
+from pytest_gitops.clusters.kind import PREFIX, RECORDS, Kind
 from pytest_gitops.clusters.kubeconfig import skew
 from pytest_gitops.configuration import FILE_NAME
 from pytest_gitops.errors import EngineError
@@ -18,9 +18,6 @@ from pytest_gitops.process import Supervisor
 from pytest_gitops.settings import Provider, Settings
 
 log = logging.getLogger(__name__)
-
-RECORDS = "kind-clusters"
-"""The folder of the cache in which the kind clusters of all runs are written down."""
 
 OTHERS = (
     "Containers really run on the kind cluster, where Argo CD is. Every other cluster, and those of `upgrade` and of "
@@ -34,7 +31,7 @@ class Own:
     def __init__(self, settings: Settings, supervisor: Supervisor, tools: Mapping[str, Path]) -> None:
         directory = supervisor.directory / "cluster"
         self._kind: Kind | None = None
-        if settings.provider is Provider.KIND:
+        if settings.provider is Provider.KIND and not settings.kind.name:
             self._kind = Kind(
                 tools["kind"],
                 name=f"{PREFIX}{supervisor.run_id}",
@@ -67,6 +64,11 @@ class Own:
                 help="test on the version that production has: `node-image` of `kind:` in pytest-gitops.yaml",
             ),
         )
+
+    def settle(self) -> None:
+        """Return when containers find each other by name. Raises EngineError."""
+        if self._kind is not None:
+            self._kind.settle()
 
     def export_logs(self, folder: Path) -> None:
         """Write what containers and nodes said to `folder`, where there are any. Raises EngineError."""

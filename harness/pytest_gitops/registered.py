@@ -113,6 +113,14 @@ def chosen(
     return tuple(listed[c] for c in contexts) or tuple(listed.values())
 
 
+def standing(context: str, known: Sequence[RegisteredCluster]) -> tuple[RegisteredCluster, ...]:
+    """`known` with the one that stands in the cluster of `context`: the one that names it, else Argo CD's own."""
+    if not context or any(c.context == context for c in known):
+        return tuple(known)
+    own = next((c for c in known if c.is_own), RegisteredCluster(name=OWN_NAME, server=IN_CLUSTER))
+    return (replace(own, context=context), *(c for c in known if not c.is_own))
+
+
 def meant(destination: Destination, known: Sequence[RegisteredCluster]) -> RegisteredCluster | None:
     """The cluster that a destination means: one of `known`, or one that gets its name or address from it; None for
     the one that Argo CD runs in, and for what is no address, of which Argo CD says so itself."""

@@ -104,11 +104,18 @@ class Base:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """How `--gitops-cluster kind` makes its cluster: `config` is the text of kind's own configuration, empty for its
-    default; `node_image` what nodes run, empty for kind's own; `images` what is loaded into them."""
+    default; `node_image` what nodes run, empty for kind's own; `images` what is loaded into them. `name` is that of a
+    cluster that stays, empty for one of the run's own."""
 
+    name: str = ""
     config: str = ""
     node_image: str = ""
     images: tuple[str, ...] = ()
+
+    @property
+    def context(self) -> str:
+        """The context that kind gives the cluster that stays; empty without one."""
+        return f"kind-{self.name}" if self.name else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

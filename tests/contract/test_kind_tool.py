@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.clusters.kind import PREFIX, Kind, said
+from pytest_gitops.clusters.kind import PODMAN, PREFIX, Kind, said
 from pytest_gitops.errors import EngineError
 from pytest_gitops.process import Supervisor
 from pytest_gitops.providing import Own
@@ -104,6 +104,49 @@ def test_one_that_cannot_be_deleted_stays_written_down(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no container engine answers"):
         cluster(tmp_path, f"echo '{DEAD}' >&2; exit 1").remove_dead()
     assert record.exists()
+
+
+def test_podmans_images_are_saved_and_loaded_as_archives(tmp_path: Path) -> None:
+    """kind's own `load docker-image` asks Docker."""
+    podman = tmp_path / "podman"
+    podman.write_text(f'#!/bin/sh\necho "podman $@" >> {tmp_path}/asked\ntouch "$4"\n', "utf-8")
+    podman.chmod(0o755)
+    script = f'echo "{PODMAN}" >&2; [ "$1" != create ] || touch "$6"'
+    one = Kind(
+        tool(tmp_path, script),
+        name="dev",
+        directory=tmp_path / "private",
+        records=tmp_path / "records",
+        environ={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        images=("local/web:1", "more.tar"),
+    )
+    with pytest.raises(EngineError, match="not a kubeconfig"):
+        one.stay()
+    packed = tmp_path / "private" / "image.tar"
+    assert asked(tmp_path)[2:] == [
+        f"podman save --quiet --output {packed} local/web:1",
+        f"load image-archive {packed} --name dev",
+        "load image-archive more.tar --name dev",
+    ]
+    assert not packed.exists()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_one_that_stays_is_made_if_it_is_not_there_and_never_deleted(tmp_path: Path, there: bool) -> None:
+    script = f"""case "$1 $2" in
+        "get clusters") {"echo dev" if there else "true"};;
+        "get kubeconfig") echo 'current-context: none';;
+        *) echo boom >&2; exit 1;; esac"""
+    one = cluster(tmp_path, script, "dev")
+    # What answers is no API server, and what is made is not made.
+    with pytest.raises(EngineError, match="not a kubeconfig" if there else "create cluster failed:\nboom"):
+        one.stay()
+    one.close()
+    words = [line.split(" --")[0] for line in asked(tmp_path)]
+    assert words == ["get clusters", "get kubeconfig" if there else "create cluster"]
+    assert not list((tmp_path / "records").glob("*")), "it is written down as nobody's"
+    if there:
+        assert one.kubeconfig.stat().st_mode & 0o077 == 0
 
 
 def test_a_cluster_that_cannot_be_deleted_costs_no_report_and_stays_written_down(

@@ -9,15 +9,20 @@ import re
 import shutil
 import signal
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from engines import CRASH, NODE, WEB, clusters_of_kind, need_kind
+from engines import CRASH, ENGINE, NODE, WEB, clusters_of_kind, kind, need_kind
 from runs import ROOT, Outcome, command, commit, environment, gitops, write
 
+from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.kind import PREFIX
-from pytest_gitops.process import piped
+from pytest_gitops.process import Supervisor, piped, run
+from pytest_gitops.removal import leftovers
+from pytest_gitops.repository.manifest import parse
 from pytest_gitops.settings import default_cache
 from pytest_gitops.waiting import wait_until
 
@@ -26,6 +31,10 @@ pytestmark = pytest.mark.engine
 OURS = ("--gitops-cluster", "kind", "--gitops-timeout", "45")
 
 KIND = f"kind: {{node-image: '{NODE}', images: ['{WEB}', '{CRASH}']}}\n"
+
+
+ROOM = 100_000_000
+"""Bytes that are left where the full Docker keeps images: a node needs several times as many for its own."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -93,12 +102,80 @@ def test_the_report_says_where_containers_ran_and_what_was_pretended_elsewhere(g
 def test_the_same_is_green_on_the_embedded_cluster(tmp_path: Path, grid: Outcome) -> None:
     embedded = gitops(commit(reduced(tmp_path / "grid")), "--gitops-timeout", "60")
 
-    def verdicts(outcome: Outcome) -> dict[str, dict[str, str]]:
-        return {
-            key: {s["stage"]: s["outcome"] for s in a["stages"]} for key, a in outcome.applications.items()
-        }
-
     assert verdicts(embedded) == verdicts(grid), embedded.output
+
+
+@pytest.fixture(scope="module")
+def stays() -> Iterator[str]:
+    """The name of a cluster that no run deletes."""
+    name = f"stays-{uuid.uuid4().hex[:8]}"
+    yield name
+    run(kind(), "delete", "cluster", "--name", name)
+
+
+@pytest.fixture(scope="module")
+def guest(stays: str, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The grid on a cluster that stays, where others have something: made by one run, used by the next."""
+    folder = reduced(tmp_path_factory.mktemp("guest") / "grid")
+    config = folder / "pytest-gitops.yaml"
+    config.write_text(config.read_text("utf-8").replace("kind: {", f"kind: {{name: {stays}, "), "utf-8")
+    commit(folder)
+    assert stays not in clusters_of_kind()
+    made = gitops(folder, *OURS, "--gitops-stages", "render")
+    assert (made.status, stays in clusters_of_kind()) == (0, True), made.output
+    file = folder.parent / "kubeconfig"
+    file.write_text(run(kind(), "get", "kubeconfig", "--name", stays).stdout, "utf-8")
+    api = Api(file)
+    for path in (folder / "kubernetes" / "crds").iterdir():
+        api.apply(parse(path.read_bytes())[0].value)
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "omega-grid-prod"}})
+    api.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "omega-btc-oracle", "namespace": "omega-grid-prod"},
+            "data": {"whose": "theirs"},
+        }
+    )
+
+    def spaces() -> dict[str, str]:
+        return {n["metadata"]["name"]: n["metadata"]["uid"] for n in api.get("/api/v1/namespaces")["items"]}
+
+    def theirs() -> dict[str, Any]:
+        return api.get("/api/v1/namespaces/omega-grid-prod/configmaps/omega-btc-oracle")
+
+    before = spaces(), theirs()
+    done = gitops(folder, *OURS)
+    assert (spaces(), theirs()) == before, done.output
+    assert leftovers(api) == ()
+    return done
+
+
+def verdicts(outcome: Outcome) -> dict[tuple[str, str], str]:
+    return {(key, s["stage"]): s["outcome"] for key, a in outcome.applications.items() for s in a["stages"]}
+
+
+def test_on_a_cluster_that_stays_the_grid_is_as_green_but_for_what_may_not_go_there(
+    grid: Outcome, guest: Outcome, stays: str
+) -> None:
+    assert guest.status == 0, guest.output
+    own, there = verdicts(grid), verdicts(guest)
+    other = {k: guest.stage(*k)["code"] for k in own if own[k] != there[k]}
+    assert set(own) == set(there)
+    assert {k: there[k] for k in other} == dict.fromkeys(other, "skipped"), guest.output
+    assert set(other.values()) <= {"shared-object", "needs-converge", "existing-cluster"}, other
+    oracle = "argocd/omega-btc-oracle"
+    assert {s for k, s in own if k == oracle and (k, s) not in other} >= {"converge", "self-heal", "prune"}
+    assert stays in clusters_of_kind()
+
+
+def test_the_report_names_the_cluster_that_stays(guest: Outcome, stays: str) -> None:
+    assert guest.report is not None
+    cluster = guest.report["run"]["cluster"]
+    assert cluster["provider"] == "kind"
+    assert cluster["simulated"][0].startswith(
+        f"Changed for in-cluster (context kind-{stays}, Kubernetes 1.37.2)"
+    )
 
 
 def test_the_crashing_twin_is_red_with_its_exit_code_and_what_it_said(twin: Outcome) -> None:
@@ -129,14 +206,14 @@ def test_a_green_run_leaves_none(grid: Outcome) -> None:
 def test_what_a_killed_run_left_the_next_one_deletes(tmp_path: Path) -> None:
     folder = commit(reduced(tmp_path / "grid"))
     env = environment()
-    with piped(*command(*OURS, "--rootdir", str(folder), str(folder)), env=env) as run:
+    with piped(*command(*OURS, "--rootdir", str(folder), str(folder)), env=env) as going:
         # Nobody reads it otherwise, and a full pipe would stop it.
-        threading.Thread(target=lambda: run.stdout and run.stdout.read(), daemon=True).start()
+        threading.Thread(target=lambda: going.stdout and going.stdout.read(), daemon=True).start()
         wait_until(
             lambda: [c for c in clusters_of_kind() if c.startswith(PREFIX)], limit=120, what="its cluster"
         )
-        run.send_signal(signal.SIGKILL)
-        run.wait()
+        going.send_signal(signal.SIGKILL)
+        going.wait()
     (left,) = [c for c in clusters_of_kind() if c.startswith(PREFIX)]
     again = gitops(folder, *OURS, "--gitops-stages", "converge", "-k", "matrix-news")
     assert again.status == 0, again.output
@@ -146,8 +223,43 @@ def test_what_a_killed_run_left_the_next_one_deletes(tmp_path: Path) -> None:
 def test_without_a_container_engine_the_run_says_so_in_one_sentence(tmp_path: Path) -> None:
     folder = commit(reduced(tmp_path / "grid"))
     dead = {"DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
-    run = gitops(folder, *OURS, environ=dead)
-    assert run.status == 3, run.output
-    assert run.output.count("no container engine answers: start Docker or Podman, or leave") == 1, run.output
-    assert "the embedded cluster needs no container engine" in run.output
-    assert "Traceback" not in run.output
+    done = gitops(folder, *OURS, environ=dead)
+    assert done.status == 3, done.output
+    assert done.output.count("no container engine answers: start Docker or Podman, or leave") == 1, (
+        done.output
+    )
+    assert "the embedded cluster needs no container engine" in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[str]:
+    """The address of a Docker that has the node image, and no room for a node."""
+    if ENGINE != "docker":
+        pytest.skip("a second Docker is started, not a second Podman")
+    root, address, mark = tmp_path / "docker", f"unix://{tmp_path}/full.sock", f"full-{uuid.uuid4().hex[:8]}"
+    root.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=3g", "tmpfs", root)
+    try:
+        with Supervisor(tmp_path / "full", run_id=mark, stop_limit=60) as supervisor:
+            (supervisor.directory / "daemon.json").write_text("{}", "utf-8")
+            daemon = supervisor.start(
+                "dockerd-full", "dockerd", "--config-file", supervisor.directory / "daemon.json", "--host", address,
+                "--data-root", root, "--exec-root", tmp_path / "exec", "--pidfile", tmp_path / "full.pid",
+                "--bridge", "none", "--iptables=false", "--ip6tables=false",
+            )  # fmt: skip
+            daemon.wait_ready(lambda: run("docker", "-H", address, "info", check=False).status == 0, limit=60)
+            run("sh", "-c", f"docker save {NODE} | docker -H {address} load", limit=300)
+            used = shutil.disk_usage(root).used
+            run("mount", "-o", f"remount,size={used + ROOM}", root)
+            yield address
+    finally:
+        run("umount", root)
+
+
+def test_a_disk_that_is_full_is_said_with_what_takes_it(tmp_path: Path, full: str) -> None:
+    done = gitops(commit(reduced(tmp_path / "grid")), *OURS, environ={"DOCKER_HOST": full})
+    assert done.status == 3, done.output
+    assert "no space left on device. Make room where the container engine keeps images" in done.output
+    assert "`docker system df` shows what takes it" in done.output
+    assert "Traceback" not in done.output

@@ -45,7 +45,7 @@ def test_a_version_that_does_not_fit_is_a_finding(tmp_path: Path, monkeypatch: A
         contexts=("kind-dev",),
     )
     hosts = Hosts(settings, say=lambda _: None)
-    hosts.reach(tmp_path, pinned="1.37.2")
+    hosts.reach(tmp_path, pinned="1.37.2", tools={})
     (finding,) = hosts.findings
     assert (finding.rule, finding.severity) == ("version-skew", "warning")
     assert finding.message.startswith("cluster dev (context kind-dev): it runs Kubernetes 1.35.0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from pytest_gitops.registered import (
     meant,
     parse,
     recognized,
+    standing,
 )
 
 DEV = RegisteredCluster(name="dev", server="https://dev.example:6443")
@@ -194,3 +196,12 @@ def test_one_context_is_no_two_clusters() -> None:
         ConfigError, match=r"clusters\.1\.context: expected each cluster to have its own, saw 'x'"
     ):
         read({"name": "a", "context": "x"}, {"name": "b", "context": "x"})
+
+
+def test_the_cluster_of_a_context_is_the_one_that_names_it_else_argo_cds_own() -> None:
+    named = replace(DEV, context="kind-dev")
+    assert standing("", KNOWN) == KNOWN
+    assert standing("kind-dev", (named, PROD)) == (named, PROD)
+    assert standing("kind-dev", KNOWN) == (replace(HUB, context="kind-dev"), DEV, PROD)
+    (own,) = standing("kind-dev", ())
+    assert (own.name, own.server, own.context) == ("in-cluster", IN_CLUSTER, "kind-dev")

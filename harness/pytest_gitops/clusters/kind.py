@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PREFIX = "pytest-gitops-"
 """What the name of each cluster of ours begins with."""
 
+RECORDS = "kind-clusters"
+"""The folder of the cache in which the kind clusters of all runs are written down."""
+
 CREATE_SECONDS = 600.0
 """Seconds that kind may take; the first time it pulls its node image."""
 
@@ -39,6 +42,9 @@ KIND_SECONDS = 120.0
 
 LOAD_SECONDS = 600.0
 """Seconds that loading one image may take."""
+
+PODMAN = "enabling experimental podman provider"
+"""What kind says where it takes Podman."""
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
 
@@ -79,6 +85,7 @@ class Kind:
         self.records, self._environ = records, {k: v for k, v in environ.items() if k != "KUBECONFIG"}
         self._config, self._node_image, self._images = config, node_image, images
         self._record: IO[bytes] | None = None
+        self._podman = False
         self.kubeconfig = directory / "kubeconfig"
         self.version = ""
         self._host = ""
@@ -89,10 +96,9 @@ class Kind:
         return parts.hostname or "", parts.port or 443
 
     def start(self) -> None:
-        """Return when the nodes are Ready, names are answered and the images are there. Raises EngineError, with what
-        to do, if there is no container engine, or the cluster does not come up; nothing is left of it then."""
-        from pytest_gitops.clusters.api import Api  # late: it takes a quarter of a second
-
+        """Return when the nodes are Ready and the images are there; names are answered after `settle`. Raises
+        EngineError, with what to do, if there is no container engine, or the cluster does not come up; nothing is left
+        of it then."""
         self._directory.mkdir(mode=0o700, parents=True)
         self.remove_dead()
         if self.name in self._clusters():
@@ -103,19 +109,52 @@ class Kind:
         self._record = _locked(self.records / self.name)
         try:
             self._create()
-            for image in self._images:
-                self._load(image)
-            api = Api(self.kubeconfig)
-            self._host, self.version = api.host, api.server_version()
-            wait_until(
-                lambda: _answers_names(api),
-                limit=DNS_SECONDS,
-                what=f"CoreDNS of the kind cluster {self.name}",
-            )
+            self._reach()
         except BaseException:
             with contextlib.suppress(EngineError):  # why it did not come up is the news
                 self.close()
             raise
+
+    def stay(self) -> None:
+        """Return when the cluster is there as it was, made if there was none of that name, with the images. `close`
+        leaves it. Raises EngineError like `start`."""
+        self._directory.mkdir(mode=0o700, parents=True)
+        with (
+            _locked(self.records.parent / "locks" / f"kind-{self.name}", wait=True)
+            or contextlib.nullcontext()
+        ):
+            # Of two runs that begin at once, one makes it.
+            if self.name not in self._clusters():
+                self._create()
+            else:
+                self.kubeconfig.touch(mode=0o600)
+                self.kubeconfig.write_text(self._kind("get", "kubeconfig", "--name", self.name), "utf-8")
+            self._reach()
+            self.settle()
+
+    def settle(self) -> None:
+        """Return when names are answered: CoreDNS comes up some seconds after the nodes. Raises EngineError."""
+        from pytest_gitops.clusters.api import Api  # late: it takes a quarter of a second
+
+        api = Api(self.kubeconfig)
+        wait_until(
+            lambda: _answers_names(api), limit=DNS_SECONDS, what=f"CoreDNS of the kind cluster {self.name}"
+        )
+
+    def _reach(self) -> None:
+        from pytest_gitops.clusters.api import Api  # late: it takes a quarter of a second
+
+        for image in self._images:
+            self._load(image)
+        api = Api(self.kubeconfig)
+        try:
+            self._host, self.version = api.host, api.server_version()
+        except ApiError as error:
+            raise EngineError(
+                f"the kind cluster {self.name} is there, and its API server does not answer ({error.message}). Start "
+                f"its nodes (`docker start {self.name}-control-plane`), or delete it: kind delete cluster --name "
+                f"{self.name}"
+            ) from error
 
     def remove_dead(self) -> tuple[str, ...]:
         """Delete the clusters that runs left which were killed; those of runs that go on stay. Returns their names.
@@ -159,14 +198,25 @@ class Kind:
         self.kubeconfig.chmod(0o600)
 
     def _load(self, image: str) -> None:
-        how = "image-archive" if image.endswith(ARCHIVES) else "docker-image"
-        self._kind("load", how, image, "--name", self.name, limit=LOAD_SECONDS)
+        if image.endswith(ARCHIVES) or not self._podman:
+            how = "image-archive" if image.endswith(ARCHIVES) else "docker-image"
+            self._kind("load", how, image, "--name", self.name, limit=LOAD_SECONDS)
+            return
+        packed = self._directory / "image.tar"
+        words = ("podman", "save", "--quiet", "--output", packed, image)
+        saved = process.run(*words, env=self._environ, check=False, limit=LOAD_SECONDS)
+        if saved.status != 0:
+            raise EngineError(said("load docker-image", saved.stderr))
+        self._kind("load", "image-archive", packed, "--name", self.name, limit=LOAD_SECONDS)
+        packed.unlink()
 
     def _clusters(self) -> list[str]:
         return self._kind("get", "clusters").split()
 
     def _kind(self, *words: str | Path, limit: float = KIND_SECONDS) -> str:
         done = process.run(self._tool, *words, env=self._environ, check=False, limit=limit)
+        # Its `load docker-image` asks Docker, whatever engine it has.
+        self._podman = self._podman or PODMAN in done.stderr
         if done.status != 0:
             raise EngineError(said(" ".join(map(str, words[:2])), done.stderr or done.stdout))
         return done.stdout
@@ -180,12 +230,17 @@ def said(command: str, text: str) -> str:
     """
     tail = process.last_lines(text)
     if NO_ENGINE.search(text):
-        return f"no container engine answers: start Docker or Podman, {INSTEAD}. kind said:\n{tail}"
+        return (
+            f"no container engine answers: start Docker or Podman, {INSTEAD}. kind said:\n{tail}\n"
+            "Beside Docker's command kind takes Podman with KIND_EXPERIMENTAL_PROVIDER=podman only"
+        )
     if "no space left on device" in text:
         return f"kind {command}: no space left on device. Make room where the container engine keeps images " \
             f"(`docker system df` shows what takes it), {INSTEAD}. kind said:\n{tail}"  # fmt: skip
     if re.search(
-        r"image: \"[^\"]+\" not present locally|no such image|pull access denied|failed to pull image", text
+        r"image: \"[^\"]+\" not present locally|no such image|pull access denied|failed to pull image"
+        r"|image not known",
+        text,
     ):
         return (
             f"kind {command}: the container engine has no such image, and could not get it. Pull or build it first; a "
@@ -194,12 +249,12 @@ def said(command: str, text: str) -> str:
     return f"kind {command} failed:\n{tail or 'It wrote nothing.'}"
 
 
-def _locked(record: Path) -> IO[bytes] | None:
-    """The file, open and locked; None if a run that goes on has it."""
+def _locked(record: Path, *, wait: bool = False) -> IO[bytes] | None:
+    """The file, open and locked; None if a run that goes on has it, and nobody is to `wait` for that."""
     record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = record.open("ab")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         file.close()
         return None

@@ -32,6 +32,8 @@ TEST_IMAGES = ("web", "crash")
 
 PREFIX = "local"
 
+ENGINES = ("docker", "podman")
+
 FREE = 4_000_000_000
 """Bytes that it takes on the way: the Debian twice, the archive, the image."""
 
@@ -94,25 +96,40 @@ def build(options: argparse.Namespace) -> int:
             tree, packed, tools=tools, supervisor=supervisor, say=lambda text: print(text, flush=True)
         )
         packed.unlink()
-        made = _import(engine, tree, tag(version), private, environ)
+        made = _import(engine, tree, stored(engine, tag(version)), private, environ)
     print(f"{made} is ready. In pytest-gitops.yaml:\n  kind: {{node-image: {made}}}")
     return 0
 
 
 def container_engine(environ: Mapping[str, str]) -> str:
-    """The program of the container engine that answers. Raises EngineError if none does."""
-    said = []
-    for name in ("docker", "podman"):
-        if shutil.which(name, path=environ.get("PATH")) is None:
-            said.append(f"{name}: no such program")
-            continue
-        answer = run(name, "info", env=environ, check=False)
-        if answer.status == 0:
-            return name
-        said.append(f"{name}: {answer.tail.splitlines()[-1] if answer.tail else 'no answer'}")
+    """The program of the container engine that kind takes here: the first whose command is there, whether it answers or
+    not, unless KIND_EXPERIMENTAL_PROVIDER names one (kind's cluster/provider.go). Raises EngineError if it does not
+    answer."""
+    chosen = environ.get("KIND_EXPERIMENTAL_PROVIDER")
+    names = (chosen,) if chosen in ENGINES else ENGINES
+    name = next((n for n in names if shutil.which(n, path=environ.get("PATH"))), None)
+    if name is None:
+        raise EngineError(
+            f"no container engine answers, and the image is for one: install it. Saw no program {' nor '.join(names)}"
+        )
+    answer = run(name, "info", env=environ, check=False)
+    if answer.status == 0:
+        return name
+    others = [n for n in names if n != name and shutil.which(n, path=environ.get("PATH"))]
     raise EngineError(
-        f"no container engine answers, and the image is for one: start it. Saw {'; '.join(said)}"
+        "no container engine answers, and the image is for one: start it. Saw "
+        f"{name}: {answer.tail.splitlines()[-1] if answer.tail else 'no answer'}"
+        + "".join(f". kind takes {n} with KIND_EXPERIMENTAL_PROVIDER={n}" for n in others)
     )
+
+
+def stored(engine: str, image: str) -> str:
+    """What `engine` calls an image of ours: Podman names the registry that it would be of.
+
+    >>> stored("podman", "local/web:1")
+    'localhost/local/web:1'
+    """
+    return f"localhost/{image}" if engine == "podman" else image
 
 
 def _requirements(work: Path, environ: Mapping[str, str]) -> Path:
@@ -160,7 +177,7 @@ def _kind_files(environ: Mapping[str, str]) -> Path:
 
 
 def _test_image(engine: str, name: str, program: Path, private: Path) -> str:
-    image, packed = f"{PREFIX}/{name}:1", private / f"{name}.tar"
+    image, packed = stored(engine, f"{PREFIX}/{name}:1"), private / f"{name}.tar"
     run("tar", "-C", program.parent, "-cf", packed, program.name)
     run(engine, "import", "--change", f'ENTRYPOINT ["/{name}"]', packed, image, limit=LIMIT)
     return image

@@ -19,6 +19,7 @@ from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Severity
 from pytest_gitops.plugin import OPTIONS, ini_name
 from pytest_gitops.registered import chosen as chosen_clusters
+from pytest_gitops.registered import standing
 from pytest_gitops.repository.base import find_base, read_file
 from pytest_gitops.repository.git import open_repository
 from pytest_gitops.settings import (
@@ -142,6 +143,7 @@ def read(config: pytest.Config) -> Settings:
     start = config.invocation_params.dir
     report = _value(config, "report")[0] or "gitops-report"
     provider = _one_of(config, "cluster", [p.value for p in Provider], Provider.EMBEDDED.value, Provider)
+    kind = _kind(root, configuration, base, environ) if provider is Provider.KIND else Kind()
     return Settings(
         root=root,
         report=(start / report).absolute(),
@@ -149,8 +151,8 @@ def read(config: pytest.Config) -> Settings:
         environ=environ,
         stages=_stages(config, configuration, compares=base is not None),
         provider=provider,
-        contexts=_contexts(config, configuration, provider),
-        kind=_kind(root, configuration, base, environ) if provider is Provider.KIND else Kind(),
+        contexts=_contexts(config, configuration, provider) or ((kind.context,) if kind.name else ()),
+        kind=kind,
         allow_shared=bool(_value(config, "allow-shared")[0]),
         network=_one_of(config, "network", ["deny", "allow"], "deny", str),
         # What the configuration names by URL, it means to be reached.
@@ -173,7 +175,7 @@ def read(config: pytest.Config) -> Settings:
         branches=tuple(configuration.get("branches", default=())),
         ignore=tuple(configuration.get("ignore", default=())),
         charts=configuration.charts,
-        clusters=configuration.clusters,
+        clusters=standing(kind.context, configuration.clusters),
         cluster_limit=configuration.get("cluster-limit", default=DEFAULT_CLUSTER_LIMIT),
         crds=configuration.crds,
         crd_urls=configuration.crd_urls,
@@ -284,6 +286,7 @@ def _kind(root: Path, configuration: Configuration, base: _Base | None, environ:
             where=f"{FILE_NAME} kind.config",
         )
     return Kind(
+        name=configuration.get("kind", "name", default=""),
         config=(text or b"").decode(errors="replace"),
         node_image=configuration.get("kind", "node-image", default=""),
         images=tuple(configuration.get("kind", "images", default=())),
