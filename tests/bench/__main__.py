@@ -1,6 +1,6 @@
 """Measures what the budgets are about, each figure beside what it is compared with, in one run: `make bench`.
 
-usage: python -m bench [boot|converge|prune|review|changed|idle …]   (from tests/, with the package on PYTHONPATH)
+usage: python -m bench [boot|converge|prune|review|changed|idle|second|kind …]   (from tests/, with the package on PYTHONPATH)
 
 Nothing is asserted: figures differ between machines, ratios hardly.
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import bench_changed, bench_cycle, bench_prune, grid
+from bench import bench_changed, bench_clusters, bench_cycle, bench_prune, grid
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.convergence import State, observe
 from pytest_gitops.asking import Selection
@@ -204,11 +204,16 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "converge": converge,
     "cycle": lambda folder: bench_cycle.cycle(folder, settings(folder), bare=_bare, memory=_memory),
     "prune": lambda folder: bench_prune.prune(folder, settings(folder)),
+    "second": lambda folder: bench_clusters.second(folder, settings, _memory),
+    "kind": lambda folder: bench_clusters.on_kind(folder, settings),
 }
+
+BY_NAME = ("kind",)
+"""What takes more than this package: asked by name only."""
 
 
 def main() -> None:
-    words = sys.argv[1:] or list(BENCHES)
+    words = sys.argv[1:] or [name for name in BENCHES if name not in BY_NAME]
     cpus, memory = os.cpu_count(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     print(
         f"machine: {platform.machine()}, {cpus} processors, {memory:.0f} GiB, Python {platform.python_version()}"
