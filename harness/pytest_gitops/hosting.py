@@ -128,7 +128,10 @@ class Hosting:
                 + (f" Outside of them it made {listed(shared)}." if shared else "")
                 + (f" {beside} is there, and was not used: Argo CD is the run's own." if beside else "")
             )
-        yield "Every other cluster, and that of `upgrade`, is an embedded one, of which the following holds."
+        yield (
+            "Every other cluster, and those of `upgrade` and of scenarios, is an embedded one, of which the following "
+            "holds."
+        )
 
     def why_not(self, stage: str, case: Case) -> NotAsked | None:
         """Why a stage is not asked of `case`, None if it may be."""

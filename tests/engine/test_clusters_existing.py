@@ -136,7 +136,9 @@ def test_the_report_says_what_was_changed(grid: Outcome) -> None:
     assert first.startswith(
         "Changed for omega-dev (context outside, Kubernetes 1.37.2): spec.destination of 2 Applications"
     )
-    assert second.startswith("Every other cluster, and that of `upgrade`, is an embedded one")
+    assert second.startswith(
+        "Every other cluster, and those of `upgrade` and of scenarios, is an embedded one"
+    )
 
 
 SHOP = """\
