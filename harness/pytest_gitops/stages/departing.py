@@ -33,6 +33,14 @@ SOON = 0.5
 SEEN = 30.0
 """Seconds within which the Applications must have been listed."""
 
+NUDGE = 1.0
+"""Seconds without movement after which an Application that is being deleted is looked at again, then twice as many.
+Argo CD itself does so 5 s after each of its objects changed (controller/appcontroller.go, v3.6.1:
+appOperationRequeueDelay), and waits for its objects wave by wave."""
+
+LOOKED_AT = "pytest-gitops-looked-at"
+"""An annotation that says nothing to anybody: writing it makes Argo CD look at the object."""
+
 APPROVED = "argocd.argoproj.io/deletion-approved"
 """The annotation by which a person confirms the deletion of what has Delete=confirm or Prune=confirm."""
 
@@ -61,6 +69,8 @@ class Tree:
     staying: frozenset[str] = frozenset()
     began: float = 0.0
     moved: float = 0.0
+    nudged: float = 0.0  # when Argo CD was last asked to look at what waits
+    nudges: int = 0  # how often, since less of it is left
     best: int | None = None  # the fewest things that have yet to go
     look: Look | None = None
     done: bool = False
@@ -189,6 +199,19 @@ class Departing:
         if tree.is_set:
             self._release(tree)
         self._count(tree, at)
+        self._nudge(tree, at)
+
+    def _nudge(self, tree: Tree, at: float) -> None:
+        """Let Argo CD look at what is being deleted; ever more rarely while nothing moves."""
+        if tree.moved > tree.nudged:
+            tree.nudges = 0
+        if at - max(tree.moved, tree.nudged) < NUDGE * 2**tree.nudges:
+            return
+        tree.nudged, tree.nudges = at, tree.nudges + 1
+        for state in self._left(tree):
+            if state["metadata"].get("deletionTimestamp"):
+                with suppress_gone():
+                    look_at(self._api, _path(state))
 
     def _release(self, tree: Tree) -> None:
         """An Application that nobody owns any more though its ApplicationSet is being deleted stays: the set's policy
@@ -227,6 +250,11 @@ class Departing:
         limit = max(deadline_of(settings, c).seconds for c in tree.cases)
         still = at - tree.moved >= QUIET if look.stuck else at - moved >= still_of(settings, limit)
         return still or at - tree.began >= limit
+
+
+def look_at(api: Api, path: str) -> None:
+    """Make Argo CD look at the object at `path`. Raises ApiError."""
+    api.patch(path, {"metadata": {"annotations": {LOOKED_AT: utc().isoformat()}}})
 
 
 class suppress_gone(suppress):

@@ -19,10 +19,10 @@ from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.bystanders import ARGO, PROJECT, taken_along
-from pytest_gitops.stages.departing import Departing, Look, Tree, suppress_gone
+from pytest_gitops.stages.departing import Departing, Look, Tree, look_at, suppress_gone
 from pytest_gitops.stages.inventory import Claim, Clusters, Key, Stock
 from pytest_gitops.stages.removal import IN_USE, Going, Judge, Remains, stays
-from pytest_gitops.waiting import now, utc
+from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -31,9 +31,6 @@ name = "prune"
 family = Family.VERIFY
 question = "Does deleting it leave nothing behind?"
 needs = ("converge",)
-
-LOOKED_AT = "pytest-gitops-looked-at"
-"""An annotation that says nothing to anybody: writing it makes Argo CD look at the object."""
 
 PRESERVED = "its ApplicationSet leaves the objects of its Applications (preserveResourcesOnDeletion)"
 RELEASED = "its ApplicationSet leaves its Applications (applicationsSync)"
@@ -238,7 +235,7 @@ class _Prune:
             if thing.deleting and FINALIZERS & set(thing.finalizers):
                 path = f"{API}/namespaces/{key.namespace}/appprojects/{key.name}"
                 with suppress_gone():
-                    self.api.patch(path, {"metadata": {"annotations": {LOOKED_AT: utc().isoformat()}}})
+                    look_at(self.api, path)
 
     def _gone(self, tree: Tree) -> tuple[str, ...]:
         """The clusters of its Applications that do not answer."""
