@@ -62,7 +62,9 @@ class Pacing:
 
 
 def _spins(track: Track) -> bool:
-    """Whether Argo CD heals it, and it has made as many turns since its last rest, or since it last moved."""
+    """Whether Argo CD heals it, and it has made as many turns since its last rest, or since it last moved. One that
+    counts as converged meanwhile is tried again for what it may leave (Prune=false), and needs no more than to settle.
+    """
     turns = track.patience.turns
     since = track.spun if track.spun is not None and track.spun <= turns else 0
-    return bool(track.state) and heals(track.state) and turns - since >= SPIN
+    return bool(track.state) and heals(track.state) and track.good_since is None and turns - since >= SPIN

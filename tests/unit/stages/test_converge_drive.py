@@ -754,10 +754,11 @@ def healed(name: str, *state_of: str) -> dict[str, Any]:
 
 
 def spin(driver: Driver, name: str) -> None:
-    """Heal it again and again; it ends Synced and Healthy, as it seems."""
+    """Heal it again and again; in the end it is OutOfSync once more."""
     for _ in range(SPIN):
         driver.see(name, healed(name, "OutOfSync"))
         driver.see(name, healed(name))
+    driver.see(name, healed(name, "OutOfSync"))
 
 
 def test_one_that_goes_round_rests_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -776,7 +777,9 @@ def test_what_is_seen_during_a_rest_is_no_pass(monkeypatch: pytest.MonkeyPatch) 
     driver = Driver(monkeypatch, [case("web"), case("other")])
     driver.see("other", state("other", health="Progressing"))
     spin(driver, "web")
-    driver.after(REST)  # Synced and Healthy all the time: nobody looks
+    driver.after(0.1)
+    driver.see("web", healed("web"))  # the last that Argo CD had begun to write
+    driver.after(REST - 0.2)  # Synced and Healthy all the time: nobody looks
     assert driver.none_given()
     asked = healed("web")
     asked["metadata"]["annotations"] = {REFRESH: "normal"}
@@ -793,7 +796,6 @@ def test_what_is_seen_during_a_rest_is_no_pass(monkeypatch: pytest.MonkeyPatch) 
 def test_one_that_is_given_up_in_circles_rests_until_prune(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web")])
     spin(driver, "web")
-    driver.see("web", healed("web", "OutOfSync"))
     driver.after(tracks.QUIET + 1)
     assert driver.of("web").outcome is Outcome.FAILED
     assert driver.fake.rests[-1] == "rest web"
@@ -810,3 +812,15 @@ def test_one_that_ends_otherwise_is_awake(monkeypatch: pytest.MonkeyPatch) -> No
     assert driver.done
     assert driver.fake.rests[-1] == "wake web"
     assert not driver.context.resting
+
+
+def test_one_that_counts_as_converged_needs_no_rest_however_often_it_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    for _ in range(2 * SPIN):
+        driver.see("web", healed("web", "Synced", "Healthy", "Succeeded"))
+        driver.see("web", healed("web", "Synced", "Healthy", ""))
+    driver.after(tracks.SETTLE + 1)
+    assert driver.fake.rests == []
+    assert driver.of("web").outcome is Outcome.PASSED
