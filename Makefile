@@ -29,7 +29,7 @@ unit: $(VENV)/ready
 bench: $(VENV)/ready tools
 	cd tests && "$(abspath $(BIN))/python" -m bench
 
-# The fixtures' whole verification, again and again; counts verdicts that differ. RUNS=50 takes more than an hour.
+# The fixtures' whole verification, again and again; counts verdicts that differ. RUNS=50 takes three and a half hours.
 soak: $(VENV)/ready tools
 	cd tests && "$(abspath $(BIN))/python" -m bench.soak $(RUNS)
 
