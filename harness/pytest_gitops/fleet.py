@@ -7,8 +7,9 @@ those that Applications are brought to.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,13 +82,9 @@ class Fleet:
 
     def connect(self, placement: Placement) -> None:
         """Start the control planes and lead Argo CD to them. Raises ProcessDied, WaitTimeout or ApiError."""
-        started: list[Future[None]] = []
+        argocd = [not placement.argocd.isdisjoint(clusters) for clusters in placement.planes]
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="destination") as pool:
-            for number, clusters in enumerate(placement.planes, 1):
-                argocd = not placement.argocd.isdisjoint(clusters)
-                started.append(pool.submit(self._stand_in, number, clusters, argocd=argocd))
-        for each in started:
-            each.result()
+            list(pool.map(self._stand_in, count(1), placement.planes, argocd))
 
     def stop(self) -> None:
         """End the control planes, while the run goes on."""
@@ -95,7 +92,7 @@ class Fleet:
             plane.stop()
         self._planes.clear()
 
-    def _stand_in(self, number: int, clusters: Sequence[RegisteredCluster], *, argocd: bool) -> None:
+    def _stand_in(self, number: int, clusters: Sequence[RegisteredCluster], argocd: bool) -> None:
         self._say(f"starting a control plane for {', '.join(c.name for c in clusters)}")
         plane = Embedded(
             self._supervisor,
@@ -141,5 +138,6 @@ def placement(rendered: Rendered, known: Sequence[RegisteredCluster], *, api: Ap
             claims.setdefault(cluster, set()).update(
                 claims_of(objects, namespace, is_namespaced=is_namespaced)
             )
-            argocd |= {cluster} if any(install.is_own(o) for o in objects) else set()
+            if any(install.is_own(o) for o in objects):
+                argocd.add(cluster)
     return replace(place(claims, limit=limit), argocd=frozenset(argocd))

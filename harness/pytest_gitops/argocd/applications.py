@@ -79,9 +79,7 @@ class Applications:
     def refresh(self, application: Application, *, hard: bool = False) -> Application:
         """Ask for a comparison now; a hard one forgets what was rendered before. Returns the Application with the
         request in it."""
-        kind = "hard" if hard else "normal"
-        asked = {REFRESH: kind, REFRESH_TIME: utc().isoformat()}
-        return self._patch(application, {"metadata": {"annotations": asked}})
+        return self._patch(application, {"metadata": {"annotations": _refresh("hard" if hard else "normal")}})
 
     def rest(self, application: Application) -> None:
         """Let Argo CD leave it alone until `wake`."""
@@ -93,8 +91,7 @@ class Applications:
         meta = case.manifest.get("metadata") or {}
         said = (meta.get("annotations") or {}).get(SKIP_RECONCILE)
         named = {"metadata": {"namespace": case.namespace, "name": case.name}}
-        asked = {SKIP_RECONCILE: said, REFRESH: "normal", REFRESH_TIME: utc().isoformat()}
-        self._patch(named, {"metadata": {"annotations": asked}})
+        self._patch(named, {"metadata": {"annotations": {SKIP_RECONCILE: said, **_refresh("normal")}}})
 
     def terminate(self, application: Application) -> None:
         """End the sync that is running, its retries too, as `argocd app terminate-op` does; none is no error."""
@@ -134,3 +131,8 @@ class Applications:
                     f"{about.get('kind')} {about.get('name')}: {event.get('reason')}: {event.get('message')}"
                 )
         return tuple(dict.fromkeys(told))[-limit:]
+
+
+def _refresh(kind: str) -> dict[str, str]:
+    """The annotations of one request for a comparison."""
+    return {REFRESH: kind, REFRESH_TIME: utc().isoformat()}

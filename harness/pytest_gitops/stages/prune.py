@@ -140,13 +140,14 @@ class _Prune:
     def _is_circle(self, case: Case) -> bool:
         """Whether it is among what it renders itself, or its children do."""
         above: set[str] = set()
-        key = Key(IN_CLUSTER, ARGO, "Application", case.namespace, case.name)
-        while (claim := self.claims.get(key)) is not None and claim.case.key not in above:
-            if claim.case.key == case.key:
-                return True
-            above.add(claim.case.key)
-            key = Key(IN_CLUSTER, ARGO, "Application", claim.case.namespace, claim.case.name)
-        return False
+        each = case
+        while each.key not in above:
+            above.add(each.key)
+            claim = self.claims.get(Key(IN_CLUSTER, ARGO, "Application", each.namespace, each.name))
+            if claim is None:
+                return False
+            each = claim.case
+        return each.key == case.key
 
     # ------------------------------------------------------------------ run
 
@@ -289,26 +290,23 @@ class _Prune:
         }
         if (bounds := self.context.bounds_of(case)) is not None:
             evidence |= {"lookedAt": list(bounds.namespaces), "notListed": sorted(self.clusters.unseen)}
+
+        def unjudged(*, code: str, message: str) -> StageResult:
+            return StageResult(
+                stage=name,
+                outcome=Outcome.ERROR,
+                code=code,
+                message=message,
+                duration=now() - tree.began,
+                evidence=evidence,
+            )
+
         if gone := self._gone(tree):
             message = f"{', '.join(gone)} did not answer, so what is left there of {tree.title} is not known"
-            return StageResult(
-                stage=name,
-                outcome=Outcome.ERROR,
-                code="cluster-gone",
-                message=message,
-                duration=now() - tree.began,
-                evidence=evidence,
-            )
+            return unjudged(code="cluster-gone", message=message)
         if is_ours(going.error):
             message = f"Argo CD itself could not go on, so the deletion was not judged: {going.error}"
-            return StageResult(
-                stage=name,
-                outcome=Outcome.ERROR,
-                code="not-reconciled",
-                message=message,
-                duration=now() - tree.began,
-                evidence=evidence,
-            )
+            return unjudged(code="not-reconciled", message=message)
         return judged(
             name,
             [*remains.findings, *notes],
