@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.acting.journal import Journal
 from pytest_gitops.acting.objects import Objects, is_going
 from pytest_gitops.argocd.applications import Application
-from pytest_gitops.argocd.convergence import Observation, State, observe
+from pytest_gitops.argocd.convergence import STALE, Observation, State, observe
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError, WaitTimeout
 from pytest_gitops.model import Case
@@ -150,7 +150,7 @@ class Hands:
         for key, seen in values.items():
             if key in expected:
                 found += [unmet_of(d, what) for d in differences(expected[key], seen, path=(key,), field=key)]
-        if not found and values.keys() & expected.keys() and observe(state).code == "stale-revision":
+        if not found and values.keys() & expected.keys() and observe(state).code in STALE:
             difference = Difference(path=(), field="", expected="a comparison since", seen="one of before")
             found.append(unmet_of(difference, what))
         conditions = status.get("conditions") or []
@@ -202,13 +202,15 @@ class Hands:
         self, case: Case, reference: Mapping[str, Any], how: Mapping[str, Any], *, within: float | None
     ) -> None:
         """Change one object as `how` says: patch, scale or delete."""
-        place = self.objects.place(case, self._state(case), reference)
+        state = self._state(case)
+        place = self.objects.place(case, state, reference)
         before = place.read()
         if before is None:
             raise GitOpsFailure(
                 f"expected {place.title}, which Application {case.key} manages, to be on the cluster; saw none"
             )
         was = int(before["metadata"]["resourceVersion"])
+        self.following.applications.forget_heals(state)
         self.journal.note(case.key, place, before)
         try:
             if how.get("delete"):

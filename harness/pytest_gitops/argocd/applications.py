@@ -23,8 +23,8 @@ REFRESH = "argocd.argoproj.io/refresh"
 REFRESH_TIME = "argocd.argoproj.io/refresh-timestamp"
 """Tells one request from another, so that one that comes in the middle of a comparison is not taken for answered."""
 
-SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
-"""The annotation that makes the application-controller leave an Application alone, its deletion too."""
+HEALS = "autoHealAttemptsCount"
+"""Where Argo CD counts in a sync how often it has healed since the sync to that revision."""
 
 Application = Mapping[str, Any]
 
@@ -81,17 +81,13 @@ class Applications:
         request in it."""
         return self._patch(application, {"metadata": {"annotations": _refresh("hard" if hard else "normal")}})
 
-    def rest(self, application: Application) -> None:
-        """Let Argo CD leave it alone until `wake`."""
-        self._patch(application, {"metadata": {"annotations": {SKIP_RECONCILE: "true"}}})
-
-    def wake(self, case: Case) -> None:
-        """Let Argo CD have it again, as its manifest says, and compare it: what happened meanwhile it has not seen.
-        Raises ApiError, for one that is gone too."""
-        meta = case.manifest.get("metadata") or {}
-        said = (meta.get("annotations") or {}).get(SKIP_RECONCILE)
-        named = {"metadata": {"namespace": case.namespace, "name": case.name}}
-        self._patch(named, {"metadata": {"annotations": {SKIP_RECONCILE: said, **_refresh("normal")}}})
+    def forget_heals(self, application: Application) -> Application:
+        """Let the next drift be healed at once, as one is that comes long after the last: from one heal to the next
+        Argo CD waits ever longer (--self-heal-backoff-*). Returns the Application as it is then."""
+        if not heals_of(application):
+            return application
+        forgotten = {"sync": {HEALS: None}}
+        return self._patch(application, {"status": {"operationState": {"operation": forgotten}}})
 
     def terminate(self, application: Application) -> None:
         """End the sync that is running, its retries too, as `argocd app terminate-op` does; none is no error."""
@@ -136,3 +132,9 @@ class Applications:
 def _refresh(kind: str) -> dict[str, str]:
     """The annotations of one request for a comparison."""
     return {REFRESH: kind, REFRESH_TIME: utc().isoformat()}
+
+
+def heals_of(application: Application) -> int:
+    """How often Argo CD has healed it since it synced it to its revision, as of its last sync."""
+    state = (application.get("status") or {}).get("operationState") or {}
+    return int(((state.get("operation") or {}).get("sync") or {}).get(HEALS) or 0)

@@ -35,6 +35,9 @@ class Progress(StrEnum):
 CIRCLING = 4
 """As often it has to come back to a state that it was in before, for that to be a circle."""
 
+STALE = frozenset({"stale-revision", "stale-comparison"})
+"""Codes of what is not of now: another revision or specification, or before the last sync ended."""
+
 # Conditions of an Application that keep it from being judged green (Argo CD: ApplicationConditionType).
 BLOCKING = {
     "InvalidSpecError": "invalid-spec",
@@ -136,7 +139,7 @@ def observe(application: Mapping[str, Any], *, revisions: Sequence[str] = ()) ->
     if sync == "Unknown":
         return seen(State.MOVING, "unknown", "Argo CD could not compare it")
     if stale := _stale(application, status, revisions):
-        return seen(State.MOVING, "stale-revision", stale)
+        return seen(State.MOVING, *stale)
     if sync != "Synced":
         if not phase:
             return seen(State.MOVING, "not-synced", "no sync has been started yet", _out_of_sync(status))
@@ -173,24 +176,27 @@ def shared_warnings(application: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(_at(c, "message")) for c in found if _at(c, "type") == "SharedResourceWarning")
 
 
-def _stale(application: Mapping[str, Any], status: Mapping[str, Any], revisions: Sequence[str]) -> str:
-    """Why the comparison does not count yet, or nothing."""
+def _stale(
+    application: Mapping[str, Any], status: Mapping[str, Any], revisions: Sequence[str]
+) -> tuple[str, str] | None:
+    """Why the comparison does not count yet, as code and sentence: it is of something else (`stale-revision`), or only
+    of before the sync that has ended (`stale-comparison`)."""
     seen = _list(status, "sync", "revisions") or [_at(status, "sync", "revision") or ""]
     for index, expected in enumerate(revisions):
         found = str(seen[index] or "") if index < len(seen) else ""
         if expected and expected != found:
-            return f"compared to revision {found[:7] or 'none'}, not yet to {expected[:7]}"
+            return "stale-revision", f"compared to revision {found[:7] or 'none'}, not yet to {expected[:7]}"
     if "argocd.argoproj.io/refresh" in (_at(application, "metadata", "annotations") or {}):
-        return "a refresh is asked for and not yet done"
-    if _ended_after_comparison(status):
-        return "not yet compared since its sync ended"
+        return "stale-revision", "a refresh is asked for and not yet done"
     compared = _at(status, "sync", "comparedTo") or {}
     # With `sources`, `source` is not looked at; a hydrated source is written nowhere in the specification.
     source = "sources" if _list(application, "spec", "sources") else "source"
     for part in () if _at(application, "spec", "sourceHydrator") else (source, "destination"):
         if compared and bare(_at(compared, part)) != bare(_at(application, "spec", part)):
-            return f"compared to another spec.{part}, not yet to the present one"
-    return ""
+            return "stale-revision", f"compared to another spec.{part}, not yet to the present one"
+    if _ended_after_comparison(status):
+        return "stale-comparison", "not yet compared since its sync ended"
+    return None
 
 
 def _ended_after_comparison(status: Mapping[str, Any]) -> bool:

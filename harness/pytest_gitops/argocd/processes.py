@@ -203,10 +203,6 @@ class ArgoCD:
             "--loglevel=warn",
             # The cause of bad health is read from status.resources[].health.
             "--persist-resource-health",
-            # In production drift is healed again and again, ever more slowly; here the first answer is enough.
-            "--self-heal-backoff-timeout-seconds=0",
-            "--self-heal-backoff-factor=1",
-            "--self-heal-backoff-cap-seconds=1",
             *([f"--application-namespaces={namespaces}"] if namespaces else []),
             env={
                 **self._environment("argocd-application-controller", KUBECONFIG=str(kubeconfig)),

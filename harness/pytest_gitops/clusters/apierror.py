@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,16 @@ class ApiError(EngineError):
     def refused(self) -> bool:
         """Whether it is what was asked that is wrong, and not the server."""
         return 400 <= self.status < 500
+
+
+class suppress_gone(suppress):
+    """Does nothing about an object that is not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__(ApiError)
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        return isinstance(error, ApiError) and error.status == 404
 
 
 UNFIT = "failed to create typed patch object"

@@ -85,7 +85,6 @@ class Context:
     applied_at: float = 0.0
     start_controller: Callable[[], None] = _nothing
     argocd_cm: Mapping[str, Any] = field(default_factory=dict)
-    resting: dict[str, Case] = field(default_factory=dict)  # by key; Argo CD was told to leave them alone
     left_out: frozenset[str] = frozenset()  # ApplicationSets, by key, that only other shards need
     unexpanded: dict[str, str] = field(default_factory=dict)  # ApplicationSets, by key, and why
     documents: dict[str, Document] = field(default_factory=dict)

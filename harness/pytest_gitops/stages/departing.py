@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_gitops.argocd.applications import API, Applications
 from pytest_gitops.changes.effect import FINALIZER, FINALIZERS
-from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.apierror import suppress_gone
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
 from pytest_gitops.stages.deadlines import deadline_of
@@ -255,16 +254,6 @@ class Departing:
 def look_at(api: Api, path: str) -> None:
     """Make Argo CD look at the object at `path`. Raises ApiError."""
     api.patch(path, {"metadata": {"annotations": {LOOKED_AT: utc().isoformat()}}})
-
-
-class suppress_gone(suppress):
-    """Does nothing about an object that is not there any more."""
-
-    def __init__(self) -> None:
-        super().__init__(ApiError)
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        return isinstance(error, ApiError) and error.status == 404
 
 
 def _path(application: Application) -> str:

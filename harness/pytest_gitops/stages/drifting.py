@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_gitops.argocd.applications import heals_of
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.changes.ignore import at
 from pytest_gitops.clusters.apierror import ApiError
@@ -112,7 +113,7 @@ class Drifting:
 
     def make(self, drift: Drift) -> Tried | str:
         """The first way of `drift` that the API server takes, or why none was made."""
-        state = self._state()
+        state = self._rested()
         before = self._get(drift.ref)
         if before is None:
             return "it is not there any more"
@@ -301,6 +302,13 @@ class Drifting:
 
     # ------------------------------------------------------------------ looking
 
+    def _rested(self) -> Application:
+        """The Application, ready to heal at once (`Applications.forget_heals`)."""
+        since = version(self._following.applications.forget_heals(self._state()))
+        return self._following.wait(
+            self._case, lambda s: s if version(s) >= since else None, limit=self._limit
+        )
+
     def _state(self) -> Application:
         return self._following.state(self._case, limit=self._limit)
 
@@ -352,8 +360,7 @@ def _since(tried: Tried) -> float:
 def _operation(application: Application) -> tuple[Any, ...]:
     """What tells one sync from the next: when it began (to the second) and which self-heal it is."""
     state = (application.get("status") or {}).get("operationState") or {}
-    sync = (state.get("operation") or {}).get("sync") or {}
-    return state.get("startedAt"), int(sync.get("autoHealAttemptsCount") or 0)
+    return state.get("startedAt"), heals_of(application)
 
 
 def _differs(application: Application, ref: Ref) -> bool:

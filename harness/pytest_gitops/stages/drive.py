@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.argocd.convergence import (
+    STALE,
     Observation,
     Progress,
     State,
@@ -29,7 +30,6 @@ from pytest_gitops.stages.base import Publish
 from pytest_gitops.stages.containers import telling_of
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
-from pytest_gitops.stages.pacing import Pacing, is_unwatched
 from pytest_gitops.stages.placing import written
 from pytest_gitops.stages.tracks import BUSY, Track, expected, patience_of, rolling_sets
 from pytest_gitops.waiting import now
@@ -73,7 +73,6 @@ class Drive:
         self.stage, self.again, self.moved = stage, again, moved
         self.begin = begin or self._create
         self.applications = Applications(context.api)
-        self.pacing = Pacing(context, self.applications, keeps=stage == "converge")
         self.lock = threading.RLock()
         self.stop = threading.Event()
         self.blind: Exception | None = None  # why we see nothing any more
@@ -184,9 +183,10 @@ class Drive:
         seen = track.seen
         if seen.code in {"out-of-sync", "not-synced"}:
             track.kept = unpruned(application)
-        elif seen.code != "syncing" or to_prune(application) != track.kept:
+        elif seen.code not in {"syncing", "stale-comparison"} or to_prune(application) != track.kept:
             track.kept = ()
-        # While it is "syncing" they still count: with selfHeal Argo CD tries again and again, and nothing comes of it.
+        # During a sync, and until the look after it, they still count: with selfHeal Argo CD tries again and again, and
+        # nothing comes of it.
         if track.kept and seen.health == "Healthy":
             track.seen = replace(seen, state=State.CONVERGED, code="", message="", causes=())
         if track.case.parent_kind == "ApplicationSet" and not is_as_declared(
@@ -212,10 +212,7 @@ class Drive:
             last = sorted(((m, key) for key, m in moved.items()), reverse=True)[:2]
             for key, track in self.tracks.items():
                 if not track.done:
-                    self.pacing.pace(track, at)
                     self._one(track, at, others=next((m for m, who in last if who != key), 0.0))
-                    if track.done:
-                        self.pacing.leave(track)
 
     def _one(self, track: Track, at: float, *, others: float) -> None:
         if track.dispute is not None:
@@ -233,7 +230,7 @@ class Drive:
             windows.ask(self.applications, track, control=self.context.control)
         # What we sync ourselves has to have been synced, also where nothing but hooks was left to do.
         if track.seen.state is State.CONVERGED and (track.asked is None or track.seen.phase):
-            if not self._is_formed(track) or is_unwatched(track):
+            if not self._is_formed(track):
                 track.good_since = at
             others_claim = (self.tracks[key] for s in track.shared for key in s.keys if key != track.case.key)
             if track.settled(at) and all(t.done or t.settled(at) for t in others_claim):
@@ -308,7 +305,7 @@ class Drive:
             return
         # Roots, and what an ApplicationSet made, were there before: if they are not seen it is our fault.
         unseen = seen.code == "never-created" and case.parent_kind != "Application"
-        if unseen or seen.code in {"not-compared", "stale-revision"}:
+        if unseen or seen.code in {"not-compared", *STALE}:
             waited = now() - track.began
             text = f"Argo CD has not got to it within {waited:.0f} s: {seen.message}"
             self._publish(track, Outcome.ERROR, "not-reconciled", text)
@@ -336,7 +333,6 @@ class Drive:
             slow=progress is Progress.SLOW,
             differences=track.differences,
         )
-        track.circles = progress is Progress.CIRCLES
         self._red(track, told, {"progress": progress.value})
 
     def _events(self, case: Case, titles: Sequence[str]) -> tuple[str, ...]:

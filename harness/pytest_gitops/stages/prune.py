@@ -12,14 +12,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd import install
-from pytest_gitops.argocd.applications import API, Applications
+from pytest_gitops.argocd.applications import API
 from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.changes.effect import FINALIZERS, cascades
+from pytest_gitops.clusters.apierror import suppress_gone
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.bystanders import ARGO, PROJECT, taken_along
-from pytest_gitops.stages.departing import Departing, Look, Tree, look_at, suppress_gone
+from pytest_gitops.stages.departing import Departing, Look, Tree, look_at
 from pytest_gitops.stages.inventory import Claim, Clusters, Key, Stock
 from pytest_gitops.stages.removal import IN_USE, Going, Judge, Remains, stays
 from pytest_gitops.waiting import now
@@ -171,9 +172,6 @@ class _Prune:
                 self._skip(trees.pop(top), code="contains-itself", message=message)
         cases = [c for t in trees.values() for c in t.cases]
         self.deployed = tuple((self.clusters.of(c)[0], c) for c in cases)
-        for each in self.context.resting.values():
-            with suppress_gone():
-                Applications(self.api).wake(each)
         with Departing(self.context, self.api, cases) as departing:
             for together in self._rounds(list(trees)):
                 if self.context.stopping.is_set():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.convergence import Observation, Patience, State
+from pytest_gitops.argocd.convergence import STALE, Observation, Patience, State
 from pytest_gitops.argocd.progressive import rolls
 from pytest_gitops.argocd.sharing import Shared
 from pytest_gitops.model import Case
@@ -73,8 +73,6 @@ class Track:
     revisions: tuple[str, ...]
     nudged: float = 0.0  # when Argo CD was last asked to go on with its sync
     nudges: int = 0  # how often, since it last moved
-    rested: float | None = None  # since when Argo CD is to leave it alone
-    spun: int | None = None  # turns that it had made when it was last given a rest
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
     state: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = NOT_THERE
@@ -91,13 +89,12 @@ class Track:
     windows: tuple[Mapping[str, Any], ...] | None = (
         None  # its project's sync windows, once they were asked for
     )
-    circles: bool = False  # it was given up, and would go on for ever
     done: bool = False
 
     @property
     def settle(self) -> float:
         """Seconds that it must stay Synced and Healthy; longer where it only seems to, until Argo CD looks again."""
-        return QUIET if self.shared or self.spun is not None else SETTLE
+        return QUIET if self.shared else SETTLE
 
     def note_steps(self, application: Mapping[str, Any], at: float) -> None:
         """Take in how far its sync has come; a step that comes again is the same step."""
@@ -139,7 +136,7 @@ class Track:
         if self.seen.code == "progressing":
             return waited >= QUIET
         # What is stuck is given up after QUIET: before that it is looked at more than once.
-        stuck = self.seen.code == "out-of-sync" or (again and self.seen.code == "stale-revision")
+        stuck = self.seen.code == "out-of-sync" or (again and self.seen.code in STALE)
         return stuck and waited >= ASK_AGAIN
 
     def settled(self, at: float) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.argocd.applications import API, Applications
 from pytest_gitops.changes import effect
 from pytest_gitops.changes.values import ApplicationChange, Effect, Fate
-from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.apierror import suppress_gone
 from pytest_gitops.errors import WaitTimeout
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.stages.aftermath import Aftermath, Judge
@@ -204,22 +204,16 @@ class _Upgrade:
             list(pool.map(lambda a: self._refresh(a, terminate=not to_head), every))
 
     def _refresh(self, application: Mapping[str, Any], *, terminate: bool) -> None:
-        try:
+        with suppress_gone():  # its parent may have been faster
             if terminate:
                 # A sync that fails goes on with head's revision: whoever goes back ends it first.
                 self.applications.terminate(application)
             self.applications.refresh(application)
-        except ApiError as error:
-            if error.status != 404:  # its parent may have been faster
-                raise
 
     def _delete(self, cases: Sequence[Case]) -> None:
         for case in cases:
-            try:
+            with suppress_gone():
                 self.ground.api.delete(_path(case))
-            except ApiError as error:
-                if error.status != 404:
-                    raise
 
     def _depart(self, cases: Sequence[Case]) -> dict[str, str]:
         """Delete removed roots as `kubectl delete` does; what does not go, by key, with what holds it."""
@@ -229,12 +223,8 @@ class _Upgrade:
         def gone() -> bool:
             left.clear()
             for case in cases:
-                try:
+                with suppress_gone():
                     meta = self.ground.api.get(_path(case))["metadata"]
-                except ApiError as error:
-                    if error.status != 404:
-                        raise
-                else:
                     left[case.key] = ", ".join(meta.get("finalizers") or ())
             return not left
 

@@ -10,14 +10,12 @@ from typing import Any, cast
 import pytest
 from stage_support import HEAD, URL, Answers, make_context, make_plan
 
-from pytest_gitops.argocd.applications import REFRESH
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.repository.discovery import case_of
 from pytest_gitops.stages import drive, tracks
-from pytest_gitops.stages.pacing import REST, SPIN, Pacing
 
 LIMIT = 300.0
 
@@ -29,7 +27,6 @@ class FakeApplications:
         self.created: list[str] = []
         self.synced: list[str] = []
         self.refreshed: list[str] = []
-        self.rests: list[str] = []  # what was done, one after the other
         self.refuse: dict[str, Exception] = {}
         self.events: tuple[str, ...] = ()
         self.no_sync: Exception | None = None
@@ -48,12 +45,6 @@ class FakeApplications:
 
     def refresh(self, application: Mapping[str, Any]) -> None:
         self.refreshed.append(application["metadata"]["name"])
-
-    def rest(self, application: Mapping[str, Any]) -> None:
-        self.rests.append(f"rest {application['metadata']['name']}")
-
-    def wake(self, case: Case) -> None:
-        self.rests.append(f"wake {case.name}")
 
     def watch(self, act: Callable[[str, Mapping[str, Any]], None], *, stop: threading.Event) -> None:
         stop.wait(30)
@@ -89,7 +80,6 @@ class Driver:
         self.fake = FakeApplications()
         self.drive = drive.Drive(self.context, cases, self.answers, stage="converge")
         self.drive.applications = cast(Any, self.fake)
-        self.drive.pacing = Pacing(self.context, cast(Any, self.fake), keeps=True)
 
     def see(self, name: str, application: Mapping[str, Any]) -> None:
         """A state comes in."""
@@ -742,85 +732,3 @@ def test_without_an_object_to_blame_no_events_are_asked_for(monkeypatch: pytest.
     assert "event" not in driver.of("web").message
     assert " and 0 more" not in driver.of("web").message
     assert "tried" not in driver.of("web").message
-
-
-# ---------------------------------------------------------------------- rests of those that go round
-
-
-def healed(name: str, *state_of: str) -> dict[str, Any]:
-    application = state(name, *state_of)
-    application["spec"]["syncPolicy"]["automated"]["selfHeal"] = True
-    return application
-
-
-def spin(driver: Driver, name: str) -> None:
-    """Heal it again and again; in the end it is OutOfSync once more."""
-    for _ in range(SPIN):
-        driver.see(name, healed(name, "OutOfSync"))
-        driver.see(name, healed(name))
-    driver.see(name, healed(name, "OutOfSync"))
-
-
-def test_one_that_goes_round_rests_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = Driver(monkeypatch, [case("web"), case("other")])
-    driver.see("other", state("other", health="Progressing"))
-    spin(driver, "web")
-    driver.after(1)
-    assert driver.fake.rests == ["rest web"]
-    driver.after(REST - 1)
-    assert driver.fake.rests == ["rest web"]
-    driver.after(1)
-    assert driver.fake.rests == ["rest web", "wake web"]
-
-
-def test_what_is_seen_during_a_rest_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = Driver(monkeypatch, [case("web"), case("other")])
-    driver.see("other", state("other", health="Progressing"))
-    spin(driver, "web")
-    driver.after(0.1)
-    driver.see("web", healed("web"))  # the last that Argo CD had begun to write
-    driver.after(REST - 0.2)  # Synced and Healthy all the time: nobody looks
-    assert driver.none_given()
-    asked = healed("web")
-    asked["metadata"]["annotations"] = {REFRESH: "normal"}
-    driver.see("web", asked)
-    driver.after(tracks.QUIET + REST)  # awake, and not compared yet
-    assert driver.none_given()
-    driver.see("web", healed("web"))
-    driver.after(tracks.QUIET - 1)
-    assert driver.none_given()
-    driver.after(2)
-    assert driver.of("web").outcome is Outcome.PASSED
-
-
-def test_one_that_is_given_up_in_circles_rests_until_prune(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = Driver(monkeypatch, [case("web")])
-    spin(driver, "web")
-    driver.after(tracks.QUIET + 1)
-    assert driver.of("web").outcome is Outcome.FAILED
-    assert driver.fake.rests[-1] == "rest web"
-    assert list(driver.context.resting) == ["argocd/web"]
-
-
-def test_one_that_ends_otherwise_is_awake(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = Driver(monkeypatch, [case("web"), case("other")])
-    driver.see("other", state("other", health="Progressing"))
-    spin(driver, "web")
-    driver.after(1)
-    driver.see("web", {})  # deleted by somebody
-    driver.after(tracks.QUIET + tracks.BUSY + tracks.STILL)
-    assert driver.done
-    assert driver.fake.rests[-1] == "wake web"
-    assert not driver.context.resting
-
-
-def test_one_that_counts_as_converged_needs_no_rest_however_often_it_is_tried(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    driver = Driver(monkeypatch, [case("web")])
-    for _ in range(2 * SPIN):
-        driver.see("web", healed("web", "Synced", "Healthy", "Succeeded"))
-        driver.see("web", healed("web", "Synced", "Healthy", ""))
-    driver.after(tracks.SETTLE + 1)
-    assert driver.fake.rests == []
-    assert driver.of("web").outcome is Outcome.PASSED

@@ -112,6 +112,19 @@ def test_what_is_tried_again_and_again_in_vain_is_no_difference_either(
     assert driver.of("web").outcome is Outcome.PASSED
 
 
+def test_a_try_that_was_not_compared_yet_is_as_much_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Again(monkeypatch, [case("web")])
+    for _ in range(8):
+        driver.see("web", extra("web"))
+        driver.after(tracks.SETTLE / 4)
+        ended = extra("web")
+        ended["status"] |= {"reconciledAt": "2026-01-01T00:00:00Z"}
+        ended["status"]["operationState"]["finishedAt"] = "2026-01-01T00:00:01Z"
+        driver.see("web", ended)
+        driver.after(tracks.SETTLE / 4)
+    assert driver.of("web").outcome is Outcome.PASSED
+
+
 def test_what_is_yet_to_be_pruned_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Again(monkeypatch, [case("web")])
     pending = extra("web", skipped=False)

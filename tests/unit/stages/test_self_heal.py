@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from stage_support import URL, Answers, declare, make_context, make_plan
 
-from pytest_gitops.argocd.applications import REFRESH
+from pytest_gitops.argocd.applications import HEALS as COUNT
+from pytest_gitops.argocd.applications import REFRESH, heals_of
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.bounds import Bounds
@@ -144,6 +145,10 @@ class FakeArgo:
             if self.sync_does == "heals":
                 self._restore()
                 self._status("Synced")
+        elif "operation" in (body.get("status") or {}).get("operationState", {}):
+            assert body["status"]["operationState"] == {"operation": {"sync": {COUNT: None}}}
+            del self.application["status"]["operationState"]["operation"]["sync"][COUNT]
+            self.asked.append("forget")
         elif "status" in body:
             self.asked.append("terminate")
         else:
@@ -161,6 +166,8 @@ class FakeArgo:
         elif self.reacts != "nothing":
             self._status("OutOfSync")
             self._tell()
+            if heals_of(self.application):
+                return  # it waits, as Argo CD does between one heal and the next
             if self.reacts in {"heals", "ails"}:
                 self._operation("Succeeded", heal=1)
                 self._restore()
@@ -177,7 +184,7 @@ class FakeArgo:
             "phase": phase,
             "startedAt": before["startedAt"] + "0",
             "message": "configmaps is forbidden: exceeded quota: few" if phase == "Failed" else "",
-            "operation": {"sync": {"autoHealAttemptsCount": heal}},
+            "operation": {"sync": {COUNT: heal}},
         }
 
     def _restore(self) -> None:
@@ -239,7 +246,16 @@ def test_what_is_healed_passes_and_every_drift_is_in_the_evidence() -> None:
     assert drifts(result) == [(ADDED, "left alone"), ("field changed", "undone"), ("deleted", "undone")]
     edited = result.evidence["drifts"][1]
     assert (edited["field"], edited["how"], edited["restored"]) == ("data.mode", "self-heal", True)
-    assert argo.asked == ["add", "normal", "normal", "take back", "mode=grid-drift", "delete", "normal"]
+    assert argo.asked == [
+        "add",
+        "normal",
+        "normal",
+        "take back",
+        "mode=grid-drift",
+        "forget",
+        "delete",
+        "normal",
+    ]
     assert result.evidence["selfHeal"] is True
 
 
