@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from sources import HARNESS
@@ -43,3 +44,16 @@ def test_the_plugin_imports_nothing_heavy(module: str, needed: set[str]) -> None
             "pytest_gitops",
             "pytest_gitops.plugin",
         }
+
+
+def test_pytest_does_not_rewrite_the_package(tmp_path: Path) -> None:
+    # It would for each run in an environment whose files are new, or may not be written.
+    (tmp_path / "test_it.py").write_text(
+        "import pytest_gitops.model as ours, pytest_gitops.plugin.owner as owner\n"
+        "def test_it():\n"
+        "    assert {type(m.__loader__).__name__ for m in (ours, owner)} == {'SourceFileLoader'}\n"
+    )
+    done = run(
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path, check=False, limit=60
+    )
+    assert "1 passed" in done.stdout, done.stdout
