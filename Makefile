@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 
 # Hundreds of interpreters start: what they import is compiled once.
 export PYTHONDONTWRITEBYTECODE =
+# And clusters, which live for seconds: they may be late in collecting their garbage.
+export GOGC ?= 400
 
 .PHONY: demo test test-kind unit bench soak tools clean
 

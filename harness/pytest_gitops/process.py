@@ -27,6 +27,10 @@ WARDEN_SECONDS = 10
 
 TAIL_LINES = 20
 
+TUNING = ("GOGC", "GOMEMLIMIT")
+"""Variables of ours that daemons see too, unless they are given others: Go programs most of them, whose users choose by
+these between memory and computing (https://go.dev/doc/gc-guide)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
@@ -244,13 +248,14 @@ class Supervisor:
     def start(
         self, name: str, *argv: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Daemon:
-        """Start a daemon. `env` replaces the whole environment (the run's mark is added). Its log is
-        logs/NAME.log.
+        """Start a daemon. `env` replaces the whole environment but for `TUNING`, and the run's mark is added. Its log
+        is logs/NAME.log.
 
         Raises EngineError if it cannot be started, or the run is over.
         """
         log = self.directory / "logs" / f"{name}.log"
-        environment = {**(os.environ if env is None else env), MARK: self.run_id}
+        tuned = {k: os.environ[k] for k in TUNING if k in os.environ}
+        environment = {**tuned, **(os.environ if env is None else env), MARK: self.run_id}
         with self._lock:
             if self._closed:
                 raise EngineError(f"{name}: not started, the run is over")

@@ -223,11 +223,19 @@ def test_a_program_that_is_not_there_is_named(supervisor: Supervisor) -> None:
 
 
 def test_a_given_environment_is_the_whole_one_and_carries_the_mark(
-    supervisor: Supervisor, run_id: str
+    supervisor: Supervisor, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon = supervisor.start("env", "/usr/bin/env", env={"ONLY": "this"})
+    monkeypatch.setenv("GOMEMLIMIT", "1GiB")
+    monkeypatch.setenv("GOGC", "400")
+    daemon = supervisor.start("env", "/usr/bin/env", env={"ONLY": "this", "GOGC": "200"})
     daemon.join(LIMIT)
-    assert sorted(daemon.tail().splitlines()) == ["ONLY=this", f"{MARK}={run_id}"]
+    # But for what users of Go programs choose by: that reaches all that are not given something else.
+    assert sorted(daemon.tail().splitlines()) == [
+        "GOGC=200",
+        "GOMEMLIMIT=1GiB",
+        "ONLY=this",
+        f"{MARK}={run_id}",
+    ]
 
 
 def test_what_is_kept_stays_as_it_is(tmp_path: Path, run_id: str) -> None:

@@ -242,6 +242,8 @@ class Drive:
         seen = track.seen
         if track.is_overlooked(at, again=self.again):
             track.looked = at
+            with suppress(GitOpsError):  # it is judged as it is then
+                self.applications.forget_heals(track.state)
             self._refresh(track)
         elif track.wants_nudge(at):
             self._refresh(track)

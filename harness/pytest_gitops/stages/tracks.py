@@ -130,8 +130,9 @@ class Track:
 
     def is_overlooked(self, at: float, *, again: bool) -> bool:
         """Whether Argo CD has to be asked to look (`again`: at another revision), as it does by itself after three
-        minutes (timeout.reconciliation): it overlooks the first status of a CustomResourceDefinition, and a request for
-        a comparison that comes in the moment after a write of its own."""
+        minutes (timeout.reconciliation), and after ever longer when it has healed before: it overlooks the first status
+        of a CustomResourceDefinition, and a request for a comparison that comes in the moment after a write of its
+        own."""
         waited = at - max(self.looked or 0.0, self.patience.moved, self.began)
         if self.seen.code == "progressing":
             return waited >= QUIET

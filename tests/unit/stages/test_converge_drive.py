@@ -27,6 +27,7 @@ class FakeApplications:
         self.created: list[str] = []
         self.synced: list[str] = []
         self.refreshed: list[str] = []
+        self.forgotten: list[str] = []  # the heals of
         self.refuse: dict[str, Exception] = {}
         self.events: tuple[str, ...] = ()
         self.no_sync: Exception | None = None
@@ -42,6 +43,9 @@ class FakeApplications:
         if self.no_sync is not None:
             raise self.no_sync
         self.synced.append(application["metadata"]["name"])
+
+    def forget_heals(self, application: Mapping[str, Any]) -> None:
+        self.forgotten.append(application["metadata"]["name"])
 
     def refresh(self, application: Mapping[str, Any]) -> None:
         self.refreshed.append(application["metadata"]["name"])
@@ -328,6 +332,9 @@ def test_what_differs_after_its_sync_is_looked_at_again_before_it_is_given_up(
     assert driver.of("late").outcome is Outcome.PASSED
     assert driver.of("wrong").code == "out-of-sync"
     assert set(driver.fake.refreshed[2:]) == {"wrong"}
+    assert (
+        driver.fake.forgotten == driver.fake.refreshed
+    )  # else its next heal might be long after it is given up
 
 
 def test_a_sync_that_was_asked_for_and_not_begun_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
