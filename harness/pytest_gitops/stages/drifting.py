@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import heals_of
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.changes.ignore import at
 from pytest_gitops.clusters.apierror import ApiError
@@ -15,7 +14,7 @@ from pytest_gitops.model import Case
 from pytest_gitops.stages import live
 from pytest_gitops.stages.drifts import Drift, Expected, Sort
 from pytest_gitops.stages.edits import Edit
-from pytest_gitops.stages.following import ASK_AGAIN, Application, Following, Late, version
+from pytest_gitops.stages.following import ASK_AGAIN, Application, Following, Late, Sync, version
 from pytest_gitops.stages.live import Manifest, Ref
 from pytest_gitops.stages.peace import group_kind
 from pytest_gitops.stages.tracks import QUIET
@@ -46,14 +45,14 @@ UNSEEN = Observation(
 
 @dataclass(slots=True, kw_only=True)
 class Tried:
-    """A drift that was made. `before` is the object as it was, `operation` the Application's last sync then; seconds
+    """A drift that was made. `before` is the object as it was, `syncs` how many the Application had had then; seconds
     count from the write. `how` it was undone, and whether `by_others` than Argo CD; `restored` says whether the
     object is as before."""
 
     drift: Drift
     expected: Expected
     before: Manifest
-    operation: tuple[Any, ...]
+    syncs: int
     began: float
     edit: Edit | None = None
     seen: float | None = None
@@ -111,9 +110,13 @@ class Drifting:
 
     # ------------------------------------------------------------------ making it
 
+    def ready(self) -> None:
+        """Have the Application ready to heal at once what drifts next (`Applications.forget_heals`)."""
+        since = version(self._following.applications.forget_heals(self._state()))
+        self._following.wait(self._case, lambda s: version(s) >= since, limit=self._limit)
+
     def make(self, drift: Drift) -> Tried | str:
-        """The first way of `drift` that the API server takes, or why none was made."""
-        state = self._rested()
+        """The first way of `drift` that the API server takes, or why none was made. `ready` comes before."""
         before = self._get(drift.ref)
         if before is None:
             return "it is not there any more"
@@ -125,7 +128,7 @@ class Drifting:
                 drift=drift,
                 expected=drift.expected,
                 before=before,
-                operation=_operation(state),
+                syncs=len(self._following.syncs(self._case)),
                 began=now(),
                 edit=edit,
             )
@@ -176,7 +179,7 @@ class Drifting:
         if not tried.is_undone(self._get(tried.ref)):
             return True
         tried.undone = _since(tried)
-        if _operation(self._state()) == tried.operation:
+        if self._sync_for(tried) is None:
             self._by_others(tried)
             return True
         return False
@@ -205,7 +208,7 @@ class Drifting:
             seen = observe(state)
             patience.note(seen, now=now())
             # That nothing heals it yet is no failure of anybody: a busy controller may take its time.
-            failed = seen.code == "sync-failed" and _operation(state) != tried.operation
+            failed = seen.code == "sync-failed" and self._sync_for(tried) is not None
             patience.quiet = QUIET if failed else self._still
             if tried.seen is None and seen.state is State.CONVERGED and _since(tried) >= ASK_AGAIN:
                 if looks == LOOKS:
@@ -223,18 +226,25 @@ class Drifting:
         return self._by_whom(tried, asked=looks > 0)
 
     def _by_whom(self, tried: Tried, *, asked: bool) -> Observation:
-        def begun(state: Application) -> Application | None:
-            return state if _operation(state) != tried.operation else None
+        def begun(state: Application) -> tuple[Sync, int] | None:
+            sync = self._sync_for(tried)
+            return (sync, version(state)) if sync is not None else None
 
         try:
-            state = self._following.wait(self._case, begun, limit=ASK_AGAIN)
+            sync, at_ = self._following.wait(self._case, begun, limit=ASK_AGAIN)
         except Late:
             self._by_others(tried)
             return self._following.settled(self._case, limit=self._limit)
-        tried.how = "self-heal" if _operation(state)[1] else "an automated sync"
+        tried.how = "self-heal" if sync.heals else "an automated sync"
         if asked:
             tried.how += ", when it was asked to compare"
-        return self._following.settled(self._case, limit=self._limit, since=version(state) - 1)
+        return self._following.settled(self._case, limit=self._limit, since=at_ - 1)
+
+    def _sync_for(self, tried: Tried) -> Sync | None:
+        """The first sync that Argo CD has begun since for the object, alone or with others."""
+        group, kind = group_kind(tried.before)
+        since = self._following.syncs(self._case)[tried.syncs :]
+        return next((s for s in since if s.is_of(group, kind, tried.ref.name)), None)
 
     def _by_others(self, tried: Tried) -> None:
         tried.by_others, tried.how = True, "by something else than Argo CD"
@@ -302,13 +312,6 @@ class Drifting:
 
     # ------------------------------------------------------------------ looking
 
-    def _rested(self) -> Application:
-        """The Application, ready to heal at once (`Applications.forget_heals`)."""
-        since = version(self._following.applications.forget_heals(self._state()))
-        return self._following.wait(
-            self._case, lambda s: s if version(s) >= since else None, limit=self._limit
-        )
-
     def _state(self) -> Application:
         return self._following.state(self._case, limit=self._limit)
 
@@ -355,12 +358,6 @@ def _bare(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 def _since(tried: Tried) -> float:
     return round(now() - tried.began, 2)
-
-
-def _operation(application: Application) -> tuple[Any, ...]:
-    """What tells one sync from the next: when it began (to the second) and which self-heal it is."""
-    state = (application.get("status") or {}).get("operationState") or {}
-    return state.get("startedAt"), heals_of(application)
 
 
 def _differs(application: Application, ref: Ref) -> bool:

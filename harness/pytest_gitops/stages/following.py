@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pytest_gitops.argocd.applications import REFRESH, Applications
+from pytest_gitops.argocd.applications import REFRESH, Applications, heals_of
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Moment
@@ -57,7 +58,8 @@ class Following:
         self._context = context
         self._ids = {c.key: c.id for c in cases}
         self._states: dict[str, Application] = {}
-        self._lock = threading.Lock()
+        self._syncs: dict[str, list[Sync]] = {c.key: [] for c in cases}
+        self._lock = threading.RLock()
         self._changed = {c.key: threading.Condition(self._lock) for c in cases}
         self._stop = threading.Event()
         self._blind: Exception | None = None
@@ -86,6 +88,9 @@ class Following:
             return
         with self._lock:
             self._states[key] = application
+            sync = sync_of(application)
+            if sync is not None and sync not in self._syncs[key]:
+                self._syncs[key].append(sync)
             self._context.applications[case_id] = application
             line = self._context.timelines.setdefault(case_id, [])
             seen = observe(application)
@@ -144,6 +149,11 @@ class Following:
         """The newest state of `case`. Raises like `wait`."""
         return self.wait(case, lambda state: state, limit=limit)
 
+    def syncs(self, case: Case) -> list[Sync]:
+        """The syncs of `case` that were seen, the first first; to be asked in `wait`'s `found` too."""
+        with self._lock:
+            return list(self._syncs[case.key])
+
     def refreshed(self, case: Case, *, hard: bool, limit: float) -> Application:
         """Ask for a comparison, and return the state that has its result. Raises like `wait`, and ApiError."""
 
@@ -187,6 +197,36 @@ class Following:
             return self.wait(case, found, limit=limit, again=again)
         except Late as late:
             return late.seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """A sync of an Application: when it began, to the second, how many heals it makes since the sync to its revision,
+    and the objects that it is of, as (group, kind, name): none, all of them."""
+
+    began: str
+    heals: int
+    objects: frozenset[tuple[str, str, str]] = frozenset()
+
+    def is_of(self, group: str, kind: str, name: str) -> bool:
+        return not self.objects or (group, kind, name) in self.objects
+
+
+def sync_of(application: Application) -> Sync | None:
+    """The last sync of `application`, or the one that is running; None before the first, and in the moment in which one
+    is asked for (util/argo/argo.go: SetAppOperation)."""
+    state = (application.get("status") or {}).get("operationState") or {}
+    if not state.get("startedAt"):
+        return None
+    asked = (state.get("operation") or {}).get("sync") or {}
+    return Sync(
+        began=str(state["startedAt"]),
+        heals=heals_of(application),
+        objects=frozenset(
+            (str(r.get("group") or ""), str(r.get("kind")), str(r.get("name")))
+            for r in asked.get("resources") or ()
+        ),
+    )
 
 
 def version(application: Application) -> int:

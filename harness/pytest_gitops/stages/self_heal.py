@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import Applications
@@ -62,6 +63,10 @@ HELP = {
 }
 
 
+Group = Sequence[Drift]
+"""Of which the first is made that can be."""
+
+
 @dataclass(slots=True)
 class _Seen:
     """What came to light of one Application, and what was tried of it."""
@@ -78,7 +83,7 @@ class _Seen:
 
 
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
-    """Make each Application drift, all at once, each of them one drift after the other."""
+    """Make each Application drift, all at once, each of them in one way after the other."""
     look_at_each(name, context, cases, publish, lambda following: _Check(context, following).look)
 
 
@@ -114,8 +119,8 @@ class _Check:
         choice = self._choose(case, application)
         seen.evidence |= {"selfHeal": heals(application), **choice.to_dict()}
         try:
-            for group in choice.groups:
-                if self._group(case, seen, drifting, choice, group):
+            for together in self._rounds(choice):
+                if self._round(case, seen, drifting, choice, together):
                     break
             for held in seen.held.values():
                 self._let_go(case, seen, drifting, held)
@@ -152,55 +157,78 @@ class _Check:
             choice.leave(ref, OUTSIDE)
         return choice
 
-    # ------------------------------------------------------------------ one drift
+    # ------------------------------------------------------------------ some drifts
 
-    def _group(
-        self, case: Case, seen: _Seen, drifting: Drifting, choice: Choice, group: Sequence[Drift]
+    def _rounds(self, choice: Choice) -> list[tuple[Group, ...]]:
+        """The groups that drift together: fields that are to be undone, then objects that are to come back, for Argo CD
+        heals all that differs in one sync, and each drift is looked at for itself. Not where argocd-cm says what it is
+        not told of (ignoreResourceUpdates): it would hear of one drift by another."""
+        deaf = any("ignoreResourceUpdates" in f"{k}: {v}" for k, v in self.context.argocd_cm.items())
+
+        def together(group: Group) -> object:
+            first = group[0]
+            alone = deaf or first.expected is not Expected.UNDONE
+            return first if alone else first.sort is Sort.DELETED
+
+        return [tuple(groups) for _, groups in groupby(choice.groups, together)]
+
+    def _round(
+        self, case: Case, seen: _Seen, drifting: Drifting, choice: Choice, groups: Sequence[Group]
     ) -> bool:
-        """Make the first drift of the group that can be made; True if it went wrong: what comes after it would tell
-        nothing."""
+        """Make the first drift of each group that can be made; True if one went wrong: what comes after it would tell
+        nothing. Where several did, each is made once more for itself, to tell which it was."""
+        drifting.ready()
+        made = [t for g in groups if (t := self._make(case, seen, drifting, choice, g)) is not None]
+        wrong = [(t, w) for t in made if (w := self._judge(seen, drifting, t)) is not None]
+        if wrong and len(made) > 1:
+            for tried in made:
+                drifting.restore(tried)
+                seen.tried.remove(tried)
+            if drifting.settled().state is State.CONVERGED:
+                return any(self._round(case, seen, drifting, choice, [[t.drift]]) for t in made)
+            seen.tried += made
+        for tried, (rule, saw) in wrong[:1]:
+            self._problem(rule, case, seen, tried, saw, beside=[t for t in made if t is not tried])
+            drifting.restore(tried)
+        for tried in made:
+            if tried.by_others:
+                choice.leave(tried.ref, "something else than Argo CD undoes it", tried.drift.sort)
+        return bool(seen.findings)
+
+    def _make(
+        self, case: Case, seen: _Seen, drifting: Drifting, choice: Choice, group: Group
+    ) -> Tried | None:
         for drift in group:
             held = seen.held.pop(drift.ref, None)
             if held is not None:
                 self._let_go(case, seen, drifting, held)
             tried = drifting.make(drift)
-            if isinstance(tried, str):
-                choice.leave(drift.ref, tried, drift.sort)
-                continue
-            seen.tried.append(tried)
-            self._judge(case, seen, drifting, tried)
-            if tried.by_others:
-                choice.leave(drift.ref, "something else than Argo CD undoes it", drift.sort)
-            return bool(seen.findings)
-        return False
+            if isinstance(tried, Tried):
+                seen.tried.append(tried)
+                return tried
+            choice.leave(drift.ref, tried, drift.sort)
+        return None
 
-    def _judge(self, case: Case, seen: _Seen, drifting: Drifting, tried: Tried) -> None:
+    def _judge(self, seen: _Seen, drifting: Drifting, tried: Tried) -> tuple[str, Observation | None] | None:
+        """What is wrong with what came of a drift, and what was seen of the Application; None if nothing is."""
         if tried.expected is Expected.LEFT:
             if drifting.left_alone(tried):
                 seen.held[tried.ref] = tried
-                return
+                return None
             if tried.drift.why == "ignoreDifferences":
-                self._problem("ignored-drift-undone", case, seen, tried, None)
-                drifting.restore(tried)
-                return
+                return "ignored-drift-undone", None
             # Whatever Argo CD takes for a difference it has to keep.
             tried.expected = Expected.UNDONE if seen.evidence["selfHeal"] else Expected.SEEN
         if tried.expected is Expected.UNDONE:
-            final = drifting.undone(tried)
-            if final.state is not State.CONVERGED and tried.undone is None and final is not UNSEEN:
-                self._problem("drift-not-undone", case, seen, tried, final)
-        elif drifting.seen(tried):
-            final = drifting.repaired(tried)
-            if final.state is not State.CONVERGED and tried.undone is None:
-                self._problem("drift-not-repaired", case, seen, tried, final)
+            rule, final = "drift-not-undone", drifting.undone(tried)
         else:
-            final = UNSEEN
+            there = drifting.seen(tried)
+            rule, final = "drift-not-repaired", drifting.repaired(tried) if there else UNSEEN
+        if final.state is State.CONVERGED:
+            return None
         if final is UNSEEN:
-            self._problem("drift-not-seen", case, seen, tried, final)
-        elif final.state is not State.CONVERGED and tried.undone is not None:
-            self._problem("unhealthy-after-drift", case, seen, tried, final)
-        if final.state is not State.CONVERGED:
-            drifting.restore(tried)
+            return "drift-not-seen", final
+        return rule if tried.undone is None else "unhealthy-after-drift", final
 
     def _let_go(self, case: Case, seen: _Seen, drifting: Drifting, tried: Tried) -> None:
         if not drifting.still_left_alone(tried) and tried.drift.why == "ignoreDifferences":
@@ -216,7 +244,16 @@ class _Check:
 
     # ------------------------------------------------------------------ telling it
 
-    def _problem(self, rule: str, case: Case, seen: _Seen, tried: Tried, saw: Observation | None) -> None:
+    def _problem(
+        self,
+        rule: str,
+        case: Case,
+        seen: _Seen,
+        tried: Tried,
+        saw: Observation | None,
+        *,
+        beside: Sequence[Tried] = (),
+    ) -> None:
         said, causes = (saw.message, saw.causes) if saw is not None else ("", ())
         events = self._events(case, tried) if rule == "unhealthy-after-drift" else ()
         known = cause_of(saw.code, " ".join([said, *causes, *events])) if saw is not None else None
@@ -236,6 +273,7 @@ class _Check:
             *([f"  Argo CD  {cut(said, WORDS)}"] if said else []),
             *(f"  object   {cut(c, WORDS)}" for c in causes[:SHOWN] if c.partition(": ")[2] not in said),
             *(f"  event    {cut(e, WORDS)}" for e in events),
+            *([f"  together with drift of {', '.join(t.ref.title for t in beside)}"] if beside else []),
             *([f"  cause    {known.name}"] if known else []),
         ]
         file, line = place(self.context, case, title)
