@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_gitops.configuration import FILE_NAME, schema
+from pytest_gitops.configuration.file import FILE_NAME, schema
 from pytest_gitops.plugin import MARKERS, OPTIONS, ini_name
 from pytest_gitops.scenarios.parsing import schema as schema_of_scenarios
 from pytest_gitops.scenarios.values import Action
-from pytest_gitops.settings import TARGET_BRANCH_VARIABLES
-from pytest_gitops.shards import NODES
+from pytest_gitops.settings.settings import TARGET_BRANCH_VARIABLES
+from pytest_gitops.settings.shards import NODES
 
 TARGET = Path(__file__).with_name("configuration.md")
 

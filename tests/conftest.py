@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from runs import ROOT, Outcome, commit, gitops, write
 
-from pytest_gitops.settings import default_cache, explicit_tools, tool_mirrors
+from pytest_gitops.settings.settings import default_cache, explicit_tools, tool_mirrors
 
 pytest_plugins = ["pytester"]
 

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops import process
-from pytest_gitops.cli import main as main_of_commands
 from pytest_gitops.clusters.kind import PREFIX, Kind
+from pytest_gitops.commands.cli import main as main_of_commands
 from pytest_gitops.errors import EngineError
 from pytest_gitops.kindnode.command import PREFIX as IMAGES
 from pytest_gitops.kindnode.command import container_engine, stored, tag
 from pytest_gitops.kindnode.node import may_raise_resources
-from pytest_gitops.process import Supervisor
-from pytest_gitops.settings import default_cache, environment
+from pytest_gitops.processes import process
+from pytest_gitops.processes.process import Supervisor
+from pytest_gitops.settings.settings import default_cache, environment
 from pytest_gitops.tools import ensure
 
 ENGINE = "podman" if environment().get("KIND_EXPERIMENTAL_PROVIDER") == "podman" else "docker"

@@ -12,7 +12,7 @@ from pytest_gitops.repository.inputs import Reader, early
 from pytest_gitops.repository.ours import Ours
 from pytest_gitops.repository.snapshot import Entry
 from pytest_gitops.repository.tree import Tree
-from pytest_gitops.settings import ChartRepository
+from pytest_gitops.settings.settings import ChartRepository
 
 URL = "https://git.example.com/us/grid.git"
 HEAD, OLD = "4" * 40, "0" * 40

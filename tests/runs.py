@@ -12,7 +12,7 @@ from typing import Any
 
 import git
 
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -22,12 +22,12 @@ from typing import Any
 from bench import bench_changed, bench_clusters, bench_cycle, bench_prune, grid
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.convergence import State, observe
-from pytest_gitops.asking import Selection
-from pytest_gitops.boot import Ground
-from pytest_gitops.engine import Engine
+from pytest_gitops.ground.boot import Ground
 from pytest_gitops.model import Outcome
-from pytest_gitops.process import run
-from pytest_gitops.settings import Provider, Settings, default_cache, environment
+from pytest_gitops.processes.process import run
+from pytest_gitops.run.asking import Selection
+from pytest_gitops.run.engine import Engine
+from pytest_gitops.settings.settings import Provider, Settings, default_cache, environment
 
 STAGES = ("source", "render", "policy", "converge")
 

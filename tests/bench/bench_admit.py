@@ -28,7 +28,7 @@ from bench_policies import objects
 from pytest_gitops.admission.admission import Admission
 from pytest_gitops.admission.plane import Plane
 from pytest_gitops.admission.values import Request
-from pytest_gitops.process import Supervisor
+from pytest_gitops.processes.process import Supervisor
 
 APPLICATIONS = 20
 THREADS = 8

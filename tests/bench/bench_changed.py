@@ -10,12 +10,12 @@ from pathlib import Path
 from runs import commit, write
 
 from bench import grid
-from pytest_gitops.asking import Selection
-from pytest_gitops.engine import Engine
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 from pytest_gitops.repository.base import find_base
 from pytest_gitops.repository.git import open_repository
-from pytest_gitops.settings import Provider, Settings
+from pytest_gitops.run.asking import Selection
+from pytest_gitops.run.engine import Engine
+from pytest_gitops.settings.settings import Provider, Settings
 
 STAGES = ("source", "render", "policy", "change")
 

@@ -12,10 +12,10 @@ from engines import NODE, docker, kernel_as_it_was, kind
 
 from bench import grid
 from pytest_gitops.argocd.destinations import Placement
-from pytest_gitops.boot import Ground
-from pytest_gitops.process import run
-from pytest_gitops.registered import RegisteredCluster
-from pytest_gitops.settings import Kind, Provider, Settings
+from pytest_gitops.ground.boot import Ground
+from pytest_gitops.processes.process import run
+from pytest_gitops.settings.registered import RegisteredCluster
+from pytest_gitops.settings.settings import Kind, Provider, Settings
 
 DEV = RegisteredCluster(name="dev", server="https://dev.example:6443")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from runs import commit, write
 
 from bench import grid
-from pytest_gitops.asking import Selection
-from pytest_gitops.engine import Engine
 from pytest_gitops.model import VERIFY_STAGES, Outcome
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 from pytest_gitops.repository.base import find_base
 from pytest_gitops.repository.git import open_repository
-from pytest_gitops.settings import Settings
+from pytest_gitops.run.asking import Selection
+from pytest_gitops.run.engine import Engine
+from pytest_gitops.settings.settings import Settings
 
 STAGES = ("source", "render", "change", *VERIFY_STAGES)
 

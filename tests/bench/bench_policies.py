@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytest_gitops.process import Supervisor, run
+from pytest_gitops.processes.process import Supervisor, run
 from pytest_gitops.rego import inputs
 from pytest_gitops.rego.opa import Opa
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import grid
-from pytest_gitops.asking import Selection
-from pytest_gitops.engine import Engine
 from pytest_gitops.model import Outcome
-from pytest_gitops.settings import Settings
+from pytest_gitops.run.asking import Selection
+from pytest_gitops.run.engine import Engine
+from pytest_gitops.settings.settings import Settings
 from pytest_gitops.stages.inventory import Clusters
 
 STAGES = ("source", "render", "converge", "prune")

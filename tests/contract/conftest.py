@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 from pytest_gitops.repository.git import open_repository
 from pytest_gitops.repository.snapshot import Snapshot, take
 

@@ -17,9 +17,9 @@ from pytest_gitops.admission.admission import Admission
 from pytest_gitops.admission.values import Hit, Judgement, Request
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Severity
-from pytest_gitops.process import Supervisor
+from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.repository.manifest import parse
-from pytest_gitops.settings import default_cache, explicit_tools, tool_mirrors
+from pytest_gitops.settings.settings import default_cache, explicit_tools, tool_mirrors
 from pytest_gitops.tools import API_SERVERS, ensure
 
 pytestmark = pytest.mark.engine

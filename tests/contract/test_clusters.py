@@ -30,10 +30,10 @@ from pytest_gitops.clusters.kind import PREFIX, Kind
 from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.clusters.permissions import Permission, missing
 from pytest_gitops.errors import EngineError
-from pytest_gitops.isolation import LABEL, SHARED, Outside, mark
-from pytest_gitops.ports import free_ports
-from pytest_gitops.process import Supervisor
-from pytest_gitops.removal import HOOK_FINALIZER, leftovers, remove
+from pytest_gitops.hosts.isolation import LABEL, SHARED, Outside, mark
+from pytest_gitops.hosts.removal import HOOK_FINALIZER, leftovers, remove
+from pytest_gitops.processes.ports import free_ports
+from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine

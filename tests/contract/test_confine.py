@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops import confine
-from pytest_gitops.process import run
+from pytest_gitops.processes import confine
+from pytest_gitops.processes.process import run
 
 pytestmark = [
     pytest.mark.engine,

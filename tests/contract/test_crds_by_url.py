@@ -14,8 +14,8 @@ import pytest
 from runs import commit, gitops, write
 from tools_support import Hosts, certificates, hosts
 
-from pytest_gitops.process import run
-from pytest_gitops.settings import default_cache
+from pytest_gitops.processes.process import run
+from pytest_gitops.settings.settings import default_cache
 from pytest_gitops.world import download as module
 from pytest_gitops.world.download import NotDownloaded, download
 from pytest_gitops.world.loopback import World

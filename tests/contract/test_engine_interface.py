@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.asking import Selection
-from pytest_gitops.engine import Engine
 from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Outcome
-from pytest_gitops.process import run
-from pytest_gitops.settings import Settings, default_cache, explicit_tools, tool_mirrors
+from pytest_gitops.processes.process import run
+from pytest_gitops.processes.warden import MARK
+from pytest_gitops.run.asking import Selection
+from pytest_gitops.run.engine import Engine
+from pytest_gitops.settings.settings import Settings, default_cache, explicit_tools, tool_mirrors
 from pytest_gitops.stages import chosen
-from pytest_gitops.warden import MARK
 
 sys.path.append(str(Path(__file__).parent.parent / "plugin"))
 

@@ -12,7 +12,7 @@ from pytest_gitops.changes import jq
 from pytest_gitops.changes.ignore import Ignoring, Rule
 from pytest_gitops.changes.jqfunctions import Unknown
 from pytest_gitops.model import Resource
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 from pytest_gitops.repository.manifest import dump, parse
 
 pytestmark = pytest.mark.engine

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sources import HARNESS
 
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 
 pytestmark = pytest.mark.engine
 

@@ -11,7 +11,7 @@ from runs import ROOT
 
 from pytest_gitops.admission.admission import Admission
 from pytest_gitops.admission.values import Request
-from pytest_gitops.process import Supervisor
+from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.repository.manifest import parse
 
 pytestmark = pytest.mark.engine

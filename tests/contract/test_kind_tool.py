@@ -9,9 +9,9 @@ import pytest
 
 from pytest_gitops.clusters.kind import PODMAN, PREFIX, Kind, said
 from pytest_gitops.errors import EngineError
-from pytest_gitops.process import Supervisor
-from pytest_gitops.providing import Own
-from pytest_gitops.settings import Provider, Settings
+from pytest_gitops.ground.providing import Own
+from pytest_gitops.processes.process import Supervisor
+from pytest_gitops.settings.settings import Provider, Settings
 
 DEAD = (
     "ERROR: failed to list clusters: ... Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the \

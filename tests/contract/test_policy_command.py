@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.cli import main
+from pytest_gitops.commands.cli import main
 
 pytestmark = pytest.mark.engine
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops import process
 from pytest_gitops.errors import EngineError, ProcessDied, WaitTimeout
-from pytest_gitops.process import Daemon, Supervisor, run
+from pytest_gitops.processes import process
+from pytest_gitops.processes.process import Daemon, Supervisor, run
+from pytest_gitops.processes.warden import MARK, marked
 from pytest_gitops.waiting import wait_until
-from pytest_gitops.warden import MARK, marked
 
 pytestmark = pytest.mark.engine
 
@@ -37,7 +37,7 @@ TREE_SIZE = 6
 OWNER = """
 import os, signal, sys, threading
 from pathlib import Path
-from pytest_gitops import process
+from pytest_gitops.processes import process
 
 directory, run_id, deed = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 supervisor = process.Supervisor(directory, run_id=run_id)

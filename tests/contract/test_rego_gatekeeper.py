@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_gitops.model import Severity
-from pytest_gitops.process import Supervisor
+from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.rego import inputs
 from pytest_gitops.rego.opa import Opa
 from pytest_gitops.rego.reviews import Deployed, surroundings

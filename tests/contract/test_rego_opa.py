@@ -13,7 +13,7 @@ import pytest
 
 from pytest_gitops.errors import ConfigError, ProcessDied
 from pytest_gitops.model import Severity
-from pytest_gitops.process import Supervisor
+from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.rego import bundle, inputs
 from pytest_gitops.rego.opa import Opa
 

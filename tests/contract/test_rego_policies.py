@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_gitops.model import Severity
-from pytest_gitops.process import Completed, run
+from pytest_gitops.processes.process import Completed, run
 from pytest_gitops.rego.bundle import builtin, load
 from pytest_gitops.rego.inputs import CLUSTER_KINDS
 from pytest_gitops.rego.rules import Rule

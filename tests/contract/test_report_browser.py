@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops import process
+from pytest_gitops.processes import process
 from pytest_gitops.report import html as page_writer
 
 pytestmark = pytest.mark.engine

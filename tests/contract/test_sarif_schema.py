@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft4Validator
 
-from pytest_gitops import process
+from pytest_gitops.processes import process
 
 pytestmark = pytest.mark.engine
 

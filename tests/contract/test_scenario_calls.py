@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.engine import Engine
 from pytest_gitops.errors import EngineError
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
+from pytest_gitops.run.engine import Engine
 from pytest_gitops.scenarios.api import GitOpsFailure, GitOpsRun, value_of
-from pytest_gitops.settings import Settings, default_cache, explicit_tools, tool_mirrors
+from pytest_gitops.settings.settings import Settings, default_cache, explicit_tools, tool_mirrors
 
 sys.path.append(str(Path(__file__).parent.parent / "plugin"))
 

@@ -16,7 +16,7 @@ from pytest_gitops.waiting import wait_until
 pytestmark = pytest.mark.engine
 
 LIMIT = 60.0
-COMMAND = (sys.executable, "-m", "pytest_gitops.cli")
+COMMAND = (sys.executable, "-m", "pytest_gitops.commands.cli")
 MIRRORED = ("dl.k8s.io", "github.com", "raw.githubusercontent.com", "openpolicyagent.org", "get.helm.sh")
 
 
@@ -143,7 +143,7 @@ def test_ctrl_c_says_that_it_can_go_on(tmp_path: Path) -> None:
 def test_importing_the_package_and_the_command_is_cheap() -> None:
     heavy = "yaml, ssl, urllib.request, rich, subprocess, importlib.metadata, pytest, kubernetes, grpc"
     code = (
-        "import sys, pytest_gitops.tools, pytest_gitops.cli;"
+        "import sys, pytest_gitops.tools, pytest_gitops.commands.cli;"
         f"print([n for n in '{heavy}'.split(', ') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -154,7 +154,7 @@ def test_a_warm_run_starts_no_program_and_needs_no_https(tmp_path: Path) -> None
     script(tmp_path / "bin" / "git", "git version 2.39.5")
     assert run(tmp_path, "tools", "install", "git").returncode == 0
     code = (
-        "import sys; from pathlib import Path; from pytest_gitops import tools, process;"
+        "import sys; from pathlib import Path; from pytest_gitops import tools; from pytest_gitops.processes import process;"
         "process.run = None;"
         f"tools.ensure(['git'], cache=Path('{tmp_path}/cache'), environ={{'PATH': '{tmp_path}/bin'}});"
         "print([n for n in ('ssl', 'urllib.request', 'tarfile') if n in sys.modules])"

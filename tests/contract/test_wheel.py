@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.process import Completed, run
+from pytest_gitops.processes.process import Completed, run
 
 pytestmark = pytest.mark.engine
 
@@ -58,7 +58,7 @@ def test_the_wheel_carries_policies_and_the_lock(wheel: Path) -> None:
     assert policies
     assert {f"pytest_gitops/{p.as_posix()}" for p in policies} <= names
     assert "pytest_gitops/tools/tools.lock.yaml" in names
-    assert "pytest_gitops/config.schema.json" in names
+    assert "pytest_gitops/configuration/config.schema.json" in names
     assert "pytest_gitops/report/report.schema.json" in names
     for module in (ROOT / "harness/pytest_gitops/tools/modules").iterdir():
         files = {f.name for f in module.iterdir()}

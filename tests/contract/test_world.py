@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.process import Completed, piped, run
-from pytest_gitops.settings import default_cache, environment, explicit_tools
+from pytest_gitops.processes.process import Completed, piped, run
+from pytest_gitops.settings.settings import default_cache, environment, explicit_tools
 from pytest_gitops.tools import ensure
 from pytest_gitops.world.certificates import Authority
 from pytest_gitops.world.loopback import World

@@ -14,8 +14,8 @@ import pytest
 
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.embedded.plane import Embedded
-from pytest_gitops.isolation import LABEL
-from pytest_gitops.process import Supervisor
+from pytest_gitops.hosts.isolation import LABEL
+from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.waiting import wait_until
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from runs import Outcome, command, commit, environment, gitops, report, write
 
-from pytest_gitops import cli
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.embedded.plane import Embedded
-from pytest_gitops.removal import leftovers
+from pytest_gitops.commands import cli
+from pytest_gitops.hosts.removal import leftovers
 from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine

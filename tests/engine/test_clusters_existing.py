@@ -18,8 +18,8 @@ from runs import ROOT, Outcome, commit, gitops, write
 from pytest_gitops.changes.identity import TRACKING
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.embedded.plane import Embedded
-from pytest_gitops.isolation import LABEL
-from pytest_gitops.removal import leftovers
+from pytest_gitops.hosts.isolation import LABEL
+from pytest_gitops.hosts.removal import leftovers
 from pytest_gitops.stages.drifting import MARK as DRIFT
 from pytest_gitops.stages.inventory import NOT_LOOKED_AT, Clusters, Key
 from pytest_gitops.stages.live import content

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from runs import ROOT, Outcome, commit, gitops, write
 
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 
 pytestmark = pytest.mark.engine
 

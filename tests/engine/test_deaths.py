@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.asking import Selection
-from pytest_gitops.engine import Engine
 from pytest_gitops.model import Outcome
-from pytest_gitops.process import MARK
+from pytest_gitops.processes.process import MARK
 from pytest_gitops.report import document, write
-from pytest_gitops.settings import Settings, environment
+from pytest_gitops.run.asking import Selection
+from pytest_gitops.run.engine import Engine
+from pytest_gitops.settings.settings import Settings, environment
 
 pytestmark = pytest.mark.engine
 
@@ -62,7 +62,7 @@ VICTIMS = {
 @pytest.fixture
 def engine(make_repository: Callable[..., Path], toolbox: dict[str, Path], tmp_path: Path) -> Engine:
     root = make_repository({"waits/deployment.yaml": NEVER, "apps/waits.yaml": APPLICATION})
-    from pytest_gitops.settings import default_cache
+    from pytest_gitops.settings.settings import default_cache
 
     return Engine(
         Settings(

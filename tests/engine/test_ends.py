@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from runs import command, commit, environment, gitops, write
 
-from pytest_gitops.process import piped, run
+from pytest_gitops.processes.process import piped, run
+from pytest_gitops.processes.warden import MARK, SHARED_MEMORY, marked
 from pytest_gitops.waiting import wait_until
-from pytest_gitops.warden import MARK, SHARED_MEMORY, marked
 
 pytestmark = pytest.mark.engine
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from runs import Outcome, commit, gitops, write
 
-from pytest_gitops import confine
+from pytest_gitops.processes import confine
 
 pytestmark = pytest.mark.engine
 

@@ -17,13 +17,13 @@ from runs import commit, write
 
 from pytest_gitops.argocd.options import from_config_map
 from pytest_gitops.argocd.render import Rendered, RepoServer
-from pytest_gitops.boot import Ground
+from pytest_gitops.ground.boot import Ground
 from pytest_gitops.model import Case
 from pytest_gitops.repository.inputs import Reader, early
 from pytest_gitops.repository.ours import Ours
 from pytest_gitops.repository.solitary import KINDS, Solitary
 from pytest_gitops.repository.tree import Tree
-from pytest_gitops.settings import Provider, Settings, default_cache, environment
+from pytest_gitops.settings.settings import Provider, Settings, default_cache, environment
 
 pytestmark = pytest.mark.engine
 

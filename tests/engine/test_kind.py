@@ -20,10 +20,10 @@ from runs import ROOT, Outcome, command, commit, environment, gitops, write
 
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.kind import PREFIX
-from pytest_gitops.process import Supervisor, piped, run
-from pytest_gitops.removal import leftovers
+from pytest_gitops.hosts.removal import leftovers
+from pytest_gitops.processes.process import Supervisor, piped, run
 from pytest_gitops.repository.manifest import parse
-from pytest_gitops.settings import default_cache
+from pytest_gitops.settings.settings import default_cache
 from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine

@@ -10,8 +10,8 @@ import pytest
 from runs import Outcome, commit, gitops, write
 
 from pytest_gitops.argocd.rbac import KUBECONFIG, Rbac
-from pytest_gitops.expectations import RESOURCES, Expectation
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
+from pytest_gitops.settings.expectations import RESOURCES, Expectation
 
 pytestmark = pytest.mark.engine
 

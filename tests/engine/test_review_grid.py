@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from runs import ROOT, Outcome, commit, gitops
 
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 from pytest_gitops.repository.manifest import parse
 
 pytestmark = pytest.mark.engine

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from runs import ROOT, Outcome, commit, gitops, write
 
-from pytest_gitops.process import run
-from pytest_gitops.settings import default_cache, environment
+from pytest_gitops.processes.process import run
+from pytest_gitops.settings.settings import default_cache, environment
 from pytest_gitops.tools import ROLLOUTS_PARTS, ensure
 
 pytestmark = pytest.mark.engine

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from runs import Outcome, commit, environment, gitops, report, write
 
-from pytest_gitops import cli
-from pytest_gitops.process import run
+from pytest_gitops.commands import cli
+from pytest_gitops.processes.process import run
 
 pytestmark = pytest.mark.engine
 
@@ -138,7 +138,7 @@ def parts(clone: Path) -> list[Outcome]:
 def merged(clone: Path, parts: list[Outcome], whole: Outcome) -> Outcome:
     del whole  # its report is read; the merged one takes its place
     folders = [clone / "shards" / str(n + 1) for n, _ in enumerate(parts)]
-    command = [sys.executable, "-m", "pytest_gitops.cli", "report", "merge", *map(str, folders)]
+    command = [sys.executable, "-m", "pytest_gitops.commands.cli", "report", "merge", *map(str, folders)]
     done = run(*command, "--output", "gitops-report", cwd=clone, env=environment(), check=False)
     return Outcome(status=done.status, output=done.stdout + done.stderr, report=report(clone), folder=clone)
 

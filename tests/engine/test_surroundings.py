@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from runs import Outcome, commit, gitops, write
 
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 
 pytestmark = pytest.mark.engine
 

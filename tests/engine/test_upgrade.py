@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from runs import Outcome, commit, gitops, write
 
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 
 pytestmark = pytest.mark.engine
 

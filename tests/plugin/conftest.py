@@ -12,7 +12,7 @@ from plugin_support import FOLDER_AT_START, HERE, Repository, application
 # pytester forgets the modules that a run imports, and some (yaml) cannot be imported twice.
 for _module in ("bridge", "owner", "reporting", "worker"):
     import_module(f"pytest_gitops.plugin.{_module}")
-for _module in ("fake_engine", "jsonschema", "pytest_gitops.engine", "pytest_gitops.report.terminal"):
+for _module in ("fake_engine", "jsonschema", "pytest_gitops.run.engine", "pytest_gitops.report.terminal"):
     import_module(_module)
 
 

@@ -32,16 +32,16 @@ import pytest
 
 from pytest_gitops.errors import ConfigError, EngineError, GitOpsError
 from pytest_gitops.model import Finding, Outcome, Run, Severity, StageResult, Tools, Verdict
+from pytest_gitops.run.verdicts import Verdicts
 from pytest_gitops.stages import NAMES
-from pytest_gitops.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from fake_desk import FakeDesk
 
-    from pytest_gitops.asking import Selection
-    from pytest_gitops.expectations import Answered
-    from pytest_gitops.plan import Plan
-    from pytest_gitops.settings import Settings
+    from pytest_gitops.planning.plan import Plan
+    from pytest_gitops.run.asking import Selection
+    from pytest_gitops.settings.expectations import Answered
+    from pytest_gitops.settings.settings import Settings
 
 SCRIPT = "fake-engine.json"
 
@@ -67,8 +67,8 @@ class FakeEngine:
     def prepare(self) -> Plan:
         from fake_desk import FakeDesk
 
-        from pytest_gitops.listing import declared
-        from pytest_gitops.plan import Plan
+        from pytest_gitops.planning.listing import declared
+        from pytest_gitops.planning.plan import Plan
         from pytest_gitops.scenarios.choosing import asked, left_alone
 
         self._say("starting the control plane")
@@ -100,7 +100,7 @@ class FakeEngine:
         return self._plan
 
     def _answered(self) -> Iterator[Answered]:
-        from pytest_gitops.expectations import Answered
+        from pytest_gitops.settings.expectations import Answered
 
         given = self._script.get("rbac", {})
         for each in self.settings.rbac if "policy" in self.settings.stages else ():

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.configuration import FILE_NAME
-from pytest_gitops.process import run
+from pytest_gitops.configuration.file import FILE_NAME
+from pytest_gitops.processes.process import run
 
 APPLICATION = """\
 apiVersion: argoproj.io/v1alpha1

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from plugin_support import ARGS, BOTH, Repository, application, ran
 
-from pytest_gitops.process import piped
+from pytest_gitops.processes.process import piped
 from pytest_gitops.waiting import wait_until
 
 REPORTS = {"index.html", "review.md", "verification.md", "review.sarif", "report.json", ".gitignore"}

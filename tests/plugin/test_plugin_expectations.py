@@ -107,7 +107,7 @@ def test_two_expectations_on_a_line_are_two_items(expecting: Repository) -> None
 
 
 def test_an_expectation_of_a_base_whose_file_head_has_not_is_an_item(expecting: Repository) -> None:
-    from pytest_gitops.process import run
+    from pytest_gitops.processes.process import run
 
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
     run("git", "add", "-A", cwd=expecting.path)

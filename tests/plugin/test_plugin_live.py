@@ -16,7 +16,7 @@ import pytest
 from plugin_support import ARGS, BOTH, Repository, application
 
 from pytest_gitops.plugin import live
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 from pytest_gitops.waiting import wait_until
 
 LIVE = re.compile(r"(?:^|\s)\d+ s *$", re.MULTILINE)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from plugin_support import BOTH, STAGES, Repository, application, ran
 
-from pytest_gitops import cli
+from pytest_gitops.commands import cli
 from pytest_gitops.report import schema
 
 NAMES = ("alpha", "beta", "gamma", "delta", "omega")

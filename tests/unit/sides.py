@@ -12,9 +12,9 @@ from input_trees import URL, case, tree
 
 from pytest_gitops.argocd.render import NotRendered, Rendered
 from pytest_gitops.model import Case
-from pytest_gitops.plan import Plan
+from pytest_gitops.planning.plan import Plan
 from pytest_gitops.repository.snapshot import Entry
-from pytest_gitops.settings import Settings
+from pytest_gitops.settings.settings import Settings
 from pytest_gitops.stages.context import Context
 
 BASE, HEAD = "b" * 40, "c" * 40

@@ -15,17 +15,20 @@ import pytest
 from runs import ROOT
 from sources import FILES, HARNESS, nodes
 
-from pytest_gitops import __version__, cli, configuration, settings
+from pytest_gitops import __version__
 from pytest_gitops.admission import values as admission
 from pytest_gitops.argocd import causes
 from pytest_gitops.argocd.convergence import BLOCKING
+from pytest_gitops.commands import cli
+from pytest_gitops.configuration import file as configuration
 from pytest_gitops.plugin import MARKERS, OPTIONS, ini_name
 from pytest_gitops.rego.problems import Trouble
 from pytest_gitops.repository.manifest import parse
 from pytest_gitops.scenarios import parsing
 from pytest_gitops.scenarios.comparing import OPERATORS
+from pytest_gitops.settings import settings
+from pytest_gitops.settings.waivers import EXPIRED, UNKNOWN, UNUSED
 from pytest_gitops.stages import NAMES, all_stages, telling, tracks, with_needs
-from pytest_gitops.waivers import EXPIRED, UNKNOWN, UNUSED
 
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "policies" / "README.md"])
@@ -171,7 +174,7 @@ def keys(about: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_the_variables_that_are_named_are_read() -> None:
-    source = (HARNESS / "settings.py").read_text("utf-8")
+    source = (HARNESS / "settings" / "settings.py").read_text("utf-8")
     names = {n.partition("<")[0] for names in generator().ENVIRONMENT for n in names.split(", ")}
     ours = {n for n in names if n.startswith("PYTEST_GITOPS_")}
     assert len(ours) == 4 and all(f'"{name}"' in source for name in ours)
@@ -253,6 +256,15 @@ def test_the_folders_that_are_named_exist() -> None:
     named = re.findall(r"\(`([\w/]+(?:\.py|/))`\)", text_of("docs/how-it-works.md"))
     assert len(named) > 8
     assert [n for n in named if not (HARNESS / n).exists()] == []
+
+
+def test_the_map_of_the_package_has_all_that_is_there() -> None:
+    part = sections(text_of("docs/how-it-works.md"))["Where things are"]
+    assert sorted(coded(row[0])[0] for row in rows(part)) == sorted(
+        f"{file.parent.name}/" for file in HARNESS.glob("*/__init__.py")
+    )
+    modules = {n for n in coded(part.rpartition("\n\n")[2]) if n.endswith(".py")}
+    assert modules == {file.name for file in HARNESS.glob("*.py")} - {"__init__.py"}
 
 
 # ---------------------------------------------------------------------- codes

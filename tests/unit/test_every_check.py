@@ -16,13 +16,13 @@ from pytest_gitops.admission import values as admission
 from pytest_gitops.argocd.convergence import BLOCKING
 from pytest_gitops.rego.problems import Trouble
 from pytest_gitops.repository.manifest import parse
+from pytest_gitops.settings.waivers import EXPIRED, UNUSED
 from pytest_gitops.stages.codes import RBAC
-from pytest_gitops.waivers import EXPIRED, UNUSED
 
 # Codes that no repository of ours brings about, and the test that does.
 ELSEWHERE = {
     "applicationset-not-expanded": "tests/engine/test_without_a_cluster.py",
-    "generate-paths-miss": "tests/unit/test_changed.py",
+    "generate-paths-miss": "tests/unit/selection/test_changed.py",
     "invalid-name": "tests/unit/repository/test_names.py",
     "crds-not-fresh": "tests/unit/repository/test_remote.py",
     "policy-not-in-base": "tests/engine/test_base_side.py",
@@ -30,11 +30,11 @@ ELSEWHERE = {
     "setting-not-applied": "tests/unit/argocd/test_untrusted.py",
     "file-too-large": "tests/unit/repository/test_discovery.py",
     "unknown-cluster": "tests/engine/test_clusters_many.py",
-    **dict.fromkeys(["not-removed", "version-skew"], "tests/unit/test_hosts.py"),
+    **dict.fromkeys(["not-removed", "version-skew"], "tests/unit/hosts/test_hosts.py"),
     "scenario-invalid": "tests/unit/scenarios/test_parsing.py",
     "not-accepted": "tests/unit/stages/test_converge_drive.py",
-    EXPIRED: "tests/unit/test_waivers.py",
-    UNUSED: "tests/unit/test_waivers.py",
+    EXPIRED: "tests/unit/settings/test_waivers.py",
+    UNUSED: "tests/unit/settings/test_waivers.py",
     "applicationset-cascades": "policies/argocd",
     **dict.fromkeys(
         [
@@ -100,7 +100,7 @@ def literal_codes() -> dict[str, str]:
                 text = word.value if isinstance(word, ast.Constant) else None
                 if isinstance(text, str) and re.fullmatch(r"[a-z]+(-[a-z]+)+", text):
                     found[text] = file.relative_to(ROOT).as_posix()
-    return found | {EXPIRED: "waivers.py", UNUSED: "waivers.py"}
+    return found | dict.fromkeys((EXPIRED, UNUSED), "harness/pytest_gitops/settings/waivers.py")
 
 
 def blocking_codes() -> set[str]:

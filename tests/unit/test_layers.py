@@ -6,114 +6,153 @@ import ast
 import sys
 from collections.abc import Iterator
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 from sources import FILES, HARNESS, nodes, tree
 
-# What each module or package at the top may import of ours; late imports and those for types count as well. Arrows
-# point up this list only: a name may be used by those that come after it.
+# What each module or package may import of ours; late imports and those for types count as well. Arrows point up this
+# list only: a name may be used by those that come after it. A package is one row, or has a row for each of its modules,
+# all of them together.
 LAYERS: dict[str, set[str]] = {
     # words and small tools, which everybody may know
     "__init__": set(),
     "model": set(),
     "errors": set(),
-    "warden": set(),
-    "confine": set(),
     "keeping": set(),
-    "ports": set(),
     "redaction": set(),
     "shapes": set(),
     "waiting": {"errors"},
-    "waivers": {"errors", "model"},
-    "expectations": {"errors", "model"},
-    "shards": {"errors"},
-    "registered": {"errors", "model"},
-    "settings": {"expectations", "model", "registered", "shards", "waivers"},
-    "verdicts": {"model", "redaction"},
-    "process": {"errors", "waiting", "warden"},
+    # what the user says, and the programs that we start
+    "settings.expectations": {"errors", "model"},
+    "settings.registered": {"errors", "model"},
+    "settings.shards": {"errors"},
+    "settings.waivers": {"errors", "model"},
+    "settings.settings": {
+        "model", "settings.expectations", "settings.registered", "settings.shards", "settings.waivers",
+    },
+    "processes.confine": set(),
+    "processes.ports": set(),
+    "processes.warden": set(),
+    "processes.process": {"errors", "processes.warden", "waiting"},
     # what a run is made of, each for itself
-    "tools": {"errors", "process", "waiting"},
-    "world": {"errors", "process", "waiting"},
-    "clusters": {"errors", "ports", "process", "waiting", "warden"},
-    "isolation": {"model", "registered"},
-    "removal": {"clusters", "errors", "isolation", "waiting"},
+    "tools": {"errors", "processes.process", "waiting"},
+    "world": {"errors", "processes.process", "waiting"},
+    "clusters": {"errors", "processes.ports", "processes.process", "processes.warden", "waiting"},
     "report": {"errors", "model"},
-    "repository": {"errors", "keeping", "model", "process", "settings", "shapes", "world"},
-    "rego": {"errors", "model", "process", "redaction", "repository", "shapes"},
-    "schemas": {"errors", "repository"},
-    "scenarios": {"errors", "model", "repository", "schemas", "waiting"},
-    "configuration": {"errors", "expectations", "registered", "repository", "schemas", "settings", "waivers"},
-    "hosts": {"clusters", "configuration", "errors", "model", "registered", "removal", "settings"},
-    "listing": {"model", "repository", "scenarios", "settings"},
-    "plan": {"expectations", "model", "repository", "scenarios"},
+    "repository": {"errors", "keeping", "model", "processes.process", "settings.settings", "shapes", "world"},
+    "rego": {"errors", "model", "processes.process", "redaction", "repository", "shapes"},
+    "configuration.schemas": {"errors", "repository"},
+    "configuration.file": {
+        "configuration.schemas", "errors", "repository", "settings.expectations", "settings.registered",
+        "settings.settings", "settings.waivers",
+    },
+    "scenarios": {"configuration.schemas", "errors", "model", "repository", "waiting"},
+    "hosts.isolation": {"model", "settings.registered"},
+    "hosts.removal": {"clusters", "errors", "hosts.isolation", "waiting"},
+    "hosts.hosts": {
+        "clusters", "configuration.file", "errors", "hosts.removal", "model", "settings.registered",
+        "settings.settings",
+    },
+    "planning.plan": {"model", "repository", "scenarios", "settings.expectations"},
+    "planning.planner": {"model", "planning.plan", "repository"},
+    "planning.listing": {"model", "repository", "scenarios", "settings.settings"},
     "changes": {"model", "repository", "shapes"},
-    "planner": {"model", "plan", "repository"},
     "argocd": {
-        "clusters", "confine", "errors", "expectations", "model", "plan", "ports", "process", "registered", "repository", "shapes",
+        "clusters", "errors", "model", "planning.plan", "processes.confine", "processes.ports", "processes.process",
+        "repository", "settings.expectations", "settings.registered", "shapes", "waiting",
+    },
+    "admission": {
+        "clusters", "errors", "model", "processes.process", "repository", "settings.settings", "shapes", "tools",
         "waiting",
     },
-    "companions": {"argocd", "model", "shapes"},
-    "admission": {"clusters", "errors", "model", "process", "repository", "settings", "shapes", "tools", "waiting"},
-    "renders": {"argocd", "keeping", "model", "repository"},
-    "rollouts": {"argocd", "ports", "process", "shapes"},
-    # what they answer together
+    "rollouts": {"argocd", "processes.ports", "processes.process", "shapes"},
+    # what they answer, and what that is asked on
     "stages": {
-        "admission",         "argocd", "changes", "clusters", "errors", "expectations", "model", "plan", "rego", "registered", "repository", "rollouts", "settings", "shapes", "waiting", "waivers", "world",
+        "admission", "argocd", "changes", "clusters", "errors", "model", "planning.plan", "rego", "repository",
+        "rollouts", "settings.expectations", "settings.registered", "settings.settings", "settings.waivers", "shapes",
+        "waiting", "world",
     },
-    "side": {"argocd", "model", "process", "repository", "settings", "world"},
-    "installing": {"argocd", "clusters", "errors", "repository", "side", "world"},
-    "fleet": {"argocd", "clusters", "errors", "model", "process", "registered", "side", "world"},
-    "providing": {"clusters", "configuration", "errors", "model", "process", "settings"},
-    "rule_sources": {"model", "rego", "settings", "side"},
-    "boot": {
-        "rule_sources",
-        "admission", "argocd", "clusters", "errors", "fleet", "hosts", "installing", "model", "process", "providing", "registered", "rego", "repository", "settings",
-        "side", "tools", "waiting", "world",
+    "ground.side": {"argocd", "model", "processes.process", "repository", "settings.settings", "world"},
+    "ground.installing": {"argocd", "clusters", "errors", "ground.side", "repository", "world"},
+    "ground.fleet": {
+        "argocd", "clusters", "errors", "ground.side", "model", "processes.process", "settings.registered", "world",
     },
-    "delivering": {"argocd", "boot", "clusters", "model", "process", "rollouts", "settings", "side", "stages", "tools"},
-    "controllers": {"argocd", "boot", "delivering", "process", "side"},
-    "upgrading": {
-        "argocd", "boot", "clusters", "delivering", "errors", "fleet", "installing", "process", "repository", "settings", "side", "stages",
+    "ground.providing": {
+        "clusters", "configuration.file", "errors", "model", "processes.process", "settings.settings",
+    },
+    "ground.rule_sources": {"ground.side", "model", "rego", "settings.settings"},
+    "ground.boot": {
+        "admission", "argocd", "clusters", "errors", "ground.fleet", "ground.installing", "ground.providing",
+        "ground.rule_sources", "ground.side", "hosts.hosts", "model", "processes.process", "rego", "repository",
+        "settings.registered", "settings.settings", "tools", "waiting", "world",
+    },
+    "ground.delivering": {
+        "argocd", "clusters", "ground.boot", "ground.side", "model", "processes.process", "rollouts",
+        "settings.settings", "stages", "tools",
+    },
+    "ground.controllers": {"argocd", "ground.boot", "ground.delivering", "ground.side", "processes.process"},
+    "ground.upgrading": {
+        "argocd", "clusters", "errors", "ground.boot", "ground.delivering", "ground.fleet", "ground.installing",
+        "ground.side", "processes.process", "repository", "settings.settings", "stages",
+    },
+    "ground.hosting": {
+        "argocd", "clusters", "errors", "ground.boot", "hosts.isolation", "model", "settings.registered", "shapes",
+        "stages", "waiting",
+    },
+    "ground.connecting": {
+        "argocd", "ground.boot", "ground.fleet", "ground.hosting", "model", "settings.registered", "stages",
+    },
+    "renders.store": {"argocd", "keeping"},
+    "renders.renderer": {"argocd", "model", "repository"},
+    "renders.rendering": {
+        "argocd", "ground.boot", "ground.side", "model", "planning.planner", "renders.renderer", "renders.store",
+        "stages", "waiting",
     },
     "acting": {
-        "argocd", "boot", "clusters", "delivering", "errors", "expectations", "fleet", "installing", "model", "redaction", "repository", "scenarios",
-        "settings", "side", "stages", "waiting",
+        "argocd", "clusters", "errors", "ground.boot", "ground.delivering", "ground.fleet", "ground.installing",
+        "ground.side", "model", "redaction", "repository", "scenarios", "settings.expectations", "settings.settings",
+        "stages", "waiting",
     },
-    "outcome": {
-        "__init__", "argocd", "boot", "changes", "model", "redaction", "scenarios", "settings", "stages", "verdicts", "waiting", "waivers",
+    "selection.companions": {"argocd", "model", "shapes"},
+    "selection.sharding": {"argocd", "model", "selection.companions", "stages"},
+    "selection.changed": {"argocd", "changes", "model", "repository", "settings.waivers", "stages"},
+    "selection.sparing": {
+        "admission", "argocd", "changes", "errors", "model", "planning.planner", "rego", "renders.rendering",
+        "repository", "selection.changed", "settings.settings", "shapes", "stages",
     },
-    "surveys": {
-        "boot", "expectations", "model", "plan", "redaction", "repository", "scenarios", "stages", "verdicts", "waiting", "waivers",
+    "run.verdicts": {"model", "redaction"},
+    "run.outcome": {
+        "__init__", "argocd", "changes", "ground.boot", "model", "redaction", "run.verdicts", "scenarios",
+        "settings.settings", "settings.waivers", "stages", "waiting",
     },
-    "rendering": {"argocd", "boot", "model", "planner", "renders", "side", "stages", "waiting"},
-    "hosting": {
-        "argocd", "boot", "clusters", "errors", "isolation", "model", "registered", "shapes", "stages",
-        "waiting",
+    "run.surveys": {
+        "ground.boot", "model", "planning.plan", "redaction", "repository", "run.verdicts", "scenarios",
+        "settings.expectations", "settings.waivers", "stages", "waiting",
     },
-    "connecting": {"argocd", "boot", "fleet", "hosting", "model", "registered", "stages"},
-    "changed": {"argocd", "changes", "model", "repository", "stages", "waivers"},
-    "sparing": {
-        "admission", "argocd", "changed", "changes", "errors", "model", "planner", "rego", "rendering", "repository", "settings", "shapes",
-        "stages",
-    },
-    "sharding": {"argocd", "companions", "model", "stages"},
-    "asking": {"connecting", "errors", "model", "settings", "stages", "verdicts", "waiting"},
-    "engine": {
-        "acting", "argocd", "asking", "boot", "clusters", "connecting", "controllers", "delivering", "errors", "model", "outcome", "plan", "planner", "process",
-        "registered", "rendering", "repository", "scenarios", "settings", "sharding", "side", "sparing", "stages", "surveys",
-        "upgrading", "verdicts", "waiting",
+    "run.asking": {"errors", "ground.connecting", "model", "run.verdicts", "settings.settings", "stages", "waiting"},
+    "run.engine": {
+        "acting", "argocd", "clusters", "errors", "ground.boot", "ground.connecting", "ground.controllers",
+        "ground.delivering", "ground.side", "ground.upgrading", "model", "planning.plan", "planning.planner",
+        "processes.process", "renders.rendering", "repository", "run.asking", "run.outcome", "run.surveys",
+        "run.verdicts", "scenarios", "selection.sharding", "selection.sparing", "settings.registered",
+        "settings.settings", "stages", "waiting",
     },
     # the two ways in; pytest is an adapter
     "plugin": {
-        "asking", "configuration", "engine", "errors", "expectations", "listing", "model", "registered", "report", "repository",
-        "scenarios", "settings", "shards", "stages", "waiting",
+        "configuration.file", "errors", "model", "planning.listing", "report", "repository", "run.asking",
+        "run.engine", "scenarios", "settings.expectations", "settings.registered", "settings.settings",
+        "settings.shards", "stages", "waiting",
     },
-    "policy_commands": {"configuration", "errors", "model", "rego", "settings", "tools"},
-    "report_commands": {"errors", "report"},
-    "cleaning": {"clusters", "errors", "removal", "settings"},
-    "kindnode": {"errors", "process", "settings", "tools"},
-    "cli": {"__init__", "cleaning", "errors", "kindnode", "policy_commands", "report_commands", "settings", "tools"},
+    "kindnode": {"errors", "processes.process", "settings.settings", "tools"},
+    "commands.clean": {"clusters", "errors", "hosts.removal", "settings.settings"},
+    "commands.policy": {"configuration.file", "errors", "model", "rego", "settings.settings", "tools"},
+    "commands.report": {"errors", "report"},
+    "commands.cli": {
+        "__init__", "commands.clean", "commands.policy", "commands.report", "errors", "kindnode", "settings.settings",
+        "tools",
+    },
 }  # fmt: skip
 
 # Who imports what is not ours: files, or folders with a slash at their end.
@@ -123,7 +162,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "fakeredis": ("tools/redis_stand_in.py",),
     "google": ("argocd/messages.py",),
     "grpc": ("argocd/render.py",),
-    "jsonschema": ("schemas.py", "argocd/schema.py", "report/schema.py"),
+    "jsonschema": ("configuration/schemas.py", "argocd/schema.py", "report/schema.py"),
     "kubernetes": ("clusters/api.py",),
     "opa_client": ("rego/opa.py",),
     "pytest": ("plugin/",),
@@ -132,13 +171,13 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "urllib3": ("clusters/api.py", "rego/opa.py"),
     "yaml": ("repository/manifest.py", "tools/parts.py"),
     # of the standard library, what must stay in one place
-    "subprocess": ("process.py",),
-    "time": ("waiting.py", "warden.py"),  # the warden is a program of its own
+    "subprocess": ("processes/process.py",),
+    "time": ("waiting.py", "processes/warden.py"),  # the warden is a program of its own
 }
 
 READERS_OF_THE_ENVIRONMENT = {
-    "settings.py",
-    "process.py",  # what a child inherits where nothing else is said
+    "settings/settings.py",
+    "processes/process.py",  # what a child inherits where nothing else is said
     "world/sshclient.py",  # a program of its own, started by git
 }
 
@@ -149,8 +188,19 @@ def name_of(file: Path) -> str:
     return file.relative_to(HARNESS).as_posix()
 
 
+IN_ROWS = {unit.partition(".")[0] for unit in LAYERS if "." in unit}
+"""The packages that have a row for each module."""
+
+
 def unit_of(file: Path) -> str:
-    return file.relative_to(HARNESS).parts[0].removesuffix(".py")
+    """The row of the table that a file belongs to."""
+    folder, *rest = file.relative_to(HARNESS).with_suffix("").parts
+    return ".".join([folder, *rest]) if folder in IN_ROWS else folder
+
+
+def is_front(file: Path) -> bool:
+    """Whether a file is the `__init__` of a package with a row for each module: it has none itself."""
+    return file.name == "__init__.py" and file.parent.name in IN_ROWS
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -174,13 +224,16 @@ def units(file: Path) -> frozenset[str]:
     """What of ours a file imports, as names of the table."""
     found = set()
     for module in imports(file):
-        first, *rest = module.split(".")
-        if first == "pytest_gitops" and rest:
-            found.add(rest[0] if rest[0] in LAYERS else "__init__")
+        match module.split("."):
+            case ["pytest_gitops", package] if package in IN_ROWS:
+                pass  # it holds nothing itself
+            case ["pytest_gitops", package, *rest]:
+                unit = ".".join([package, *rest[:1]]) if package in IN_ROWS else package
+                found.add(unit if unit in LAYERS else "__init__")
     return frozenset(found - {unit_of(file)})
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
+@pytest.mark.parametrize("file", [f for f in FILES if not is_front(f)], ids=name_of)
 def test_a_module_imports_only_what_lies_below_it(file: Path) -> None:
     assert units(file) <= LAYERS[unit_of(file)]
 
@@ -195,8 +248,20 @@ def test_arrows_point_one_way() -> None:
 def test_the_table_has_what_there_is_and_no_arrow_too_many() -> None:
     real: dict[str, set[str]] = {}
     for file in FILES:
-        real.setdefault(unit_of(file), set()).update(units(file))
+        if not is_front(file):
+            real.setdefault(unit_of(file), set()).update(units(file))
     assert real == LAYERS
+
+
+def test_a_packages_rows_stand_together() -> None:
+    # With the arrows pointing up, that leaves no two packages that import each other.
+    packages = [package for package, _ in groupby(unit.partition(".")[0] for unit in LAYERS)]
+    assert len(packages) == len(set(packages))
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if is_front(f)], ids=name_of)
+def test_a_package_of_rows_has_nothing_of_its_own(file: Path) -> None:
+    assert len(tree(file).body) == 1 and ast.get_docstring(tree(file))
 
 
 @pytest.mark.parametrize("library", OWNERS)

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_gitops.model import Finding, Outcome, Severity, StageResult
 from pytest_gitops.redaction import NOTHING, Hidden, hidden_of
-from pytest_gitops.verdicts import Verdicts
+from pytest_gitops.run.verdicts import Verdicts
 
 VALUE = "Tr0ub4dor&3-horse"
 

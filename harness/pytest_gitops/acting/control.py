@@ -27,9 +27,9 @@ from pytest_gitops.stages.inventory import Clusters
 from pytest_gitops.stages.live import content
 
 if TYPE_CHECKING:
-    from pytest_gitops.boot import Ground
-    from pytest_gitops.delivering import Delivery
-    from pytest_gitops.side import Side
+    from pytest_gitops.ground.boot import Ground
+    from pytest_gitops.ground.delivering import Delivery
+    from pytest_gitops.ground.side import Side
     from pytest_gitops.stages.context import Context
 
 PARALLEL = 8

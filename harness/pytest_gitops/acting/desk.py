@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.acting.control import Control
 from pytest_gitops.argocd.render import NotRendered, Rendered
 from pytest_gitops.errors import EngineError, GitOpsError
-from pytest_gitops.expectations import Expectation
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.redaction import Hidden
 from pytest_gitops.scenarios import golden
@@ -19,15 +18,16 @@ from pytest_gitops.scenarios.api import GitOpsFailure, GitOpsRun, answered, fail
 from pytest_gitops.scenarios.running import run
 from pytest_gitops.scenarios.turns import EVERYTHING, Deadlock, Over, Turns
 from pytest_gitops.scenarios.values import STAGE, Scenario
-from pytest_gitops.settings import Provider
+from pytest_gitops.settings.expectations import Expectation
+from pytest_gitops.settings.settings import Provider
 from pytest_gitops.stages.following import Stopped
 from pytest_gitops.stages.rbac import rbac_of
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
     from pytest_gitops.argocd.rbac import Rbac
-    from pytest_gitops.boot import Ground
-    from pytest_gitops.delivering import Delivery
+    from pytest_gitops.ground.boot import Ground
+    from pytest_gitops.ground.delivering import Delivery
     from pytest_gitops.stages.context import Context
 
 log = logging.getLogger(__name__)

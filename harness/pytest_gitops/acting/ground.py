@@ -14,16 +14,16 @@ from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.argocd.appstate import AppState
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.errors import GitOpsError
-from pytest_gitops.fleet import placement
-from pytest_gitops.installing import Installer
+from pytest_gitops.ground.fleet import placement
+from pytest_gitops.ground.installing import Installer
+from pytest_gitops.ground.side import Side
 from pytest_gitops.repository.discovery import Declared
 from pytest_gitops.repository.moving import point
-from pytest_gitops.side import Side
 
 if TYPE_CHECKING:
-    from pytest_gitops.boot import Ground
     from pytest_gitops.clusters.api import Api
-    from pytest_gitops.delivering import Delivery
+    from pytest_gitops.ground.boot import Ground
+    from pytest_gitops.ground.delivering import Delivery
     from pytest_gitops.stages.context import Context
 
 NAME = "scenarios"

@@ -17,7 +17,7 @@ from pytest_gitops.admission.values import Hit, Item, Judgement, Manifest, Reque
 from pytest_gitops.admission.versions import merged
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Severity
-from pytest_gitops.process import Supervisor
+from pytest_gitops.processes.process import Supervisor
 
 AT_ONCE = 2
 """Planes that are started or judged on at the same time: two cores are full with this many."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.embedded.core import Core
-from pytest_gitops.process import Supervisor
+from pytest_gitops.processes.process import Supervisor
 
 PROGRAMS = Core.programs
 """The tools that one takes."""

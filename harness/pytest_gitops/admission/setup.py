@@ -11,10 +11,10 @@ from pytest_gitops.admission.admission import Admission
 from pytest_gitops.admission.definitions import definitions_in
 from pytest_gitops.admission.values import Manifest
 from pytest_gitops.model import IN_CLUSTER
-from pytest_gitops.process import Supervisor
+from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.repository.checkout import Checkout
 from pytest_gitops.repository.manifest import ManifestError, parse
-from pytest_gitops.settings import Settings
+from pytest_gitops.settings.settings import Settings
 from pytest_gitops.tools import API_SERVERS
 
 WORD = b"CustomResourceDefinition"

@@ -12,7 +12,7 @@ from pytest_gitops.argocd.destinations import unknown_cluster
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import GitOpsError, WaitTimeout
 from pytest_gitops.model import Destination
-from pytest_gitops.plan import Generated
+from pytest_gitops.planning.plan import Generated
 from pytest_gitops.repository.discovery import Declared
 from pytest_gitops.waiting import wait_until
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gitops.model import Destination
-from pytest_gitops.registered import RegisteredCluster, label
 from pytest_gitops.repository.manifest import parse
+from pytest_gitops.settings.registered import RegisteredCluster, label
 
 SERVER_NAME = "kubernetes"
 """A name on every API server's certificate: the real one's is unknown, and its address is a stand-in's."""

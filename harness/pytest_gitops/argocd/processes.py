@@ -15,8 +15,8 @@ from pytest_gitops.argocd.appstate import AppState
 from pytest_gitops.argocd.cache import Cache
 from pytest_gitops.argocd.confinement import Confinement, command
 from pytest_gitops.errors import EngineError
-from pytest_gitops.ports import answers, free_ports
-from pytest_gitops.process import Daemon, Supervisor
+from pytest_gitops.processes.ports import answers, free_ports
+from pytest_gitops.processes.process import Daemon, Supervisor
 
 START_LIMIT = 60.0
 """Seconds that one of them may take to answer: a second on an idle machine, far more on a busy one."""

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gitops.errors import EngineError
-from pytest_gitops.expectations import Expectation
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
+from pytest_gitops.settings.expectations import Expectation
 
 LIMIT = 60.0
 """Seconds that one answer may take: 0.1 on an idle machine, of which 0.05 are work."""

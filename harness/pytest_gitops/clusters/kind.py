@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_gitops import process
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError
+from pytest_gitops.processes import process
 from pytest_gitops.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pathlib import Path
 from pytest_gitops import tools as parts
 from pytest_gitops.errors import EngineError
 from pytest_gitops.kindnode import archive, contents, node
-from pytest_gitops.process import Supervisor, run
-from pytest_gitops.settings import default_cache, environment, explicit_tools, tool_mirrors
+from pytest_gitops.processes.process import Supervisor, run
+from pytest_gitops.settings.settings import default_cache, environment, explicit_tools, tool_mirrors
 from pytest_gitops.tools.build import environment as go_environment
 from pytest_gitops.tools.build import toolchain
 from pytest_gitops.tools.parts import lock

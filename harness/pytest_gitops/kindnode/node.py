@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gitops.kindnode.contents import loaded
-from pytest_gitops.process import Supervisor, run
+from pytest_gitops.processes.process import Supervisor, run
 
 SUITE = "trixie"  # what kind's own base image is
 

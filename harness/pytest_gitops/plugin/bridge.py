@@ -14,7 +14,7 @@ from typing import Any
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Outcome, StageResult
 from pytest_gitops.scenarios.api import not_answered
-from pytest_gitops.shards import Share
+from pytest_gitops.settings.shards import Share
 
 Pairs = Sequence[tuple[str, str]]
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pytest_gitops.expectations import Answered
 from pytest_gitops.model import Case, Finding
 from pytest_gitops.report.text import one_line
 from pytest_gitops.scenarios.values import Scenario
-from pytest_gitops.shards import Shard, weights
+from pytest_gitops.settings.expectations import Answered
+from pytest_gitops.settings.shards import Shard, weights
 from pytest_gitops.stages import OF_REMOVED
 from pytest_gitops.stages.base import told
 

@@ -12,7 +12,7 @@ import pytest
 from pytest_gitops.plugin.catalog import Catalog
 from pytest_gitops.plugin.items import Answers, CheckItem, FaultItem, GitOpsFile, JudgedItem
 from pytest_gitops.plugin.sharing import share_of
-from pytest_gitops.shards import Share
+from pytest_gitops.settings.shards import Share
 
 
 class Collecting:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gitops.plugin.live import LiveLine
-from pytest_gitops.settings import Provider, Settings
+from pytest_gitops.settings.settings import Provider, Settings
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
-    from pytest_gitops.engine import Engine
+    from pytest_gitops.run.engine import Engine
 
 
 class Display:

@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops import settings as place
-from pytest_gitops import shards
-from pytest_gitops.configuration import FILE_NAME, Configuration, load
-from pytest_gitops.configuration import read as parse
+from pytest_gitops.configuration.file import FILE_NAME, Configuration, load
+from pytest_gitops.configuration.file import read as parse
 from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Severity
 from pytest_gitops.plugin import OPTIONS, ini_name
-from pytest_gitops.registered import chosen as chosen_clusters
-from pytest_gitops.registered import standing
 from pytest_gitops.repository.base import find_base, read_file
 from pytest_gitops.repository.git import open_repository
-from pytest_gitops.settings import (
+from pytest_gitops.settings import settings as place
+from pytest_gitops.settings import shards
+from pytest_gitops.settings.registered import chosen as chosen_clusters
+from pytest_gitops.settings.registered import standing
+from pytest_gitops.settings.settings import (
     DEFAULT_CLUSTER_LIMIT,
     DEFAULT_KUBERNETES,
     DEFAULT_POLICY_TIMEOUT,

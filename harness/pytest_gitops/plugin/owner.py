@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_gitops.errors import ConfigError, EngineError
-from pytest_gitops.expectations import Answered
 from pytest_gitops.model import Case, Finding, Outcome, StageResult
 from pytest_gitops.plugin import options
 from pytest_gitops.plugin.catalog import Catalog, catalog
@@ -24,13 +23,14 @@ from pytest_gitops.plugin.worker import HANDLE
 from pytest_gitops.report.text import for_log
 from pytest_gitops.scenarios.api import not_answered
 from pytest_gitops.scenarios.choosing import asked
-from pytest_gitops.shards import Shard, Share
+from pytest_gitops.settings.expectations import Answered
+from pytest_gitops.settings.shards import Shard, Share
 
 if TYPE_CHECKING:
-    from pytest_gitops.engine import Engine
     from pytest_gitops.plugin.bridge import Pairs, Server
+    from pytest_gitops.run.engine import Engine
     from pytest_gitops.scenarios.values import Scenario
-    from pytest_gitops.settings import Settings
+    from pytest_gitops.settings.settings import Settings
 
 CANNOT_START = 3
 """pytest's exit code for an internal error: the engine could not be started, nothing was judged."""
@@ -41,7 +41,7 @@ AT_ONCE_SECONDS = 0.2
 
 def make_engine(settings: Settings, say: Callable[[str], None]) -> Engine:
     """The engine of a run. A seam: the plugin's own tests put a fake here."""
-    from pytest_gitops.engine import Engine
+    from pytest_gitops.run.engine import Engine
 
     return Engine(settings, say=say)
 
@@ -143,7 +143,7 @@ class Owner(Collecting):
 
     def _list_only(self) -> None:
         """`--collect-only` reads files and starts nothing; what only a render tells is said to be missing."""
-        from pytest_gitops.listing import declared
+        from pytest_gitops.planning.listing import declared
 
         self.display.live.say("reading the repository")
         found = declared(self.settings)
@@ -243,7 +243,7 @@ class Owner(Collecting):
             self._selected = frozenset(pairs)
             if not pairs:
                 return
-            from pytest_gitops.asking import Selection
+            from pytest_gitops.run.asking import Selection
 
             assert self.engine is not None
             self.display.live.restart()

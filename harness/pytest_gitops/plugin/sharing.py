@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_gitops.plugin.items import CheckItem, FaultItem, ScenarioItem, StageItem
-from pytest_gitops.shards import Shard, Share, digest, split
+from pytest_gitops.settings.shards import Shard, Share, digest, split
 
 
 def share_of(shard: Shard, items: Sequence[pytest.Item]) -> tuple[Share, list[pytest.Item]]:

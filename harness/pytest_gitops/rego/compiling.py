@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Finding
-from pytest_gitops.process import Completed, run
+from pytest_gitops.processes.process import Completed, run
 from pytest_gitops.rego.files import Files, old_ones
 from pytest_gitops.rego.problems import invalid, not_compiling
 

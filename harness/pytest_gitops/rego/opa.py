@@ -21,7 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Finding
-from pytest_gitops.process import Daemon, Supervisor, run
+from pytest_gitops.processes.process import Daemon, Supervisor, run
 from pytest_gitops.rego import module, query
 from pytest_gitops.rego.bundle import ALL_NAMESPACES, Bundle, Folder, load
 from pytest_gitops.rego.inputs import Subject

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Finding
-from pytest_gitops.process import Completed
+from pytest_gitops.processes.process import Completed
 from pytest_gitops.rego.bundle import Bundle, Folder, load
 from pytest_gitops.rego.compiling import capabilities, opa
 from pytest_gitops.rego.files import Files

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.repository.git import Repository, git, git_environment
-from pytest_gitops.settings import Base
+from pytest_gitops.settings.settings import Base
 
 WHERE = "--gitops-base"
 

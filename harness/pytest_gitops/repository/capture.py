@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pytest_gitops.errors import ConfigError
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 from pytest_gitops.repository.git import Repository, git, git_environment
 
 MESSAGE = "The working tree"

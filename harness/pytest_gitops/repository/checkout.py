@@ -13,7 +13,7 @@ from pytest_gitops.repository.discovery import Declarations, FileEntry, discover
 from pytest_gitops.repository.git import Repository, open_repository
 from pytest_gitops.repository.manifest import ManifestError, parse
 from pytest_gitops.repository.snapshot import Entry, Snapshot, take
-from pytest_gitops.settings import Settings, announced_branches
+from pytest_gitops.settings.settings import Settings, announced_branches
 from pytest_gitops.world.urls import canonical, parse_registry
 from pytest_gitops.world.urls import parse as parse_url
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_gitops.errors import ConfigError, EngineError
-from pytest_gitops.process import Completed, run
+from pytest_gitops.processes.process import Completed, run
 
 KEPT = (
     "GIT_EXEC_PATH",

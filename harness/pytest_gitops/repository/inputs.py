@@ -23,7 +23,7 @@ from pytest_gitops.repository.kustomize_inputs import Kustomize
 from pytest_gitops.repository.ours import Ours, serves
 from pytest_gitops.repository.readings import REVISION, Reading, Remote, listed, mappings, within
 from pytest_gitops.repository.tree import Tree
-from pytest_gitops.settings import ChartRepository
+from pytest_gitops.settings.settings import ChartRepository
 from pytest_gitops.shapes import mapping
 from pytest_gitops.world.urls import canonical
 

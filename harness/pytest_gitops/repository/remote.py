@@ -18,7 +18,7 @@ from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Finding, Severity
 from pytest_gitops.repository.downloads import Downloads
 from pytest_gitops.repository.manifest import ManifestError, parse
-from pytest_gitops.settings import RemoteFile
+from pytest_gitops.settings.settings import RemoteFile
 from pytest_gitops.world.download import NotDownloaded, shown
 
 DEFINITION = "CustomResourceDefinition"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_gitops.argocd.confinement import Confinement, command
-from pytest_gitops.ports import answers, free_ports
-from pytest_gitops.process import Daemon, Supervisor
+from pytest_gitops.processes.ports import answers, free_ports
+from pytest_gitops.processes.process import Daemon, Supervisor
 
 START_LIMIT = 60.0
 """Seconds that it may take to answer: a second on an idle machine, far more on a busy one."""

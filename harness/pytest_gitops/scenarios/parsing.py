@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pytest_gitops import schemas
+from pytest_gitops.configuration import schemas
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.repository.manifest import Document
 from pytest_gitops.scenarios import comparing

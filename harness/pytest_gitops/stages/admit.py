@@ -9,10 +9,10 @@ from pytest_gitops.admission.values import Hit, Judgement, Request
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.model import Case, Finding
 from pytest_gitops.rego.redact import redact, secret_values
+from pytest_gitops.settings.waivers import apply
 from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.waiting import now, utc
-from pytest_gitops.waivers import apply
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
-from pytest_gitops.waivers import counts
+from pytest_gitops.settings.waivers import counts
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context

@@ -10,7 +10,7 @@ from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes.shorten import cut
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.model import Case, Outcome, StageResult
-from pytest_gitops.settings import Provider
+from pytest_gitops.settings.settings import Provider
 from pytest_gitops.stages.base import Publish
 
 if TYPE_CHECKING:

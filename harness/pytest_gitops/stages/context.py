@@ -16,7 +16,7 @@ from pytest_gitops.repository.inputs import Reader, early
 from pytest_gitops.repository.locate import Locator, Place
 from pytest_gitops.repository.ours import Ours
 from pytest_gitops.repository.tree import Tree
-from pytest_gitops.settings import Settings
+from pytest_gitops.settings.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_gitops.admission.admission import Admission
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
     from pytest_gitops.clusters.bounds import Bounds
     from pytest_gitops.errors import GitOpsError
-    from pytest_gitops.plan import Plan
+    from pytest_gitops.planning.plan import Plan
     from pytest_gitops.rego.opa import Opa
     from pytest_gitops.repository.checkout import Checkout
     from pytest_gitops.repository.manifest import Document

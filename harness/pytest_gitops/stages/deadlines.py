@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from pytest_gitops.model import Case
-from pytest_gitops.settings import Settings
+from pytest_gitops.settings.settings import Settings
 
 ANNOTATION = "pytest-gitops/timeout"
 

@@ -18,7 +18,7 @@ from pytest_gitops.changes.shorten import cut, short
 from pytest_gitops.changes.values import HIDDEN, is_secret_field
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
-from pytest_gitops.settings import Provider
+from pytest_gitops.settings.settings import Provider
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context

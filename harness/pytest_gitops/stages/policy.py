@@ -23,10 +23,10 @@ from pytest_gitops.rego.inputs import (
 from pytest_gitops.rego.problems import Trouble
 from pytest_gitops.rego.query import Hit
 from pytest_gitops.rego.reviews import Deployed, Surroundings, surroundings
+from pytest_gitops.settings.waivers import apply, unknown
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.codes import WAIVABLE
 from pytest_gitops.waiting import now, utc
-from pytest_gitops.waivers import apply, unknown
 
 if TYPE_CHECKING:
     from pytest_gitops.rego.constraint import Review

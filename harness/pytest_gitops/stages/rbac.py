@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd import rbac
-from pytest_gitops.expectations import Answered, Expectation
 from pytest_gitops.model import Finding, Severity
+from pytest_gitops.settings.expectations import Answered, Expectation
+from pytest_gitops.settings.waivers import apply
 from pytest_gitops.stages.policy import objects_of
 from pytest_gitops.waiting import utc
-from pytest_gitops.waivers import apply
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context

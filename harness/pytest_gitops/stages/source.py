@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Case, Finding, Severity
-from pytest_gitops.registered import close_to, is_registered
+from pytest_gitops.settings.registered import close_to, is_registered
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.deadlines import ANNOTATION, said_by, seconds_of
 from pytest_gitops.waiting import now

@@ -10,7 +10,7 @@ from pytest_gitops.argocd.convergence import STALE, Observation, Patience, State
 from pytest_gitops.argocd.progressive import rolls
 from pytest_gitops.argocd.sharing import Shared
 from pytest_gitops.model import Case
-from pytest_gitops.settings import Provider, Settings
+from pytest_gitops.settings.settings import Provider, Settings
 from pytest_gitops.stages.deadlines import Deadline
 from pytest_gitops.stages.evidence import Difference, steps
 

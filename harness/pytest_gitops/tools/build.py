@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pytest_gitops import process
 from pytest_gitops.errors import EngineError, ToolError
-from pytest_gitops.process import Supervisor, last_lines
+from pytest_gitops.processes import process
+from pytest_gitops.processes.process import Supervisor, last_lines
 from pytest_gitops.tools.context import HEARTBEAT, Activity, Context, NoWay, Passed, verify
 from pytest_gitops.tools.parts import Action, Origin, Part, Tool, lock, numbers
 from pytest_gitops.tools.release import sha256

@@ -16,7 +16,7 @@ from pytest_gitops.tools.store import Store
 from pytest_gitops.waiting import now, wait_until
 
 if TYPE_CHECKING:
-    from pytest_gitops.process import Completed
+    from pytest_gitops.processes.process import Completed
 
 ASK_LIMIT = 30.0
 """Seconds that a program may take to say its version; a cold start of a 160 MB binary takes one or two."""
@@ -122,7 +122,7 @@ def ask_version(part: Part, path: Path, environ: Mapping[str, str]) -> str:
 
 
 def _run(path: Path, *argv: str, env: Mapping[str, str]) -> Completed | None:
-    from pytest_gitops import process  # a warm run starts nothing, and does not pay for it
+    from pytest_gitops.processes import process  # a warm run starts nothing, and does not pay for it
 
     try:
         return process.run(path, *argv, env=env, limit=ASK_LIMIT)

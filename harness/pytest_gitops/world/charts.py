@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pytest_gitops.errors import ConfigError, EngineError
-from pytest_gitops.process import run
+from pytest_gitops.processes.process import run
 from pytest_gitops.world.registry import Registry, registry
 from pytest_gitops.world.urls import parse
 from pytest_gitops.world.wire import Exchange

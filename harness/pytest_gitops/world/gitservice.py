@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import parse_qs, unquote
 
-from pytest_gitops.process import piped
+from pytest_gitops.processes.process import piped
 from pytest_gitops.world.wire import CHUNK, Exchange
 
 BODY_BYTES = 64 << 20

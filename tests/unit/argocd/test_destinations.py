@@ -18,8 +18,8 @@ from pytest_gitops.argocd.destinations import (
     unknown_cluster,
 )
 from pytest_gitops.model import Destination
-from pytest_gitops.registered import RegisteredCluster
 from pytest_gitops.repository.manifest import dump
+from pytest_gitops.settings.registered import RegisteredCluster
 
 
 def cluster(name: str, **more: Any) -> RegisteredCluster:

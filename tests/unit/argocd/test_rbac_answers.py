@@ -13,8 +13,8 @@ import pytest
 from pytest_gitops.argocd import rbac
 from pytest_gitops.argocd.rbac import Answer, Rbac, is_group, policies, project_role, rules
 from pytest_gitops.errors import EngineError
-from pytest_gitops.expectations import Expectation
-from pytest_gitops.process import Completed
+from pytest_gitops.processes.process import Completed
+from pytest_gitops.settings.expectations import Expectation
 
 POLICY = """\
 p, role:dev, applications, sync, shop/*, allow

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from report_documents import case, grid, host, run, stage
 
-from pytest_gitops import cli
+from pytest_gitops.commands import cli
 from pytest_gitops.model import Finding, Outcome, Run, Severity, Verdict
 from pytest_gitops.report import document, schema
 from pytest_gitops.report.merge import Part, fails, merged, problems

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_gitops.model import Case
-from pytest_gitops.planner import Planner
+from pytest_gitops.planning.planner import Planner
 from pytest_gitops.repository.discovery import Declarations, FileEntry, discover, wrong_name
 
 BAD = (

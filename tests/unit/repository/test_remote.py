@@ -12,7 +12,7 @@ from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Severity
 from pytest_gitops.repository.downloads import Downloads
 from pytest_gitops.repository.remote import Fetched, fetch, is_pinned, is_url, remote_file
-from pytest_gitops.settings import RemoteFile
+from pytest_gitops.settings.settings import RemoteFile
 from pytest_gitops.world.download import NotDownloaded, shown
 
 MOVING = "https://example.com/main/crds.yaml?token=hidden"

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from pytest_gitops.model import Case, Origin, StageResult
-from pytest_gitops.plan import Plan
+from pytest_gitops.planning.plan import Plan
 from pytest_gitops.repository.discovery import case_of
 from pytest_gitops.repository.manifest import parse
 from pytest_gitops.repository.snapshot import Entry
-from pytest_gitops.settings import Settings
+from pytest_gitops.settings.settings import Settings
 from pytest_gitops.stages.context import Context
 
 URL = "https://github.com/example/grid.git"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from pytest_gitops.settings import Settings
+from pytest_gitops.settings.settings import Settings
 from pytest_gitops.stages import change
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_gitops.argocd.convergence import Observation, State
-from pytest_gitops.settings import Provider, Settings
+from pytest_gitops.settings.settings import Provider, Settings
 from pytest_gitops.stages import tracks
 from pytest_gitops.stages.containers import lines, makers, troubles, workloads
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from stage_support import declare, make_context, make_plan
 
-from pytest_gitops.settings import Settings, Timeout
+from pytest_gitops.settings.settings import Settings, Timeout
 from pytest_gitops.stages import source
 from pytest_gitops.stages.deadlines import deadline_of, seconds_of
 

@@ -27,9 +27,9 @@ from pytest_gitops.rego.inputs import Subject
 from pytest_gitops.rego.problems import not_checked, not_compiling
 from pytest_gitops.rego.query import Hit
 from pytest_gitops.rego.rules import Rule, SubjectKind
+from pytest_gitops.settings.waivers import parse
 from pytest_gitops.stages import policy
 from pytest_gitops.stages.context import Context
-from pytest_gitops.waivers import parse
 
 RULE = Rule(
     code="some-rule",

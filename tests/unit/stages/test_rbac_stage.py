@@ -12,12 +12,12 @@ from stage_support import declare, make_context, make_plan
 from pytest_gitops.argocd import rbac as argocd
 from pytest_gitops.argocd.rbac import Answer
 from pytest_gitops.argocd.render import Rendered
-from pytest_gitops.expectations import Expectation
 from pytest_gitops.repository.discovery import FileEntry, discover
+from pytest_gitops.settings.expectations import Expectation
+from pytest_gitops.settings.waivers import WaiverEntry
 from pytest_gitops.stages import rbac
 from pytest_gitops.stages.codes import WAIVABLE
 from pytest_gitops.stages.context import Context
-from pytest_gitops.waivers import WaiverEntry
 
 APPLICATION = (
     "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: web}\nspec: {project: default}\n"

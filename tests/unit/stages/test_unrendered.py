@@ -11,7 +11,7 @@ from stage_support import URL, declare, make_context, make_plan
 
 from pytest_gitops.model import Severity
 from pytest_gitops.repository.charts import Template
-from pytest_gitops.settings import ChartRepository
+from pytest_gitops.settings.settings import ChartRepository
 from pytest_gitops.stages import unrendered
 from pytest_gitops.stages.context import Context
 

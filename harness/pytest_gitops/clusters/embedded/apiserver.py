@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pytest_gitops.clusters.embedded import etcd
 from pytest_gitops.clusters.embedded.pki import Pair
-from pytest_gitops.ports import LOOPBACK
-from pytest_gitops.process import Daemon, Supervisor
+from pytest_gitops.processes.ports import LOOPBACK
+from pytest_gitops.processes.process import Daemon, Supervisor
 
 SERVICE_RANGE = "10.96.0.0/16"
 

@@ -11,9 +11,9 @@ from pytest_gitops.clusters.embedded import apiserver, etcd, kubeconfig
 from pytest_gitops.clusters.embedded.pki import MASTERS, Authority, Pair
 from pytest_gitops.clusters.embedded.reservation import reserve
 from pytest_gitops.errors import ToolError
-from pytest_gitops.ports import LOOPBACK
-from pytest_gitops.process import Daemon, Supervisor
-from pytest_gitops.warden import remove
+from pytest_gitops.processes.ports import LOOPBACK
+from pytest_gitops.processes.process import Daemon, Supervisor
+from pytest_gitops.processes.warden import remove
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_gitops.process import Daemon, Supervisor
+from pytest_gitops.processes.process import Daemon, Supervisor
 
 SOCKET = "etcd.sock:1"
 """The socket's file name in the cluster's directory. etcd wants every URL to look as if it had a port."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pytest_gitops.process import Daemon, Supervisor
+from pytest_gitops.processes.process import Daemon, Supervisor
 
 STAGES = Path(__file__).with_name("stages")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_gitops.clusters.embedded.pki import Pair
-from pytest_gitops.process import Daemon, Supervisor
+from pytest_gitops.processes.process import Daemon, Supervisor
 
 RATES = ("--kube-api-qps=200", "--kube-api-burst=400")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_gitops.clusters.embedded import core, kwok, managers
 from pytest_gitops.clusters.embedded.pki import MASTERS, Pair
-from pytest_gitops.process import Supervisor
+from pytest_gitops.processes.process import Supervisor
 
 PROGRAMS = (*core.PROGRAMS, "kube-controller-manager", "kube-scheduler", "kwok")
 """The tools that it takes."""

@@ -6,9 +6,9 @@ import contextlib
 import socket
 from collections.abc import Sequence
 
-from pytest_gitops import ports
 from pytest_gitops.errors import EngineError
-from pytest_gitops.ports import LOOPBACK
+from pytest_gitops.processes import ports
+from pytest_gitops.processes.ports import LOOPBACK
 
 TRIES = 200
 

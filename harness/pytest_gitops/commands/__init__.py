@@ -1,0 +1,1 @@
+"""The command `pytest-gitops`: what is done outside a test run."""

@@ -1,0 +1,1 @@
+"""What a run stands on: its sides, clusters and controllers, brought up when they are needed."""

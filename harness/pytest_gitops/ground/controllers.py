@@ -1,0 +1,63 @@
+"""The controllers of a run's first cluster, Argo CD's and Argo Rollouts', started when they are first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+
+from pytest_gitops.argocd import install
+from pytest_gitops.argocd.applicationsets import remove
+from pytest_gitops.ground.boot import Ground
+from pytest_gitops.ground.delivering import Delivery
+from pytest_gitops.ground.side import Side
+from pytest_gitops.processes.process import Daemon
+
+
+class Controllers:
+    """Starts controllers when they are first needed; Argo Rollouts' where there is a `delivery`."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground, self._lock = ground, threading.Lock()
+        self._sets: Daemon | None = None
+        self.delivery: Delivery | None = None
+
+    def _namespaces(self, side: Side) -> str:
+        declared = (*side.declarations.applications, *side.declarations.application_sets)
+        return install.other_namespaces([d.namespace for d in declared], control=side.declarations.control)
+
+    def start_sets(self, side: Side) -> None:
+        """The applicationset-controller of a side alone: nothing is synced yet."""
+        with self._lock:
+            if self._sets is None:
+                assert self._ground.cluster is not None and self._ground.api is not None
+                self._ground.serve_sets(self._ground.api)
+                self._sets = side.argocd.start_applicationset_controller(
+                    self._ground.cluster.kubeconfig,
+                    namespaces=self._namespaces(side),
+                    progressive=side.progressive,
+                )
+
+    def forget(self) -> None:
+        """Stop the applicationset-controller, and remove the sets and what they made: the other side's are to
+        come."""
+        with self._lock:
+            if self._sets is not None:
+                self._ground.supervisor.stop(self._sets)
+                self._sets = None
+                assert self._ground.api is not None
+                remove(self._ground.api)
+
+    def start_applications(self, *, without: Collection[str] = ()) -> None:
+        """The application-controller: from here on Argo CD acts, and Argo Rollouts beside it. ApplicationSets, if any,
+        have theirs already; those `without` which the run does are taken away first."""
+        assert self._ground.cluster is not None and self._ground.api is not None
+        if without:
+            remove(self._ground.api, without)
+        head = self._ground.head
+        if self.delivery is not None:
+            own = self._ground.own_apis
+            self.delivery.furnish(own, head=True)  # the clusters that came up since
+            self.delivery.start(own, head)
+        self._ground.acting = head.argocd.start_application_controller(
+            self._ground.cluster.kubeconfig, namespaces=self._namespaces(head)
+        )

@@ -1,0 +1,75 @@
+"""Puts into a cluster what Argo CD must find there of one side: its namespace, settings and trust, and the projects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from pytest_gitops.argocd import install
+from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.errors import GitOpsError
+from pytest_gitops.ground.side import Side
+from pytest_gitops.repository.discovery import Declared
+from pytest_gitops.world.loopback import World
+
+if TYPE_CHECKING:
+    from pytest_gitops.clusters.api import Api
+
+PARALLEL = 8
+"""Threads that write to an API server at once: two cores are full with this many."""
+
+
+class Installer:
+    """What `side` brings, for an Argo CD that lives in `world`. `refused` is told what is not accepted."""
+
+    def __init__(self, side: Side, *, world: World, refused: Callable[[Declared, GitOpsError], None]) -> None:
+        self._side, self._world, self._refused = side, world, refused
+        self._control = side.declarations.control
+
+    def settings(self, api: Api) -> None:
+        """What Argo CD must find of its own: its namespace, settings and trust. Raises ApiError."""
+        control, declarations = self._control, self._side.declarations
+        namespace, *rest = install.settings(control, [in_namespace(m, control) for m in self._side.brought])
+        plain = {o["metadata"]["name"]: o for o in install.settings(control, ())}
+        api.apply(namespace)
+        # Where roots live they are put by whoever installs Argo CD, so those namespaces are there before it acts.
+        declared = (*declarations.applications, *declarations.application_sets)
+        for other in sorted({d.namespace for d in declared if d.namespace} - {control}):
+            api.apply({**namespace, "metadata": {"name": other}})
+        brought = {d.name: d for d in declarations.settings}
+
+        def one(manifest: Mapping[str, Any]) -> None:
+            name = manifest["metadata"]["name"]
+            try:
+                api.apply(manifest)
+            except ApiError as error:
+                if manifest.get("kind") != "ConfigMap" or name not in brought or not error.refused:
+                    raise
+                self._refused(brought[name], error)
+                api.apply(plain[name])
+
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="install") as pool:
+            list(pool.map(one, [*rest, *self._world.secrets(control)]))
+
+    def projects(self, api: Api) -> None:
+        """The project that is always there, and the repository's own. Raises ApiError."""
+        api.apply(install.default_project(self._control))
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="projects") as pool:
+            list(pool.map(lambda d: self._bring(api, d), self._side.declarations.projects))
+
+    def _bring(self, api: Api, declared: Declared) -> None:
+        """Apply one of the repository's own AppProjects; what the API server refuses is a finding, not our end."""
+        try:
+            api.apply(in_namespace(declared.manifest, self._control))
+        except ApiError as error:
+            if not error.refused:
+                raise
+            self._refused(declared, error)
+
+
+def in_namespace(manifest: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    """`manifest`, in `namespace` unless it says another."""
+    metadata = dict(manifest["metadata"])
+    metadata.setdefault("namespace", namespace)
+    return {**manifest, "metadata": metadata}

@@ -1,0 +1,179 @@
+"""The ground of `upgrade`: a cluster and an Argo CD of its own, in base's world, whose branches can be moved.
+
+Base's world has a repo-server already; a second cluster and a second application-controller are added only when they
+are asked for. Of `converge`'s cluster nothing is used, so neither colours the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pytest_gitops.argocd import install
+from pytest_gitops.argocd.applicationsets import bring, refresh
+from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.errors import GitOpsError
+from pytest_gitops.ground.delivering import Delivery
+from pytest_gitops.ground.installing import Installer
+from pytest_gitops.ground.side import Side
+from pytest_gitops.processes.process import Daemon
+from pytest_gitops.repository.discovery import Declared
+from pytest_gitops.repository.moving import lend, point
+from pytest_gitops.settings.settings import Provider
+
+if TYPE_CHECKING:
+    from pytest_gitops.argocd.appstate import AppState
+    from pytest_gitops.clusters.api import Api
+    from pytest_gitops.ground.boot import Ground
+    from pytest_gitops.ground.fleet import Fleet
+    from pytest_gitops.stages.context import Context
+
+
+class UpgradeGround:
+    """`up`, then `bring` and `start`; `api` and `destinations` (by server URL and by name) come with `up`.
+
+    `sets` says whether ApplicationSets have to be followed, all but those `without` which the run does. `begun` is
+    its control plane, which comes up already.
+    """
+
+    api: Api
+    destinations: Mapping[str, Api]
+
+    def __init__(
+        self,
+        ground: Ground,
+        begun: Future[Embedded],
+        *,
+        sets: bool,
+        without: Collection[str] = (),
+        delivery: Delivery | None = None,
+    ) -> None:
+        assert ground.base is not None, "an upgrade begins at a base"
+        self._ground, self._sets, self._without, self._delivery = ground, sets, without, delivery
+        self._base, self._head = ground.base, ground.head
+        self._begun = begun
+        self._plane: Embedded | None = None
+        self._fleet: Fleet | None = None
+        self._daemons: list[Daemon] = []
+        self.refused: list[tuple[Declared, GitOpsError]] = []
+
+    def up(self) -> UpgradeGround:
+        """Bring up the cluster with what Argo CD needs there as base has it. Raises EngineError."""
+        ground = self._ground
+        plane = self._plane = self._begun.result()
+        installer = self._installer(self._base)
+        self.api = ground.furnish(plane, meanwhile=installer.settings)
+        installer.projects(self.api)
+        self._fleet = ground.fleet_of(self._base, self.api, label="-upgrade")
+        self._fleet.connect(ground.placement)
+        self.destinations = self._fleet.apis
+        if self._delivery is not None:
+            self._delivery.furnish(self._apis, head=False)
+        lend(self._head.checkout.snapshot, self._base.checkout.snapshot.bare)
+        ground.mark("upgrade ground")
+        return self
+
+    def close(self) -> None:
+        """End the cluster and its controllers; the run goes on."""
+        self._ground.supervisor.stop(*self._daemons)
+        self._daemons.clear()
+        if self._fleet is not None:
+            self._fleet.stop()
+        if self._plane is not None:
+            self._plane.stop()
+
+    def start(self) -> None:
+        """Start the controllers: from here on Argo CD acts."""
+        assert self._plane is not None, "the cluster comes first"
+        namespaces = self._namespaces()
+        if self._sets:
+            self._ground.serve_sets(self.api)
+            self._daemons.append(
+                self._base.argocd.start_applicationset_controller(
+                    self._plane.kubeconfig,
+                    namespaces=namespaces,
+                    progressive=self._base.progressive or self._head.progressive,
+                )
+            )
+            self._bring_sets(self._base)
+        if self._delivery is not None:
+            self._daemons += self._delivery.start(self._apis, self._base)
+        self._daemons.append(
+            self._base.argocd.start_application_controller(self._plane.kubeconfig, namespaces=namespaces)
+        )
+
+    def move(self, *, to_head: bool) -> None:
+        """Let branches and charts mean head, or base again, and bring what whoever runs Argo CD brings: its settings,
+        the projects, and the ApplicationSets of files. What the side has no more stays."""
+        side = self._head if to_head else self._base
+        point(self._base.checkout.snapshot.bare, side.checkout.snapshot.refs)
+        side.serve_charts(self._base.world, self._ground.paths["helm"])
+        installer = self._installer(side)
+        installer.settings(self.api)
+        installer.projects(self.api)
+        if self._sets:
+            self._bring_sets(side)
+            refresh(self.api)
+
+    def _bring_sets(self, side: Side) -> None:
+        control = self._control
+        sets = side.declarations.application_sets
+        wanted = [s for s in sets if f"{s.namespace or control}/{s.name}" not in self._without]
+        bring(self.api, wanted, control=control)
+
+    @property
+    def app_state(self) -> AppState:
+        return self._base.argocd.state
+
+    @property
+    def _apis(self) -> list[Api]:
+        return [self.api, *self.destinations.values()]
+
+    @property
+    def _control(self) -> str:
+        return self._base.declarations.control
+
+    def _installer(self, side: Side) -> Installer:
+        return Installer(side, world=self._base.world, refused=lambda d, e: self.refused.append((d, e)))
+
+    def _namespaces(self) -> str:
+        declared = [
+            d
+            for side in (self._base, self._head)
+            for d in (*side.declarations.applications, *side.declarations.application_sets)
+        ]
+        return install.other_namespaces([d.namespace for d in declared], control=self._control)
+
+
+def begin_plane(ground: Ground) -> Future[Embedded] | None:
+    """Begin to bring up the control plane of `upgrade`, beside the first one; None if the run has no upgrade."""
+    settings = ground.settings
+    if settings.base is None or settings.provider is Provider.NONE or "upgrade" not in settings.stages:
+        return None
+    plane = _plane(ground)
+
+    def start() -> Embedded:
+        plane.start()
+        return plane
+
+    pool = ThreadPoolExecutor(1, thread_name_prefix="plane-upgrade")
+    begun = pool.submit(start)
+    pool.shutdown(wait=False)
+    return begun
+
+
+def _plane(ground: Ground) -> Embedded:
+    directory = ground.supervisor.directory / "cluster-upgrade"
+    return Embedded(ground.supervisor, directory, ground.paths, name="upgrade")
+
+
+def upgrade_ground(
+    ground: Ground, context: Context, delivery: Delivery | None, begun: Future[Embedded] | None
+) -> UpgradeGround:
+    """The ground for all Applications of `context`, head's, and of its base, up; with Argo Rollouts where there is a
+    `delivery`. Raises EngineError."""
+    assert context.base is not None and begun is not None, "an upgrade begins at a base"
+    cases = [*context.base.plan.cases, *context.plan.cases]
+    sets = any(c.parent_kind == "ApplicationSet" for c in cases)
+    return UpgradeGround(ground, begun, sets=sets, without=context.left_out, delivery=delivery).up()

@@ -1,0 +1,1 @@
+"""Which Applications there are: what files declare, and what Argo CD makes of it."""

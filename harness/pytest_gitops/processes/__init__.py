@@ -1,0 +1,1 @@
+"""Programs that we start: as daemons or to their end, confined, on ports of their own, never outliving us."""

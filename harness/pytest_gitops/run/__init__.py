@@ -1,0 +1,1 @@
+"""One run, from its plan to its verdicts. Knows nothing of pytest."""

@@ -1,0 +1,182 @@
+"""Asks each stage in its turn, of the cases that are ready for it, and gives the verdicts."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_gitops.errors import EngineError, GitOpsError
+from pytest_gitops.ground.connecting import Connecting
+from pytest_gitops.model import VERIFY_STAGES, Case, Outcome, StageResult
+from pytest_gitops.run.verdicts import Verdicts
+from pytest_gitops.settings.settings import Provider
+from pytest_gitops.stages import IN_TURN, OF_REMOVED, before, with_needs
+from pytest_gitops.stages.base import Answer, Eager, Family, Publish, Stage
+from pytest_gitops.stages.context import Context
+from pytest_gitops.waiting import now
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is asked, in order: (case id, stage) pairs, and (scenario id, `STAGE`) ones."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    def cases(self, *stages: str) -> tuple[str, ...]:
+        """The ids of the cases of which one of `stages` is asked."""
+        return tuple(dict.fromkeys(c for c, s in self.pairs if s in stages))
+
+
+class Turns:
+    """The turns of `stages` for what is selected. `failure` tells why the run is over, None while it is not; `mark` is
+    told the name of each stage that is through."""
+
+    def __init__(
+        self,
+        context: Context,
+        stages: Sequence[Stage],
+        selection: Selection,
+        *,
+        verdicts: Verdicts,
+        destinations: Connecting,
+        failure: Callable[[], GitOpsError | None],
+        mark: Callable[[str], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.context, self.stages, self.selection = context, stages, selection
+        self.verdicts, self.destinations = verdicts, destinations
+        self._failure, self._mark, self._say = failure, mark, say
+        self._threads: dict[str, threading.Thread] = {}
+
+    def run(self) -> None:
+        """Each stage in a thread of its own, as soon as those before it are through; returns after the last."""
+        for stage in self.stages:
+            thread = threading.Thread(target=self._in_turn, args=(stage,), name=stage.name, daemon=True)
+            self._threads[stage.name] = thread
+            thread.start()
+        for thread in self._threads.values():
+            thread.join()
+
+    def _in_turn(self, stage: Stage) -> None:
+        answer = None
+        if isinstance(stage, Eager):
+            self._wait_for([n for need in stage.ahead_needs for n in (*with_needs(need, self.stages), need)])
+            answer = self._ahead(stage, stage)
+        self._wait_for(before(stage.name, self.stages))
+        self._run_stage(stage, answer)
+
+    def _wait_for(self, names: Sequence[str]) -> None:
+        for each in names:
+            self._threads[each].join()
+
+    def _ahead(self, stage: Stage, eager: Eager) -> Answer | None:
+        """What answers in the place of `stage.run`; None if there is nothing to answer."""
+        asked = self._asked(stage)
+        if not asked or self.context.stopping.is_set():
+            return None
+        try:
+            self.destinations.connect(self.context, self.selection.cases(*VERIFY_STAGES))
+            cases = [c for c in asked if self._skip(stage, c) is None]
+            return eager.ahead(self.context, cases) if cases else None
+        except Exception as error:
+            failure = error
+
+            def failed(cases: Sequence[Case], publish: Publish) -> None:
+                raise failure
+
+            return failed
+
+    def _asked(self, stage: Stage) -> list[Case]:
+        """The cases of which a verdict of the stage is wanted, or needed."""
+        plan = self.context.plan.by_id
+        gone = self.context.plan.removed if stage.name in OF_REMOVED else ()
+        known = {**plan, **{c.id: c for c in gone}}
+        later = [s.name for s in self.stages if stage.name in with_needs(s.name, self.stages)]
+        # What a review stage says is needed of every case: an Application that is not selected may have to be created
+        # for one that is.
+        everyone = later and stage.family is Family.REVIEW
+        selected = self.selection.cases(stage.name, *later)
+        if everyone:
+            return [case for key, case in plan.items() if key not in self.context.spared]
+        return [known[c] for c in selected if c in known]
+
+    def _run_stage(self, stage: Stage, answer: Answer | None) -> None:
+        context = self.context
+        asked = self._asked(stage)
+        ready: list[Case] = []
+        if asked and stage.family is Family.VERIFY:
+            try:
+                self.destinations.connect(context, self.selection.cases(*VERIFY_STAGES))
+            except GitOpsError as error:
+                self._unanswered(stage, asked, self._failure() or error)
+                return
+        for case in asked:
+            skipped = self._skip(stage, case)
+            if skipped is None:
+                ready.append(case)
+            else:
+                self.verdicts.give(case.id, skipped)
+
+        def publish(case: Case, result: StageResult) -> None:
+            self._give(case, result)
+
+        try:
+            if ready and not self.context.stopping.is_set():
+                self._say(f"{stage.name}: {len(ready)} Applications")
+            if answer is not None:
+                answer(ready, publish)
+            elif ready and not self.context.stopping.is_set():
+                stage.run(*self.destinations.hosting.seen(stage.name, context, ready, publish))
+        except GitOpsError as error:
+            self._unanswered(stage, ready, self._failure() or error)
+        except Exception as error:
+            log.exception("%s failed", stage.name)
+            self._unanswered(stage, ready, EngineError(f"{stage.name}: an error of ours: {error!r}"))
+        if asked:
+            self._mark(stage.name)
+
+    def _give(self, case: Case, result: StageResult) -> None:
+        if result.stage in IN_TURN:
+            # On the clock of the timelines, so that a report can say which stage saw what.
+            began = max(0.0, now() - result.duration - self.context.applied_at)
+            result = replace(result, evidence={"startedAtSeconds": round(began, 2), **result.evidence})
+        self.verdicts.give(case.id, result)
+
+    def _unanswered(self, stage: Stage, cases: Sequence[Case], error: GitOpsError) -> None:
+        code = "tool-died" if error is self._failure() else "engine-error"
+        for case in cases:
+            self.verdicts.give(
+                case.id, StageResult(stage=stage.name, outcome=Outcome.ERROR, code=code, message=str(error))
+            )
+
+    def _skip(self, stage: Stage, case: Case) -> StageResult | None:
+        """Why the stage cannot be asked of this case, or None."""
+
+        def result(outcome: Outcome, code: str, why: str) -> StageResult:
+            return StageResult(stage=stage.name, outcome=outcome, code=code, message=f"not asked: {why}")
+
+        for need in with_needs(stage.name, self.stages):
+            said = self.verdicts.get(case.id, need)
+            if said is not None and said.code == "no-cluster":
+                break  # which is so of this one too
+            if said is not None and said.outcome is not Outcome.PASSED:
+                outcome = Outcome.ERROR if said.outcome is Outcome.ERROR else Outcome.SKIPPED
+                return result(outcome, f"needs-{need}", f"{need} {said.outcome.value} ({said.code})")
+        if stage.family is Family.REVIEW:
+            return None
+        if self.context.settings.provider is Provider.NONE:
+            return result(Outcome.SKIPPED, "no-cluster", "there is no cluster (--gitops-cluster none)")
+        if (told := self.destinations.why_not(stage.name, case, self.context)) is not None:
+            return result(Outcome.SKIPPED, told.code, told.why)
+        for parent in self.context.plan.ancestors(case):
+            # One that did not converge may have done all that this one needs of it: to have created it.
+            for need in with_needs("converge", self.stages):
+                said = self.verdicts.get(parent.id, need)
+                if said is not None and said.outcome is not Outcome.PASSED:
+                    why = f"{parent.key}, which creates it, failed in {need} ({said.code})"
+                    return result(Outcome.SKIPPED, "parent-failed", why)
+        return None
