@@ -28,7 +28,7 @@ from pytest_gitops.scenarios import parsing
 from pytest_gitops.scenarios.comparing import OPERATORS
 from pytest_gitops.settings import settings
 from pytest_gitops.settings.waivers import EXPIRED, UNKNOWN, UNUSED
-from pytest_gitops.stages import NAMES, all_stages, telling, tracks, with_needs
+from pytest_gitops.stages import NAMES, all_stages, self_heal, telling, tracks, with_needs
 
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "policies" / "README.md"])
@@ -310,7 +310,7 @@ def codes() -> frozenset[str]:
             found
             | set(BLOCKING.values())
             | {EXPIRED, UNUSED, "never-healthy"}
-            | {*admission.CODES, *Trouble, UNKNOWN}
+            | {*admission.CODES, *Trouble, UNKNOWN, *self_heal.HELP}
         )
         - INNER
     )

@@ -219,16 +219,19 @@ class _Check:
                 return "ignored-drift-undone", None
             # Whatever Argo CD takes for a difference it has to keep.
             tried.expected = Expected.UNDONE if seen.evidence["selfHeal"] else Expected.SEEN
-        if tried.expected is Expected.UNDONE:
-            rule, final = "drift-not-undone", drifting.undone(tried)
-        else:
-            there = drifting.seen(tried)
-            rule, final = "drift-not-repaired", drifting.repaired(tried) if there else UNSEEN
+        heals = tried.expected is Expected.UNDONE
+        if not heals and not drifting.seen(tried):
+            return "drift-not-seen", UNSEEN
+        final = drifting.undone(tried) if heals else drifting.repaired(tried)
         if final.state is State.CONVERGED:
             return None
         if final is UNSEEN:
             return "drift-not-seen", final
-        return rule if tried.undone is None else "unhealthy-after-drift", final
+        if tried.undone is not None:
+            return "unhealthy-after-drift", final
+        if heals:
+            return "drift-not-undone", final
+        return "drift-not-repaired", final
 
     def _let_go(self, case: Case, seen: _Seen, drifting: Drifting, tried: Tried) -> None:
         if not drifting.still_left_alone(tried) and tried.drift.why == "ignoreDifferences":
