@@ -1,24 +1,26 @@
 # make demo: everything from nothing to a green fixture.   make test: the whole suite, the real engine included.
 PYTHON ?= python3
 VENV   ?= .venv
+# Runs that go on at once in `make test`: half of their time they wait. Each takes up to 2 GB.
+WORKERS ?= 4
 BIN    := $(VENV)/bin
 
 # Hundreds of interpreters start: what they import is compiled once.
 export PYTHONDONTWRITEBYTECODE =
-# And clusters, which live for seconds: they may be late in collecting their garbage.
-export GOGC ?= 400
 
 .PHONY: demo test test-kind unit bench soak tools clean
 
 demo: $(VENV)/ready tools
 	cd fixtures/omega-grid && "$(abspath $(BIN))/pytest" --gitops
 
-# Files are given out in the order of pyproject's testpaths, the long ones first, so that both workers end together.
+# Files are given out in the order of pyproject's testpaths, the long ones first, so that all workers end together.
+# Clusters that live for seconds may be late in collecting their garbage.
+test: export GOGC ?= 400
 test: $(VENV)/ready tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -n2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n$(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What is tested on a cluster of containers. Starts Docker where no engine answers, builds the images where they are not there,
 # and stops what it started.

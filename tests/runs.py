@@ -16,7 +16,7 @@ from pytest_gitops.processes.process import run
 
 ROOT = Path(__file__).resolve().parent.parent
 
-RUN_LIMIT = 300.0
+RUN_LIMIT = 600.0
 """Seconds after which a run counts as hanging."""
 
 
