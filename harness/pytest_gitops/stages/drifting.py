@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_gitops.argocd.applications import heals_of
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.changes.ignore import at
 from pytest_gitops.clusters.apierror import ApiError
@@ -107,6 +108,9 @@ class Drifting:
     def __init__(self, api: Api, following: Following, case: Case, *, limit: float, still: float) -> None:
         self._api, self._following, self._case, self._limit = api, following, case, limit
         self._still = still
+        self._urged = (
+            0  # the resourceVersion at which it was last made to forget its heals for a drift that stands
+        )
 
     # ------------------------------------------------------------------ making it
 
@@ -207,6 +211,7 @@ class Drifting:
                 return Observation(state=State.CONVERGED)
             seen = observe(state)
             patience.note(seen, now=now())
+            self._urge(state, seen)
             # That nothing heals it yet is no failure of anybody: a busy controller may take its time.
             failed = seen.code == "sync-failed" and self._sync_for(tried) is not None
             patience.quiet = QUIET if failed else self._still
@@ -224,6 +229,13 @@ class Drifting:
             return final
         tried.undone = _since(tried)
         return self._by_whom(tried, asked=looks > 0)
+
+    def _urge(self, state: Application, seen: Observation) -> None:
+        """Have the next heal come at once where one of this round was not enough: Argo CD may hear of one drift after
+        it has begun to heal another."""
+        if seen.code == "out-of-sync" and heals_of(state) and version(state) > self._urged:
+            self._urged = version(self._following.applications.forget_heals(state))
+            self._following.applications.refresh(state)
 
     def _by_whom(self, tried: Tried, *, asked: bool) -> Observation:
         def begun(state: Application) -> tuple[Sync, int] | None:
