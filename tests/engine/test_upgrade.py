@@ -37,11 +37,18 @@ spec:
 
 
 MANUAL = "{syncOptions: [CreateNamespace=true]}"
+ONCE = "{automated: {}, syncOptions: [CreateNamespace=true]}"
+"""Automated, and what goes later does not come back by itself."""
 
 
 def config_map(name: str, colour: str, *, options: str = "") -> str:
     notes = f', annotations: {{argocd.argoproj.io/sync-options: "{options}"}}' if options else ""
     return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}{notes}}}\ndata: {{colour: {colour}}}\n"
+
+
+def namespace(name: str, *, options: str = "") -> str:
+    notes = f', annotations: {{argocd.argoproj.io/sync-options: "{options}"}}' if options else ""
+    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}{notes}}}\n"
 
 
 def deployment(name: str, label: str) -> str:
@@ -175,6 +182,19 @@ BASE: dict[str, str] = {
     "leaves/settings.yaml": config_map("settings", "green"),
     "apps/orphans.yaml": application("orphans"),
     "orphans/settings.yaml": config_map("settings", "green"),
+    "apps/held.yaml": application("held", finalizer=True),
+    "held/settings.yaml": config_map("settings", "green").replace(
+        "{name: settings}", "{name: settings, finalizers: [example.com/hold]}"
+    ),
+    # removed, with the namespace that another one lives in
+    "apps/landlord.yaml": application("landlord", finalizer=True),
+    "landlord/namespace.yaml": namespace("lodger"),
+    "apps/lodger.yaml": application("lodger", sync=ONCE),
+    "lodger/settings.yaml": config_map("settings", "green"),
+    "apps/landlord-fair.yaml": application("landlord-fair", finalizer=True),
+    "landlord-fair/namespace.yaml": namespace("lodger-stays", options="Delete=false"),
+    "apps/lodger-stays.yaml": application("lodger-stays", sync=ONCE),
+    "lodger-stays/settings.yaml": config_map("settings", "green"),
     # one that makes others
     "apps/parent.yaml": application("parent").replace("namespace: parent", "namespace: argocd"),
     "parent/child.yaml": application("child"),
@@ -208,6 +228,14 @@ HEAD: dict[str, str | None] = {
     "leaves/settings.yaml": None,
     "apps/orphans.yaml": None,
     "orphans/settings.yaml": None,
+    "apps/held.yaml": None,
+    "held/settings.yaml": None,
+    "apps/landlord.yaml": None,
+    "landlord/namespace.yaml": None,
+    "lodger/settings.yaml": config_map("settings", "red"),
+    "apps/landlord-fair.yaml": None,
+    "landlord-fair/namespace.yaml": None,
+    "lodger-stays/settings.yaml": config_map("settings", "red"),
     "apps/added.yaml": application("added"),
     "added/settings.yaml": config_map("settings", "green"),
     "parent/child.yaml": application("child", path="child-next"),
@@ -249,7 +277,10 @@ def counting(result: Outcome, name: str) -> list[tuple[str, str, int]]:
     return [(f["rule"], f["file"], f["line"]) for f in found if f["severity"] == "error"]
 
 
-GREEN = ("plain", "keeps", "manual", "hook-green", "leaves", "added", "parent", "child", "child-leaves")
+GREEN = (
+    *("plain", "keeps", "manual", "hook-green", "leaves", "added", "parent", "child", "child-leaves"),
+    *("landlord", "landlord-fair", "lodger-stays"),
+)
 
 
 @pytest.mark.parametrize("name", GREEN)
@@ -324,6 +355,29 @@ def test_what_a_removed_application_leaves_behind_is_named(upgraded: Outcome, na
     assert verdict(upgraded, name) == ("failed", "orphaned-object")
     found = [f["resource"] for f in upgraded.stage(f"argocd/{name}", "upgrade")["findings"]]
     assert found == [f"ConfigMap {name}/settings"]
+
+
+def test_a_removed_root_that_does_not_go_is_found_with_what_holds_it(upgraded: Outcome) -> None:
+    assert verdict(upgraded, "held") == ("failed", "not-deleted"), upgraded.output
+    assert counting(upgraded, "held") == [("not-deleted", "held/settings.yaml", 1)]
+    message = upgraded.stage("argocd/held", "upgrade")["message"]
+    assert (
+        "Application argocd/held: expected it to end when it is deleted, saw it still there 12 s after the last that "
+        "went: ConfigMap held/settings is held by the finalizer example.com/hold, which nobody takes away"
+    ) in message
+    assert "pruned" not in evidence(upgraded, "held")
+    assert evidence(upgraded, "held")["rollback"] == {}  # what has not ended cannot come back
+
+
+def test_what_goes_with_the_namespace_of_another_one_is_found(upgraded: Outcome) -> None:
+    assert upgraded.stage("argocd/lodger", "converge")["outcome"] == "passed"
+    assert verdict(upgraded, "lodger") == ("failed", "lost-object"), upgraded.output
+    assert counting(upgraded, "lodger") == [("lost-object", "lodger/settings.yaml", 1)]
+    assert (
+        "ConfigMap lodger/settings: expected it to live on, for head has it, saw it deleted by the upgrade with "
+        "Namespace lodger, which Application argocd/landlord had at base"
+    ) in upgraded.stage("argocd/lodger", "upgrade")["message"]
+    assert evidence(upgraded, "landlord-fair")["kept"] == ["Namespace lodger-stays"]
 
 
 def test_each_phase_keeps_its_timeline(upgraded: Outcome) -> None:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 from runs import Outcome, gitops
-from test_upgrade import FINALIZER, URL, application, config_map, counting, evidence, pull, verdict
+from test_upgrade import (
+    FINALIZER,
+    URL,
+    application,
+    claim,
+    config_map,
+    counting,
+    deployment,
+    evidence,
+    pull,
+    verdict,
+)
 
 pytestmark = pytest.mark.engine
 
@@ -32,6 +43,26 @@ spec:
       syncPolicy: {{automated: {{prune: true}}, syncOptions: [CreateNamespace=true]}}
 """
 
+# The new parent's hook finds no node as long as Pods of the child run: so the old parent is first, and lets it go.
+AFTER_THE_OLD_ONE = """\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: after-the-old-one
+  annotations: {argocd.argoproj.io/hook: PreSync, argocd.argoproj.io/hook-delete-policy: HookSucceeded}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: "example.com/wait:1"}]
+      affinity:
+        podAntiAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            - topologyKey: kubernetes.io/os
+              namespaces: [handed-over]
+              labelSelector: {matchLabels: {app: db}}
+"""
+
 BASE = {
     "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\n",
     "projects.yaml": "---\n".join(PROJECT.format(name=n) for n in ("one", "two")),
@@ -49,6 +80,10 @@ BASE = {
     "parent-one/settings.yaml": config_map("parent-one", "green"),
     "parent-two/settings.yaml": config_map("parent-two", "green"),
     "passed-on/settings.yaml": config_map("settings", "green"),
+    "parent-one/handed-over.yaml": application("handed-over", finalizer=True),
+    "handed-over/db.yaml": f"{claim('data', '1Gi')}---\n{deployment('db', 'db')}",
+    "parent-one/handed-down.yaml": application("handed-down"),
+    "handed-down/db.yaml": f"{claim('data', '1Gi')}---\n{deployment('db', 'db')}",
     "cities.yaml": CITIES,
     "cities/lisbon/settings.yaml": config_map("settings", "green"),
     "cities/porto/settings.yaml": config_map("settings", "green"),
@@ -63,6 +98,11 @@ HEAD: dict[str, str | None] = {
     "parent-one/passed-on.yaml": None,
     "parent-two/passed-on.yaml": application("passed-on"),
     "passed-on/settings.yaml": config_map("settings", "red"),
+    "parent-one/handed-over.yaml": None,
+    "parent-two/handed-over.yaml": application("handed-over", finalizer=True),
+    "parent-one/handed-down.yaml": None,
+    "parent-two/handed-down.yaml": application("handed-down"),
+    "parent-two/after-the-old-one.yaml": AFTER_THE_OLD_ONE,
     "cities/lisbon/settings.yaml": config_map("settings", "red"),
     "cities/porto/settings.yaml": None,
     "cities/evora/settings.yaml": config_map("settings", "green"),
@@ -76,10 +116,35 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    "name", ["project", "passed-on", "parent-one", "parent-two", "city-lisbon", "city-porto", "city-evora"]
+    "name",
+    [
+        "project",
+        "passed-on",
+        "handed-down",
+        "parent-one",
+        "parent-two",
+        "city-lisbon",
+        "city-porto",
+        "city-evora",
+    ],
 )
 def test_what_moves_well_passes(moved: Outcome, name: str) -> None:
     assert verdict(moved, name) == ("passed", None), moved.output
+
+
+def test_what_the_old_parent_deletes_before_the_new_one_has_it_is_lost(moved: Outcome) -> None:
+    assert moved.stage("argocd/handed-over", "converge")["outcome"] == "passed"
+    assert verdict(moved, "handed-over") == ("failed", "claim-replaced"), moved.output
+    assert counting(moved, "handed-over") == [("claim-replaced", "handed-over/db.yaml", 1)]
+    assert set(evidence(moved, "handed-over")["recreated"]) == {
+        "Deployment handed-over/db",
+        "PersistentVolumeClaim handed-over/data",
+    }
+    assert "recreated" not in evidence(moved, "handed-down")
+    assert (
+        "its data is gone. argocd/parent-one deleted Application argocd/handed-over, and argocd/parent-two made it anew"
+        in moved.stage("argocd/handed-over", "upgrade")["message"]
+    )
 
 
 def test_what_a_generator_lets_go_is_deleted_with_its_objects(moved: Outcome) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_gitops.changes.values import Effect, Fate
-from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.model import IN_CLUSTER, Case, Finding, Severity
+from pytest_gitops.stages.bystanders import ARGO
 from pytest_gitops.stages.inventory import Claim, Key, Live, maker
 
 CLAIM = ("", "PersistentVolumeClaim")
@@ -27,6 +28,14 @@ LOST = (
 ORPHANED = (
     "give the Application the finalizer resources-finalizer.argocd.argoproj.io before it goes, let another one have "
     "the object, or delete it by hand"
+)
+HOME = (
+    "give the Namespace to an Application that lives in it before this one goes, or let it stay: the annotation "
+    "argocd.argoproj.io/sync-options: Prune=false,Delete=false"
+)
+HANDOVER = (
+    "let the new parent have it before the old one lets go: with argocd.argoproj.io/sync-options: Prune=false on the "
+    "Application until it has moved"
 )
 KEPT = "delete it by hand if it is not needed any more"
 NOT_PRUNED = (
@@ -103,18 +112,38 @@ class Judge:
             told.pruned.append(title)
         elif now is None and claim:
             # Also one that a StatefulSet made: nothing asked for its end.
-            message = f"{title}: expected the claim of base to live on, saw it deleted: its data is gone"
-            told.findings.append(self._finding(owner, "claim-replaced", key, message, IDENTITY))
+            why, help_ = self._taken_along(key, IDENTITY)
+            message = f"{title}: expected the claim of base to live on, saw it deleted{why}: its data is gone"
+            told.findings.append(self._finding(owner, "claim-replaced", key, message, help_))
         elif now is None:
-            message = f"{title}: expected it to live on, for head has it, saw it deleted by the upgrade"
-            told.findings.append(self._finding(owner, "lost-object", key, message, LOST))
+            why, help_ = self._taken_along(key, LOST)
+            message = f"{title}: expected it to live on, for head has it, saw it deleted by the upgrade{why}"
+            told.findings.append(self._finding(owner, "lost-object", key, message, help_))
         elif was != now:
             told.recreated.append(title)
             if claim:
-                message = f"{title}: expected the claim of base, uid {was}, saw a new one, uid {now}: its data is gone"
-                told.findings.append(self._finding(owner, "claim-replaced", key, message, IDENTITY))
+                why, help_ = self._made_anew(owner.case)
+                saw = f"expected the claim of base, uid {was}, saw a new one, uid {now}: its data is gone"
+                message = f"{title}: {saw}{why}"
+                told.findings.append(self._finding(owner, "claim-replaced", key, message, help_))
         elif self._is_removed(key):
             self._remains(key, owner, told)
+
+    def _made_anew(self, case: Case) -> tuple[str, str]:
+        """Why a claim was made anew, and what to do, if its whole Application was, between two parents."""
+        key = Key(IN_CLUSTER, ARGO, "Application", case.namespace, case.name)
+        was, now = self.before.get(key), self.after.get(key)
+        if was is None or now is None or was == now or key not in self.base or key not in self.head:
+            return "", IDENTITY
+        parents = self.base[key].case.key, self.head[key].case.key
+        return f". {parents[0]} deleted Application {case.key}, and {parents[1]} made it anew", HANDOVER
+
+    def _taken_along(self, key: Key, otherwise: str) -> tuple[str, str]:
+        """Why an object went that nobody asked to go, and what to do, if it went with its Namespace."""
+        namespace = Key(key.cluster, "", "Namespace", "", key.namespace)
+        if namespace in self.after or not self._is_removed(namespace):
+            return "", otherwise
+        return f" with {namespace.title}, which Application {self.base[namespace].case.key} had at base", HOME
 
     def _remains(self, key: Key, owner: Claim, told: Aftermath) -> None:
         state, title = self._state_of(key), key.title

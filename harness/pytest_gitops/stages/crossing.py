@@ -10,6 +10,7 @@ from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.rollouts.story import Story
 from pytest_gitops.stages.aftermath import Aftermath
 from pytest_gitops.stages.inventory import Claim, Key
+from pytest_gitops.stages.removal import STUCK
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -52,6 +53,16 @@ class Phase:
         return [s.to_dict() for s in self.stories.values() if s.owner == case.key]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What keeps a removed Application from its end: its own `finalizers`, and by `objects` of it that are on their way
+    out those of theirs that nobody takes away; `claims` say where they are written."""
+
+    finalizers: tuple[str, ...] = ()
+    objects: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    claims: Mapping[Key, Claim] = field(default_factory=dict)
+
+
 class Crossing:
     """From `base` to `head` and back, both as contexts of the upgrade's ground. `waited` is in seconds: how long
     deletions were waited for."""
@@ -92,7 +103,7 @@ class Crossing:
         phases: tuple[Phase, Phase, Phase],
         after: Aftermath,
         *,
-        held: str | None,
+        held: Held | None,
     ) -> StageResult:
         """The verdict on `case`, which was `old` at base (itself where it is removed); `held` is what keeps a removed
         one from ending, None if it ended."""
@@ -158,15 +169,28 @@ class Crossing:
             help=first.help if first else "",
         )
 
-    def _not_deleted(self, case: Case, finalizers: str) -> Finding:
+    def _not_deleted(self, case: Case, held: Held) -> Finding:
+        message = (
+            f"Application {case.key}: expected it to end when it is deleted, saw it still there {self.waited:g} s "
+            "after the last that went"
+        )
+        file, line, resource, help_ = case.file, case.line, "", "see the finalizers of its objects"
+        if held.objects:
+            key = min(held.objects)
+            message += f": {key.title} is held by the finalizer {', '.join(held.objects[key])}, which nobody takes away"
+            message += f", and {len(held.objects) - 1} more" if len(held.objects) > 1 else ""
+            file, line = self.place(case, held.claims[key].manifest)
+            resource, help_ = key.title, STUCK
+        else:
+            message += f", held by {', '.join(held.finalizers) or 'nothing that can be seen'}"
         return Finding(
             rule="not-deleted",
             severity=Severity.ERROR,
-            message=f"Application {case.key}: expected it to end when it is deleted, saw it still there after "
-            f"{self.waited:g} s, held by {finalizers or 'nothing that can be seen'}",
-            file=case.file,
-            line=case.line,
-            help="see the finalizers of its objects",
+            message=message,
+            file=file,
+            line=line,
+            resource=resource,
+            help=help_,
         )
 
 

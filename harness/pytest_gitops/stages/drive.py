@@ -286,7 +286,9 @@ class Drive:
             self.applications.refresh(track.state)
 
     def _refused(self, case: Case, error: Exception) -> None:
-        track = self.tracks[case.key]
+        track = self.tracks.get(case.key)
+        if track is None:
+            return  # it moves along, and nobody asks about it
         with self.lock:
             track.done = True
             if isinstance(error, GitOpsError) and 400 <= getattr(error, "status", 0) < 500:

@@ -21,8 +21,9 @@ from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.bystanders import ARGO, PROJECT, taken_along
 from pytest_gitops.stages.departing import Departing, Look, Tree, look_at
+from pytest_gitops.stages.finalizers import IN_USE
 from pytest_gitops.stages.inventory import Claim, Clusters, Key, Stock
-from pytest_gitops.stages.removal import IN_USE, Going, Judge, Remains, stays
+from pytest_gitops.stages.removal import Going, Judge, Remains, stays
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:

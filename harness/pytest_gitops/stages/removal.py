@@ -17,19 +17,9 @@ from pytest_gitops.changes.values import Effect, Fate
 from pytest_gitops.model import IN_CLUSTER, Case, Finding, Severity
 from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.bystanders import APPLICATIONS, ARGO, Bystanders
+from pytest_gitops.stages.finalizers import REMOVED_BY_KUBERNETES, foreign
 from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock, Thing, maker
 from pytest_gitops.stages.telling import names
-
-IN_USE = "kubernetes.io/pvc-protection"  # Kubernetes takes it away when no Pod uses the claim any more
-
-REMOVED_BY_KUBERNETES = {
-    "foregroundDeletion",
-    "orphan",
-    IN_USE,
-    "kubernetes.io/pv-protection",
-    "batch.kubernetes.io/job-tracking",
-}
-"""Finalizers that Kubernetes' own controllers take away."""
 
 OF_DELETION = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io")
 """How the finalizers begin that Argo CD takes away when hooks are through, beside those that delete objects."""
@@ -125,8 +115,7 @@ class Judge:
     def held(self, key: Key) -> tuple[str, ...]:
         """The finalizers of an object on its way out that neither Kubernetes nor Argo CD takes away."""
         thing = self.after.get(key)
-        own = thing.finalizers if thing is not None and thing.deleting else ()
-        return tuple(f for f in own if f not in REMOVED_BY_KUBERNETES and f not in FINALIZERS)
+        return foreign(thing.finalizers) if thing is not None and thing.deleting else ()
 
     def is_stuck(self, going: Going) -> bool:
         """Whether an Application will never end, as can be seen."""

@@ -7,9 +7,9 @@ more deleted, as they are declared, once everything else of head has settled.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +17,16 @@ from pytest_gitops.argocd.applications import API, Applications
 from pytest_gitops.changes import effect
 from pytest_gitops.changes.values import ApplicationChange, Effect, Fate
 from pytest_gitops.clusters.apierror import suppress_gone
-from pytest_gitops.errors import WaitTimeout
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.stages.aftermath import Aftermath, Judge
 from pytest_gitops.stages.base import Answer, Family, Publish
-from pytest_gitops.stages.crossing import Crossing, Phase
+from pytest_gitops.stages.crossing import Crossing, Held, Phase
 from pytest_gitops.stages.drive import Drive
+from pytest_gitops.stages.finalizers import foreign
 from pytest_gitops.stages.inventory import Claim, Clusters, Key
 from pytest_gitops.stages.promoted import with_rollouts
 from pytest_gitops.stages.promoting import Promoting
-from pytest_gitops.waiting import wait_until
+from pytest_gitops.waiting import now, wait_until
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context, UpgradeGround
@@ -38,7 +38,7 @@ needs = ("converge",)
 ahead_needs = ("render",)
 
 GOING = 12.0
-"""Seconds that deletions may go on after everything has settled: finalizers, and what the garbage collector does."""
+"""Seconds without a further end after which deletions are given up: finalizers, and what the garbage collector does."""
 
 PARALLEL = 8
 
@@ -94,6 +94,7 @@ class _Upgrade:
         known = {c.key: c for c in base.plan.cases}
         asked = [*(known[k] for k in involved if k in known), *(c for c in earlier if c.key in known)]
         self.before = list({c.id: c for c in asked}.values())
+        self.held: dict[str, Held] = {}  # removed roots that do not go, by key
 
     def _on_ground(self, context: Context) -> Context:
         return replace(
@@ -140,8 +141,7 @@ class _Upgrade:
         head = self._phase(self.head, going, lambda refused: self._move(to_head=True, refused=refused))
         if self.context.stopping.is_set():
             return
-        stuck = self._depart([c for c in leaving if not c.parent])
-        judge = self._judge(live, manifests)
+        judge = self._depart([c for c in leaving if not c.parent], self._judge(live), manifests)
         after = judge.judge()
         # Also those that the comparison takes for renamed: for Argo CD the old one is there beside the new one.
         named = {c.key for c in self.head.plan.cases}
@@ -152,15 +152,18 @@ class _Upgrade:
             if was is not None and was.case.key in alone:
                 told = after.setdefault(claim.case.key, Aftermath())
                 told.findings.append(crossing.double_owner(key.title, claim, was.case))
-        olds = [o for c in (*going, *leaving) if (o := self._old(c)) is not None]
+        # What has not ended cannot come back.
+        returning = (c for c in (*going, *leaving) if c.key not in self.held)
+        olds = [o for c in returning if (o := self._old(c)) is not None]
         rollback = self._phase(self.base, olds, lambda refused: self._move(to_head=False, refused=refused))
         if self.context.stopping.is_set():
             return
         for case in (*going, *leaving):
-            became = after.get(case.key, Aftermath())
-            result = crossing.result(
-                case, self._old(case), (base, head, rollback), became, held=stuck.get(case.key)
-            )
+            became, held = after.get(case.key, Aftermath()), self.held.get(case.key)
+            if held is not None:
+                on_its_way = {key.title for key in held.objects}
+                became.pruned = [title for title in became.pruned if title not in on_its_way]
+            result = crossing.result(case, self._old(case), (base, head, rollback), became, held=held)
             publish(case, with_rollouts(result, case, (head, rollback), self.crossing.place))
 
     def _phase(
@@ -195,7 +198,7 @@ class _Upgrade:
         """Everything that happens at once when the branch moves, and a look of Argo CD's at all of it."""
         self.ground.move(to_head=to_head)
         side, cases = (self.head, self.stays) if to_head else (self.base, self.before)
-        self.applications.create(_roots(side, cases), refused)
+        self.applications.create([c for c in _roots(side, cases) if c.key not in self.held], refused)
         if not to_head:
             then = {c.key for c in self.base.plan.cases}
             self._delete([c for c in _roots(self.head, self.stays) if c.key not in then])
@@ -215,46 +218,65 @@ class _Upgrade:
             with suppress_gone():
                 self.ground.api.delete(_path(case))
 
-    def _depart(self, cases: Sequence[Case]) -> dict[str, str]:
-        """Delete removed roots as `kubectl delete` does; what does not go, by key, with what holds it."""
+    def _depart(self, cases: Sequence[Case], judge: Judge, manifests: Sequence[Mapping[str, Any]]) -> Judge:
+        """Delete removed roots as `kubectl delete` does, and wait for their end and for that of what head does not
+        have. Returns `judge` with what is live then; what does not go is noted in `held`."""
         self._delete(cases)
-        left: dict[str, str] = {}
+        left: list[Case] = []
+        fewest, went = math.inf, now()
 
-        def gone() -> bool:
-            left.clear()
-            for case in cases:
-                with suppress_gone():
-                    meta = self.ground.api.get(_path(case))["metadata"]
-                    left[case.key] = ", ".join(meta.get("finalizers") or ())
-            return not left
+        def ended() -> bool:
+            nonlocal judge, fewest, went
+            left[:] = [c for c in cases if self._is_there(c)]
+            judge = replace(judge, after=self.clusters.live(manifests))
+            many = len(left) + len(judge.remaining())
+            if many < fewest:
+                fewest, went = many, now()
+            over = not many or self.context.stopping.is_set()
+            return over or now() - went >= GOING  # each that remains has a verdict of its own
 
-        with suppress(WaitTimeout):  # `left` says of which, and each has a verdict of its own
-            wait_until(gone, limit=GOING, what="the end of removed Applications")
-        return left
+        # Every one of them may take its time; it ends long before, for only so many can go.
+        limit = GOING * (2 + len(cases) + len(judge.before))
+        wait_until(ended, limit=limit, what="the end of removed Applications and their objects")
+        self.held = {c.key: self._held(c, judge.base) for c in left}
+        return judge
+
+    def _is_there(self, case: Case) -> bool:
+        with suppress_gone():
+            self.ground.api.get(_path(case))
+            return True
+        return False
+
+    def _held(self, case: Case, claims: Mapping[Key, Claim]) -> Held:
+        """What keeps a removed root from its end: its own finalizers, and objects of it that nobody lets go."""
+        own: tuple[str, ...] = ()
+        with suppress_gone():
+            own = tuple(self.ground.api.get(_path(case))["metadata"].get("finalizers") or ())
+        objects = {}
+        for key, claim in claims.items():
+            if claim.case.key != case.key:
+                continue
+            api, version = self.clusters.by_name[key.cluster], str(claim.manifest.get("apiVersion", ""))
+            with suppress_gone():
+                meta = api.get(api.path_of(version, key.kind, key.namespace, key.name))["metadata"]
+                names = foreign(meta.get("finalizers") or ())
+                if meta.get("deletionTimestamp") and names:
+                    objects[key] = names
+        return Held(finalizers=own, objects=objects, claims=claims)
 
     # ------------------------------------------------------------------ judgement
 
-    def _judge(self, before: Mapping[Key, str], manifests: Sequence[Mapping[str, Any]]) -> Judge:
-        """What became of objects, once the last deletion is through."""
-        heads = {old.key: c for c in self.stays if (old := self._old(c)) is not None}
-        judge = Judge(
+    def _judge(self, before: Mapping[Key, str]) -> Judge:
+        """Judges what became of objects, as soon as it is known what is live `after`."""
+        return Judge(
             before=before,
             after={},
             base=self.clusters.claims(self.base.rendered()),
             head=self.clusters.claims(self.head.rendered()),
-            heads=heads,
+            heads={old.key: c for c in self.stays if (old := self._old(c)) is not None},
             fate_of=self._fate,
             place=self.crossing.place,
         )
-
-        def look() -> bool:
-            nonlocal judge
-            judge = replace(judge, after=self.clusters.live(manifests))
-            return not judge.remaining()
-
-        with suppress(WaitTimeout):  # what remains is told, object by object
-            wait_until(look, limit=GOING, what="the end of what head does not have")
-        return judge
 
     def _fate(self, key: Key, claim: Claim) -> Fate | None:
         """What the comparison expects of an object of base that head does not have."""

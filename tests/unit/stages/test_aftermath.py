@@ -110,6 +110,22 @@ def test_a_claim_that_goes_to_another_application_and_is_made_anew_is_told_to_th
     assert [f.rule for f in only(found, "argocd/other").findings] == ["claim-replaced"]
 
 
+@pytest.mark.parametrize(("now", "told"), [("8", True), ("7", False)])
+def test_a_claim_that_is_made_anew_with_its_application_is_told_with_both_parents(
+    now: str, told: bool
+) -> None:
+    itself = Key(CLUSTER, "argoproj.io", "Application", "argocd", "web")
+    one, two = case("one"), case("two")
+    base = claimed((DATA,), OLD) | claimed((itself,), one)
+    head = claimed((DATA,), NEW) | claimed((itself,), two)
+    found = judge({DATA: "1", itself: "7"}, {DATA: "2", itself: now}, base=base, head=head).judge()
+    (finding,) = found["argocd/web"].findings
+    assert finding.rule == "claim-replaced"
+    words = "argocd/one deleted Application argocd/web, and argocd/two made it anew"
+    assert (words in finding.message) is told
+    assert ("Prune=false on the Application until it has moved" in finding.help) is told
+
+
 def test_any_other_object_may_be_made_anew() -> None:
     both: dict[str, Any] = {"base": claimed((SETTINGS,), OLD), "head": claimed((SETTINGS,), NEW)}
     told = only(judge({SETTINGS: "1"}, {SETTINGS: "2"}, **both).judge())
@@ -120,6 +136,30 @@ def test_what_head_has_and_is_gone_was_deleted_by_somebody() -> None:
     both: dict[str, Any] = {"base": claimed((SETTINGS,), OLD), "head": claimed((SETTINGS,), NEW)}
     (finding,) = only(judge({SETTINGS: "1"}, {}, **both).judge()).findings
     assert (finding.rule, finding.severity) == ("lost-object", Severity.ERROR)
+
+
+HOME = Key(CLUSTER, "", "Namespace", "", "web")
+
+
+@pytest.mark.parametrize(
+    ("there", "at_head", "told"), [({}, False, True), ({HOME: "9"}, False, False), ({}, True, False)]
+)
+def test_what_went_with_its_namespace_is_told_with_who_had_that(
+    there: Mapping[Key, str], at_head: bool, told: bool
+) -> None:
+    landlord = case("landlord")
+    base = claimed((SETTINGS, DATA), OLD) | claimed((HOME,), landlord)
+    head = claimed((SETTINGS, DATA), NEW) | (claimed((HOME,), landlord) if at_head else {})
+    found = judge({SETTINGS: "1", DATA: "2", HOME: "9"}, there, base=base, head=head).judge()
+    findings = found["argocd/web"].findings
+    assert [f.rule for f in findings] == ["lost-object", "claim-replaced"]
+    for finding in findings:
+        words = "deleted by the upgrade" if finding.rule == "lost-object" else "saw it deleted"
+        assert words in finding.message
+        assert (
+            "with Namespace web, which Application argocd/landlord had at base" in finding.message
+        ) is told
+        assert ("give the Namespace to an Application that lives in it" in finding.help) is told
 
 
 SET = key("StatefulSet", "db", "apps")

@@ -551,6 +551,14 @@ def test_what_the_api_server_refuses_is_the_repositorys_fault_and_nothing_else(
     assert driver.fake.created == ["argocd/other"]
 
 
+def test_the_refusal_of_one_that_nobody_asks_about_is_nobodys_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.drive._refused(case("moves-along"), ApiError("bad name", status=422, reason="Invalid"))
+    assert driver.none_given()
+
+
 def test_a_child_that_its_parent_never_makes_fails_once_the_parent_is_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -33,11 +33,14 @@ class FakeApi:
 
     applications: dict[str, dict[str, Any]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
+    objects: Mapping[str, Any] = field(default_factory=dict)  # by path
     deleted: list[str] = field(default_factory=list)
 
     def get(self, path: str) -> dict[str, Any]:
         if path.endswith("/applications"):
             return {"items": list(self.applications.values())}
+        if path in self.objects:
+            return {"metadata": self.objects[path]}
         name = path.rpartition("/")[2]
         if name not in self.applications:
             raise ApiError("gone", status=404, reason="NotFound")
@@ -48,6 +51,9 @@ class FakeApi:
         self.deleted.append(name)
         if name not in self.held:
             self.applications.pop(name, None)
+
+    def path_of(self, api_version: str, kind: str, namespace: str, name: str) -> str:
+        return f"{api_version}/{kind}/{namespace}/{name}"
 
     def is_namespaced(self, version: str, kind: str) -> bool:
         return True
@@ -82,7 +88,9 @@ class Stage:
         live: Sequence[Mapping[Key, str]] = ({}, {}),
         objects: tuple[Mapping[str, Sequence[Any]], Mapping[str, Sequence[Any]]] = ({}, {}),
         held: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
         stops_in: str = "",
+        going: float = 0.0,
     ) -> None:
         self.asked: dict[str, list[str]] = {}
         self.created: list[list[str]] = []
@@ -92,7 +100,7 @@ class Stage:
         api = FakeApi(
             {c.name: {"metadata": {"name": c.name, "namespace": "argocd", "finalizers": ["f"]}} for c in base}
         )
-        api.held = set(held)
+        api.held, api.objects = set(held), metadata or {}
         self.ground = FakeGround(api)
         stage = self
 
@@ -138,7 +146,7 @@ class Stage:
 
         monkeypatch.setattr(upgrade, "Drive", FakeDrive)
         monkeypatch.setattr(upgrade, "Applications", FakeApplications)
-        monkeypatch.setattr(upgrade, "GOING", 0.0)
+        monkeypatch.setattr(upgrade, "GOING", going)
         monkeypatch.setattr(Clusters, "live", lambda *_: next(inventories, live[-1]))
         self.context = make_context()
         old = self.context.base = make_context()
@@ -280,6 +288,46 @@ def test_a_removed_root_that_does_not_go_says_what_holds_it(monkeypatch: pytest.
     result = stage.of("old")
     assert (result.outcome, result.code) == (Outcome.FAILED, "not-deleted")
     assert "held by f" in result.message
+    assert stage.asked == {"base": ["old"], "head": [], "rollback": []}  # what has not ended cannot come back
+    assert stage.created == [["old"], [], []]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "named"),
+    [
+        ({"deletionTimestamp": "t", "finalizers": ["example.com/hold"]}, True),
+        ({"finalizers": ["example.com/hold"]}, False),
+        ({"deletionTimestamp": "t", "finalizers": ["kubernetes.io/pvc-protection"]}, False),
+    ],
+)
+def test_an_object_that_nobody_lets_go_is_named_with_its_place(
+    monkeypatch: pytest.MonkeyPatch, metadata: Mapping[str, Any], named: bool
+) -> None:
+    there, rendered = {"v1/ConfigMap/old/settings": metadata}, ({"old": [SETTINGS]}, {})
+    live = ({KEY: "1"}, {})  # what is on its way out does not count as there
+    stage = Stage(monkeypatch, [case("old")], [], held=["old"], metadata=there, objects=rendered, live=live)
+    (finding,) = stage.of("old").findings
+    assert finding.rule == "not-deleted"
+    words = "ConfigMap old/settings is held by the finalizer example.com/hold, which nobody takes away"
+    assert (words in finding.message) is named
+    assert finding.resource == ("ConfigMap old/settings" if named else "")
+    assert stage.of("old").evidence.get("pruned", []) == ([] if named else ["ConfigMap old/settings"])
+
+
+def test_the_wait_for_what_goes_goes_on_as_long_as_something_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look takes 9 seconds, and what is not given up for 12 is gone in three looks."""
+    clock = iter(range(0, 900, 9))
+    monkeypatch.setattr(upgrade, "now", lambda: float(next(clock)))
+    other = KEY._replace(name="other")
+    live = ({KEY: "1", other: "2"}, {KEY: "1", other: "2"}, {KEY: "1"}, {})
+    both = [SETTINGS, {**SETTINGS, "metadata": {"name": "other"}}]
+    monkeypatch.setattr(upgrade, "wait_until", lambda probe, **_: next(v for v in iter(probe, None) if v))
+    finalizer = {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}
+    old = case("old")
+    old = replace(old, manifest={**old.manifest, "metadata": {"name": "old", **finalizer}})
+    stage = Stage(monkeypatch, [old], [], live=live, objects=({"old": both}, {}), going=12.0)
+    assert stage.of("old").outcome is Outcome.PASSED
+    assert stage.of("old").evidence["pruned"] == ["ConfigMap old/other", "ConfigMap old/settings"]
 
 
 def test_what_head_brings_is_judged_there_and_deleted_on_the_way_back(
