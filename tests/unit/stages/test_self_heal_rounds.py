@@ -16,6 +16,7 @@ from pytest_gitops.stages import self_heal
 from pytest_gitops.stages.drifting import Tried
 from pytest_gitops.stages.drifts import Choice, Drift, Expected, Sort
 from pytest_gitops.stages.edits import Edit
+from pytest_gitops.stages.following import Following
 from pytest_gitops.stages.live import Ref
 
 GOOD = Observation(state=State.CONVERGED)
@@ -151,3 +152,14 @@ def test_what_others_undo_is_said_also_of_one_among_several() -> None:
     fake = FakeDrifting({"b": "others"})
     _, _, choice = go(fake, drift("a"), drift("b"))
     assert choice.peace == {(Sort.EDITED, "something else than Argo CD undoes it"): [drift("b").ref]}
+
+
+def test_two_heals_of_one_second_are_two() -> None:
+    context = make_context()
+    case = declare(context, APPLICATION)
+    following = Following(context, cast(Any, None), [case])
+    for heals in (1, 1, None, 1, 1):  # between the two the count is taken back
+        sync = {"autoHealAttemptsCount": heals, "resources": [{"kind": "ConfigMap", "name": "settings"}]}
+        state = {"phase": "Succeeded", "startedAt": "2026-01-01T00:00:00Z", "operation": {"sync": sync}}
+        following._note(case.key, {"metadata": {}, "status": {"operationState": state}})
+    assert [s.heals for s in following.syncs(case)] == [1, 0, 1]
