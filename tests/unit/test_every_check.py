@@ -65,14 +65,11 @@ ELSEWHERE = {
         "tests/contract/test_admission.py",
     ),
     "not-admitted": "tests/unit/admission",
-    "out-of-sync-after-refresh": "tests/unit/stages/test_idempotent.py",
-    "unhealthy-after-sync": "tests/unit/stages/test_idempotent.py",
     **dict.fromkeys(
-        ["claim-replaced", "rollback-failed"],
+        ["claim-replaced", "lost-object", "rollback-failed"],
         "tests/engine/test_upgrade.py",
     ),
     **dict.fromkeys(["analysis-not-run", "rollout-abort-failed"], "tests/engine/test_rollouts.py"),
-    "lost-object": "tests/unit/stages/test_aftermath.py",
     **dict.fromkeys(
         ["cascade-stops", "deletes-others", "foreign-object-changed"], "tests/engine/test_twins.py"
     ),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pytest_gitops.argocd.known_causes import KNOWN, SYMPTOMS, Cause
+from pytest_gitops.argocd.known_causes import KNOWN, Cause
+from pytest_gitops.argocd.symptoms import MISSING, SYMPTOMS
 
 _OURS = re.compile(
     r"failed to initialize sync context|failed to generate temp file|code = Unavailable|transport: Error while dialing"
@@ -49,11 +50,7 @@ _BY_CODE = {
         name="the sync does not end",
         next="see what it waits for: a hook, a wave that is not healthy, a deletion",
     ),
-    "missing": Cause(
-        id="missing",
-        name="it is not there after the sync",
-        next="see whether something else deletes it",
-    ),
+    "missing": MISSING,
     "degraded": Cause(
         id="degraded",
         name="the object itself says that it is broken",

@@ -38,6 +38,8 @@ CIRCLING = 4
 STALE = frozenset({"stale-revision", "stale-comparison"})
 """Codes of what is not of now: another revision or specification, or before the last sync ended."""
 
+ASKED = "a refresh is asked for and not yet done"
+
 # Conditions of an Application that keep it from being judged green (Argo CD: ApplicationConditionType).
 BLOCKING = {
     "InvalidSpecError": "invalid-spec",
@@ -143,15 +145,16 @@ def observe(application: Mapping[str, Any], *, revisions: Sequence[str] = ()) ->
     if sync != "Synced":
         if not phase:
             return seen(State.MOVING, "not-synced", "no sync has been started yet", _out_of_sync(status))
-        causes = _out_of_sync(status)
+        causes = _out_of_sync(status, applied=True)
         return seen(
             State.STUCK, "out-of-sync", _many(causes, "is OutOfSync after a sync that succeeded"), causes
         )
     if health == "Healthy":
         return seen(State.CONVERGED)
-    causes = _unhealthy(status)
+    worst, others = _unhealthy(status, health)
+    causes = [*worst, *others]
     if health in {"Degraded", "Missing", "Suspended"}:
-        return seen(State.STUCK, health.lower(), _many(causes, f"keeps it {health}"), causes)
+        return seen(State.STUCK, health.lower(), _many(worst or others, f"keeps it {health}"), causes)
     return seen(State.MOVING, "progressing", _many(causes, "is not Healthy yet"), causes)
 
 
@@ -187,7 +190,7 @@ def _stale(
         if expected and expected != found:
             return "stale-revision", f"compared to revision {found[:7] or 'none'}, not yet to {expected[:7]}"
     if "argocd.argoproj.io/refresh" in (_at(application, "metadata", "annotations") or {}):
-        return "stale-revision", "a refresh is asked for and not yet done"
+        return "stale-revision", ASKED
     compared = _at(status, "sync", "comparedTo") or {}
     # With `sources`, `source` is not looked at; a hydrated source is written nowhere in the specification.
     source = "sources" if _list(application, "spec", "sources") else "source"
@@ -240,22 +243,32 @@ def _hook(resource: Mapping[str, Any]) -> str:
     return f"{resource['hookType']} hook failed: " if resource.get("hookType") else ""
 
 
-def _out_of_sync(status: Mapping[str, Any]) -> list[str]:
+def _out_of_sync(status: Mapping[str, Any], *, applied: bool = False) -> list[str]:
     return [
-        f"{_title(r)}: {'would be pruned' if r.get('requiresPruning') else r.get('status')}"
+        f"{_title(r)}: {_differs(r, applied)}"
         for r in _list(status, "resources")
         if isinstance(r, Mapping) and r.get("status") not in {"Synced", None} and not r.get("hook")
     ]
 
 
-def _unhealthy(status: Mapping[str, Any]) -> list[str]:
-    found = []
+def _differs(resource: Mapping[str, Any], applied: bool) -> str:
+    if resource.get("requiresPruning"):
+        return "would be pruned"
+    gone = applied and _at(resource, "health", "status") == "Missing"
+    return f"{resource.get('status')}{', and is not there' if gone else ''}"
+
+
+def _unhealthy(status: Mapping[str, Any], health: str) -> tuple[list[str], list[str]]:
+    """The objects that are not Healthy: those that are as the Application is, for the worst decides, and others."""
+    worst: list[str] = []
+    others: list[str] = []
     for r in _list(status, "resources"):
         word = _at(r, "health", "status")
         if word and word != "Healthy":
             message = _at(r, "health", "message")
+            found = worst if word == health else others
             found.append(f"{_title(r)}: {word}{f', {message}' if message else ''}")
-    return found
+    return worst, others
 
 
 def resources_of(application: Mapping[str, Any]) -> tuple[Resource, ...]:
@@ -317,6 +330,8 @@ class Patience:
     def note(self, seen: Observation, *, now: float) -> None:
         """Take in a state that Argo CD has written."""
         key = (seen.state, seen.problem, seen.causes, seen.summary, seen.phase)
+        if seen.message == ASKED and key in self._known:
+            return  # whoever asks again and again makes nothing go round
         if key not in self._known:
             self._known.add(key)
             self.moved, self._stuck, self.turns = now, None, 0

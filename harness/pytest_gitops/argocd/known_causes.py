@@ -1,4 +1,4 @@
-"""What Argo CD and Kubernetes say, and the cause behind it: two tables, in which the special stands before the general.
+"""What Argo CD and Kubernetes say, and the cause behind it: a table, in which the special stands before the general.
 
 The words are theirs, as they were seen or as their source has them; `tests/unit/argocd/test_causes.py` has each.
 """
@@ -341,49 +341,6 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
             id="generated-name",
             name="an object without a name of its own cannot be applied",
             next="give it a name; only hooks may have a generateName",
-        ),
-    ),
-)
-
-SYMPTOMS: tuple[tuple[str, Cause], ...] = (
-    (
-        r"(?:Service|Ingress|Gateway) \S+: Progressing",
-        Cause(
-            id="waiting-for-load-balancer",
-            name="it waits for an address that nobody gives it",
-            next="check its class: a load balancer or an ingress controller of that class has to be there",
-        ),
-    ),
-    (
-        r"completion of hook",
-        Cause(
-            id="hook-unfinished",
-            name="a hook does not end",
-            next="let the hook end: a Job's command has to return, and activeDeadlineSeconds bounds it",
-        ),
-    ),
-    (
-        r"waiting for healthy state of",
-        Cause(
-            id="wave-waiting",
-            name="an earlier sync wave does not become healthy, so the next one does not begin",
-            next="see why the object that the message names is not Healthy; or put it into the same wave",
-        ),
-    ),
-    (
-        r"waiting for deletion of|[Pp]ending deletion",
-        Cause(
-            id="finalizer",
-            name="an object that is deleted does not go",
-            next="see its finalizers, and whoever should take them away",
-        ),
-    ),
-    (
-        r"exceeded its progress deadline",
-        Cause(
-            id="progress-deadline",
-            name="its rollout did not finish in time",
-            next="see the events of its Pods; progressDeadlineSeconds is the time that it has",
         ),
     ),
 )

@@ -108,13 +108,20 @@ class _Check:
         if final.code == "sync-failed":
             self._problem("second-sync-failed", case, seen, final, "when it was synced a second time")
             return None
+        if final.state is State.CONVERGED:
+            # The look right after a sync may be one at the cluster of before: Argo CD's cache lags behind.
+            self.following.refreshed(case, hard=False, limit=self._limit(case))
+            final = self.following.settled(case, limit=self._limit(case))
         return final
 
     def _problem(self, rule: str, case: Case, seen: Seen, saw: Observation, when: str) -> None:
         words = " ".join([saw.message, *saw.causes])
         # Where Argo CD has begun to sync it again, that sync is what comes of it, not why.
-        known = cause_of("" if saw.code == "syncing" else saw.code, words)
-        summary = "that sync fail" if saw.code == "sync-failed" else saw.summary
+        healing = saw.code == "syncing" and rule == "out-of-sync-after-refresh"
+        known = cause_of("" if healing else saw.code, words)
+        summary = saw.summary
+        if not healing:
+            summary = {"sync-failed": "that sync fail", "syncing": "that sync go on"}.get(saw.code, summary)
         state = self.following.state(case, limit=self._limit(case))
         differ = differences_of(self.context, case, state) if saw.sync == "OutOfSync" else ()
         seen.evidence |= bounded("differences", [d.to_dict() for d in differ])

@@ -181,6 +181,25 @@ def test_a_message_says_more_than_an_event() -> None:
     assert found.id == "namespace-missing"
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "cause"),
+    [
+        ("out-of-sync", "Job web/migrate: OutOfSync, and is not there", "missing"),
+        ("out-of-sync", "Job web/migrate: OutOfSync", "differs-after-sync"),
+        (
+            "progressing",
+            "Deployment web/web: Progressing, Waiting for rollout to finish: observed deployment generation less than "
+            "desired generation",
+            "no-controller",
+        ),
+    ],
+)
+def test_a_state_is_explained_by_what_is_said_of_its_objects(code: str, message: str, cause: str) -> None:
+    found = cause_of(code, message)
+    assert found is not None
+    assert found.id == cause
+
+
 def test_every_class_has_a_name_a_next_step_and_a_message_of_its_own() -> None:
     patterns = (*KNOWN, *SYMPTOMS)
     for number, (pattern, cause) in enumerate(patterns):

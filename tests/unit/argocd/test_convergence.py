@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from pytest_gitops.argocd.applications import REFRESH
 from pytest_gitops.argocd.convergence import (
     Observation,
     Patience,
+    Progress,
     State,
     is_automated,
     observe,
@@ -307,3 +309,36 @@ def test_at_the_deadline_what_was_stuck_is_blamed() -> None:
     waits.note(STUCK, now=2)
     waits.note(TRYING, now=99)
     assert waits.final(TRYING, now=100, others_moved=99) is STUCK
+
+
+def test_the_worst_objects_are_named_first_and_alone_counted() -> None:
+    application = example("degraded")["application"]
+    (object_,) = [r for r in application["status"]["resources"] if r["health"]["status"] == "Degraded"]
+    busy = {**object_, "name": "busy", "health": {"status": "Progressing"}}
+    application["status"]["resources"].insert(0, busy)
+    seen = observe(application)
+    assert seen.message == "Deployment oracle/oracle keeps it Degraded"
+    assert [c.partition(",")[0] for c in seen.causes] == [
+        "Deployment oracle/oracle: Degraded",
+        "Deployment oracle/busy: Progressing",
+    ]
+
+
+def test_what_was_applied_and_is_gone_is_said_to_be_gone() -> None:
+    application = example("out-of-sync-after-success")["application"]
+    (object_,) = [r for r in application["status"]["resources"] if r["status"] == "OutOfSync"]
+    object_["health"] = {"status": "Missing"}
+    assert observe(application).causes == ("Deployment oracle/oracle: OutOfSync, and is not there",)
+    # Before the first sync nothing was there.
+    del application["status"]["operationState"]
+    assert observe(application).causes == ("Deployment oracle/oracle: OutOfSync",)
+
+
+def test_what_is_asked_to_compare_again_and_again_and_stays_as_it_was_stands_still() -> None:
+    patience = Patience(deadline=300, quiet=12, still=60)
+    application = example("progressing")["application"]
+    asked = {**application, "metadata": {**application["metadata"], "annotations": {REFRESH: "normal"}}}
+    for at in range(10):
+        patience.note(observe(application), now=2 * at)
+        patience.note(observe(asked), now=2 * at + 1)
+    assert patience.progress(80) is Progress.STILL

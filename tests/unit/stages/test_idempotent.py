@@ -151,7 +151,7 @@ def test_what_nothing_comes_of_passes_after_both_refreshes_and_a_sync() -> None:
     argo = FakeArgo()
     result = judge(argo)
     assert (result.outcome, result.code, result.findings) == (Outcome.PASSED, "", ())
-    assert argo.asked == ["normal", "hard", "sync"]
+    assert argo.asked == ["normal", "hard", "sync", "normal"]
     assert result.evidence["renderedTheSame"] and result.evidence["changes"] == []
 
 
@@ -261,6 +261,30 @@ def test_a_refresh_that_is_not_answered_is_no_fault_of_the_repository(
     assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
 
 
+def test_what_only_a_later_look_sees_of_the_second_sync_is_found() -> None:
+    """Right after the sync Argo CD may not have seen yet what came of it."""
+
+    def later(application: dict[str, Any], live: dict[str, Any]) -> None:
+        if "sync" in argo.asked:
+            ill(application, live)
+
+    argo = FakeArgo(normal=later)
+    result = judge(argo, timeout=1)
+    assert (result.outcome, result.code) == (Outcome.FAILED, "unhealthy-after-sync")
+
+
+def test_a_second_sync_that_goes_on_and_on_is_called_so() -> None:
+    def runs(application: dict[str, Any], live: dict[str, Any]) -> None:
+        del live
+        message = "waiting for completion of hook batch/Job/migrate"
+        application["status"]["operationState"] = {"phase": "Running", "message": message}
+
+    result = judge(FakeArgo(sync=runs), timeout=1)
+    assert (result.outcome, result.code) == (Outcome.FAILED, "unhealthy-after-sync")
+    assert "after its second sync, saw that sync go on" in result.message
+    assert "cause    a hook does not end" in result.message
+
+
 def test_a_request_that_argocd_forgot_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "ASK_AGAIN", 0.0)
 
@@ -271,7 +295,7 @@ def test_a_request_that_argocd_forgot_is_made_again(monkeypatch: pytest.MonkeyPa
 
     argo = FakeArgo(normal=says)
     assert judge(argo).outcome is Outcome.PASSED
-    assert argo.asked == ["normal", "normal", "hard", "sync"]
+    assert argo.asked == ["normal", "normal", "hard", "sync", "normal"]
 
 
 def test_a_sync_that_argocd_forgot_is_brought_to_its_mind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +311,7 @@ def test_a_sync_that_argocd_forgot_is_brought_to_its_mind(monkeypatch: pytest.Mo
 
     argo = FakeArgo(sync=forgets, normal=remembers)
     assert judge(argo).outcome is Outcome.PASSED
-    assert argo.asked == ["normal", "hard", "sync", "normal"]
+    assert argo.asked == ["normal", "hard", "sync", "normal", "normal"]
 
 
 def test_without_a_watch_nobody_is_blamed() -> None:
