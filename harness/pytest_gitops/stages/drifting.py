@@ -108,14 +108,13 @@ class Drifting:
     def __init__(self, api: Api, following: Following, case: Case, *, limit: float, still: float) -> None:
         self._api, self._following, self._case, self._limit = api, following, case, limit
         self._still = still
-        self._urged = (
-            0  # the resourceVersion at which it was last made to forget its heals for a drift that stands
-        )
+        self._urged = False  # in this round
 
     # ------------------------------------------------------------------ making it
 
     def ready(self) -> None:
         """Have the Application ready to heal at once what drifts next (`Applications.forget_heals`)."""
+        self._urged = False
         since = version(self._following.applications.forget_heals(self._state()))
         self._following.wait(self._case, lambda s: version(s) >= since, limit=self._limit)
 
@@ -231,10 +230,11 @@ class Drifting:
         return self._by_whom(tried, asked=looks > 0)
 
     def _urge(self, state: Application, seen: Observation) -> None:
-        """Have the next heal come at once where one of this round was not enough: Argo CD may hear of one drift after
-        it has begun to heal another."""
-        if seen.code == "out-of-sync" and heals_of(state) and version(state) > self._urged:
-            self._urged = version(self._following.applications.forget_heals(state))
+        """Have a second heal come at once, where one of this round was not enough: Argo CD may hear of one drift after
+        it has begun to heal another. Once only: one that heals in vain has to slow down."""
+        if seen.code == "out-of-sync" and heals_of(state) and not self._urged:
+            self._urged = True
+            self._following.applications.forget_heals(state)
             self._following.applications.refresh(state)
 
     def _by_whom(self, tried: Tried, *, asked: bool) -> Observation:
