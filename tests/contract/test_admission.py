@@ -1,6 +1,7 @@
 """What a real kube-apiserver says of objects: every class of finding, and a twin of each that is left alone.
 
-One judgement serves all tests of a kind: each pair is an Application of its own, in a namespace of its own.
+One judgement serves all tests that want nothing else of the planes: what each asks about is an Application of its own, in a
+namespace of its own.
 """
 
 from __future__ import annotations
@@ -317,12 +318,39 @@ def judge(supervisor: Supervisor, toolbox: dict[str, Path], api_servers: Mapping
     return act
 
 
+Asks = Callable[[], Sequence[Request]]
+
+ASKED: list[Asks] = []
+BASE: list[Asks] = []
+"""What is asked about, and what base has of it, in the one judgement."""
+
+
+def asked(what: Asks) -> Asks:
+    ASKED.append(what)
+    return what
+
+
+def base(what: Asks) -> Asks:
+    BASE.append(what)
+    return what
+
+
 @pytest.fixture(scope="module")
 def said(judge: Judge) -> dict[str, Judgement]:
-    """All pairs, judged together."""
+    """All that is asked, judged together."""
+    requests = [r for what in ASKED for r in what()]
+    assert len({r.id for r in requests}) == len(requests)
+    return judge(requests, [r for what in BASE for r in what()])
+
+
+def rules_of(said: Mapping[str, Judgement], asks: Asks) -> dict[str, list[str]]:
+    return {r.id: rules(said[r.id]) for r in asks() if r.asked}
+
+
+@asked
+def bad_and_good() -> list[Request]:
     bad = [request(f"{rule}-bad", pair[0]) for rule, pair in PAIRS.items()]
-    good = [request(f"{rule}-good", pair[3]) for rule, pair in PAIRS.items()]
-    return judge([*bad, *good])
+    return [*bad, *(request(f"{rule}-good", pair[3]) for rule, pair in PAIRS.items())]
 
 
 @pytest.mark.parametrize("rule", PAIRS)
@@ -415,39 +443,55 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def changed(judge: Judge) -> dict[str, Judgement]:
-    """All changes, judged together."""
-    base = [request(name, old) for name, (old, _, _) in CHANGES.items()]
-    return judge([request(name, new) for name, (_, new, _) in CHANGES.items()], base)
+@base
+def before() -> list[Request]:
+    return [request(name, old) for name, (old, _, _) in CHANGES.items()]
+
+
+@asked
+def after() -> list[Request]:
+    return [request(name, new) for name, (_, new, _) in CHANGES.items()]
 
 
 @pytest.mark.parametrize("name", [n for n, c in CHANGES.items() if c[2]])
-def test_what_cannot_replace_the_bases_object_is_found(changed: dict[str, Judgement], name: str) -> None:
-    hit = only(changed[name])
+def test_what_cannot_replace_the_bases_object_is_found(said: dict[str, Judgement], name: str) -> None:
+    hit = only(said[name])
     assert (hit.rule, hit.severity) == ("immutable-field", Severity.ERROR)
     assert CHANGES[name][2] in hit.message
     assert len(hit.message) < 600
 
 
 @pytest.mark.parametrize("name", [n for n, c in CHANGES.items() if not c[2]])
-def test_what_can_replace_it_is_left_alone(changed: dict[str, Judgement], name: str) -> None:
-    assert changed[name].hits == ()
+def test_what_can_replace_it_is_left_alone(said: dict[str, Judgement], name: str) -> None:
+    assert said[name].hits == ()
 
 
-def test_a_slip_in_a_kind_of_kubernetes_is_no_removed_version(judge: Judge) -> None:
-    """What a stable version does not have it never had."""
+@asked
+def never_and_not_any_more() -> list[Request]:
     slip = "apiVersion: v1\nkind: ConfigurationMap\nmetadata: {name: slip}\n"
     gone = "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\nmetadata: {name: gone}\n"
-    said = judge([request("slip", slip), request("gone", gone)])
+    return [request("slip", slip), request("gone", gone)]
+
+
+def test_a_slip_in_a_kind_of_kubernetes_is_no_removed_version(said: dict[str, Judgement]) -> None:
+    """What a stable version does not have it never had."""
     assert (rules(said["slip"]), rules(said["gone"])) == (["unknown-kind"], ["removed-api-version"])
     assert only(said["slip"]).message.endswith("v1 has no kind ConfigurationMap")
 
 
-def test_a_change_of_what_base_itself_cannot_have_is_told_to_be_open(judge: Judge) -> None:
+@base
+def broken() -> list[Request]:
+    return [request("mended", workload(spec="replicas: -1"))]
+
+
+@asked
+def mended() -> list[Request]:
+    return [request("mended", workload(spec="replicas: 2"))]
+
+
+def test_a_change_of_what_base_itself_cannot_have_is_told_to_be_open(said: dict[str, Judgement]) -> None:
     """Nobody can say whether head could take the place of something that was never there; that is no pass in silence."""
-    broken, fine = workload(spec="replicas: -1"), workload(spec="replicas: 2")
-    hit = only(judge([request("mended", fine)], [request("mended", broken)])["mended"])
+    hit = only(said["mended"])
     assert (hit.rule, hit.severity) == ("change-not-asked", Severity.INFO)
     assert "must be greater than or equal to 0" in hit.message
 
@@ -455,21 +499,21 @@ def test_a_change_of_what_base_itself_cannot_have_is_told_to_be_open(judge: Judg
 # ------------------------------------------------------------------ several clusters, versions, kinds that are not known
 
 
-def test_no_cluster_is_judged_by_what_another_one_has(judge: Judge) -> None:
-    level = {ENFORCE: "restricted"}
-    said = judge(
-        [
-            request("strict", workload(), namespace="web", labels=level, cluster="one"),
-            request("plain", workload(), namespace="web", cluster="two"),
-            request(
-                "denied", with_policy("everywhere", "shop", "Deny", "other"), namespace="shop", cluster="one"
-            ),
-            request("let", config_map("other"), namespace="shop", cluster="two"),
-            request("defined", definition("pots", "Pot") + "---\n" + custom("Pot"), cluster="one"),
-            request("undefined", custom("Pot"), cluster="two"),
-        ]
-    )
-    assert {name: rules(judgement) for name, judgement in said.items()} == {
+@asked
+def of_two_clusters() -> list[Request]:
+    everywhere = with_policy("everywhere", "shop", "Deny", "other")
+    return [
+        request("strict", workload(), namespace="web", labels={ENFORCE: "restricted"}, cluster="one"),
+        request("plain", workload(), namespace="web", cluster="two"),
+        request("denied", everywhere, namespace="shop", cluster="one"),
+        request("let", config_map("other"), namespace="shop", cluster="two"),
+        request("defined", definition("pots", "Pot") + "---\n" + custom("Pot"), cluster="one"),
+        request("undefined", custom("Pot"), cluster="two"),
+    ]
+
+
+def test_no_cluster_is_judged_by_what_another_one_has(said: dict[str, Judgement]) -> None:
+    assert rules_of(said, of_two_clusters) == {
         "strict": ["pod-security"],
         "plain": [],
         "denied": ["admission-policy"],
@@ -524,7 +568,8 @@ def test_a_version_is_named_where_versions_differ(judge: Judge) -> None:
     )
 
 
-def test_a_policy_has_its_parameters_before_it_judges(judge: Judge) -> None:
+@asked
+def with_parameters() -> list[Request]:
     text = policy("with-params", "with-params", "Deny").replace(
         "failurePolicy: Fail", "failurePolicy: Fail\n  paramKind: {apiVersion: v1, kind: ConfigMap}"
     )
@@ -534,62 +579,62 @@ def test_a_policy_has_its_parameters_before_it_judges(judge: Judge) -> None:
         "validationActions: [Deny], paramRef: {name: blue-settings, namespace: with-params, parameterNotFoundAction: Deny}",
     )
     maps = [config_map("blue-settings", "{prefix: blue-}"), config_map("blue-a"), config_map("red-a")]
-    said = judge([request("with-params", "---\n".join([text, *maps]))])
+    return [request("with-params", "---\n".join([text, *maps]))]
+
+
+def test_a_policy_has_its_parameters_before_it_judges(said: dict[str, Judgement]) -> None:
     hit = only(said["with-params"])
     assert (hit.rule, hit.resource) == ("admission-policy", "ConfigMap with-params/red-a")
 
 
-def test_unknown_kinds_are_taken_as_they_are_where_that_is_asked_for(judge: Judge) -> None:
-    several = "---\n".join(custom("Spoon", "{anything: goes}", name=f"s{n}") for n in range(3))
-    said = judge(
-        [
-            request("stubbed", several),
-            request(
-                "of-kubernetes",
-                "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: a}\n",
-            ),
-            request(
-                "removed", "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: web}\n"
-            ),
-        ],
-        stub=True,
-    )
-    hit = only(said["stubbed"])
-    assert (hit.rule, hit.severity, said["stubbed"].objects) == ("unknown-kind-stubbed", Severity.INFO, 3)
-    assert hit.message.endswith("(2 more of this kind in this Application)")
-    assert rules(said["of-kubernetes"]) == ["unknown-kind-stubbed"]
-    assert rules(said["removed"]) == ["removed-api-version"]
-
-
-def test_definitions_and_objects_from_elsewhere_count_and_what_is_rendered_counts_first(judge: Judge) -> None:
-    known = [
-        d.value for d in parse((definition("lids", "Lid") + "---\n" + definition("pans", "Pan")).encode())
-    ]
+@pytest.fixture(scope="module")
+def given(judge: Judge) -> dict[str, Judgement]:
+    """Judged on planes that are given definitions and objects, and where unknown kinds are taken as they are."""
+    known = definition("lids", "Lid") + "---\n" + definition("pans", "Pan")
+    pans = definition("pans", "Pan", rule="self.size > 5") + "---\n" + custom("Pan", "{size: 6}")
     strict = namespace("given", **{ENFORCE.replace("/", "__"): "restricted"})
-    said = judge(
+    several = "---\n".join(custom("Spoon", "{anything: goes}", name=f"s{n}") for n in range(3))
+    maps = config_map("a") + "---\n" + config_map("b")
+    gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: a}\n"
+    gone = "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: web}\n"
+    return judge(
         [
             request("known", custom("Lid")),
-            request(
-                "own", definition("pans", "Pan", rule="self.size > 5") + "---\n" + custom("Pan", "{size: 6}")
-            ),
+            request("own", pans),
             request("prepared", workload(), namespace="given", creates=False),
             request("present", config_map("a"), namespace="argocd", creates=False),
-            request(
-                "absent", config_map("a") + "---\n" + config_map("b"), namespace="nowhere", creates=False
-            ),
+            request("absent", maps, namespace="nowhere", creates=False),
+            request("stubbed", several),
+            request("of-kubernetes", gateway),
+            request("removed", gone),
         ],
-        known=known,
+        known=[d.value for d in parse(known.encode())],
         prerequisites=[parse(strict.encode())[0].value],
         present={"main": {"argocd"}},
+        stub=True,
     )
-    assert {name: rules(judgement) for name, judgement in said.items()} == {
+
+
+def test_unknown_kinds_are_taken_as_they_are_where_that_is_asked_for(given: dict[str, Judgement]) -> None:
+    hit = only(given["stubbed"])
+    assert (hit.rule, hit.severity, given["stubbed"].objects) == ("unknown-kind-stubbed", Severity.INFO, 3)
+    assert hit.message.endswith("(2 more of this kind in this Application)")
+    assert rules(given["of-kubernetes"]) == ["unknown-kind-stubbed"]
+    assert rules(given["removed"]) == ["removed-api-version"]
+
+
+def test_definitions_and_objects_from_elsewhere_count_and_what_is_rendered_counts_first(
+    given: dict[str, Judgement],
+) -> None:
+    names = ("known", "own", "prepared", "present", "absent")
+    assert {name: rules(given[name]) for name in names} == {
         "known": [],
         "own": [],
         "prepared": ["pod-security"],
         "present": [],
         "absent": ["namespace-missing"],
     }
-    assert only(said["absent"]).severity is Severity.WARNING
+    assert only(given["absent"]).severity is Severity.WARNING
 
 
 def test_a_prerequisite_that_no_cluster_takes_is_the_configurations_error(judge: Judge) -> None:
@@ -603,7 +648,8 @@ def test_a_prerequisite_that_no_cluster_takes_is_the_configurations_error(judge:
 # ------------------------------------------------------------------ how Argo CD would apply it
 
 
-def test_bad_input_is_named_and_the_rest_is_judged(judge: Judge) -> None:
+@asked
+def bad_input() -> list[Request]:
     wild: list[Any] = [
         ["a"],
         None,
@@ -624,8 +670,13 @@ def test_bad_input_is_named_and_the_rest_is_judged(judge: Judge) -> None:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "namespace": "b"}},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "good"}},
     ]
-    more = [Request(id="nowhere", cluster="main", namespace="", objects=[wild[-1]])]
-    said = judge([Request(id="wild", cluster="main", namespace="wild", objects=wild, creates=True), *more])
+    return [
+        Request(id="wild", cluster="main", namespace="wild", objects=wild, creates=True),
+        Request(id="nowhere", cluster="main", namespace="", objects=[wild[-1]]),
+    ]
+
+
+def test_bad_input_is_named_and_the_rest_is_judged(said: dict[str, Judgement]) -> None:
     assert rules(said["wild"]) == [
         "invalid-object", "invalid-object", "invalid-object", "invalid-object", "invalid-object", "invalid-object",
         "invalid-object-name", "invalid-object", "object-too-large", "invalid-object",
@@ -634,20 +685,22 @@ def test_bad_input_is_named_and_the_rest_is_judged(judge: Judge) -> None:
     assert rules(said["nowhere"]) == ["no-namespace"]
 
 
-def test_how_argocd_applies_an_object_decides_what_is_refused(judge: Judge) -> None:
+@asked
+def applied_in_several_ways() -> list[Request]:
     twice = workload("env: [{name: A, value: '1'}, {name: A, value: '2'}]")
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: hunter2\n"
     large = config_map("large", "{text: " + "x" * 300_000 + "}")
-    said = judge(
-        [
-            request("client", twice),
-            request("server", twice, server_side=True),
-            request("secret", secret, server_side=True),
-            request("copied", large),
-            request("not-copied", large, server_side=True),
-            request("replaced", large, replace=True),
-        ]
-    )
+    return [
+        request("client", twice),
+        request("server", twice, server_side=True),
+        request("secret", secret, server_side=True),
+        request("copied", large),
+        request("not-copied", large, server_side=True),
+        request("replaced", large, replace=True),
+    ]
+
+
+def test_how_argocd_applies_an_object_decides_what_is_refused(said: dict[str, Judgement]) -> None:
     assert rules(said["client"]) == ["api-warning"]
     assert 'duplicate entries for key [name="A"]' in only(said["server"]).message
     assert rules(said["secret"]) == ["invalid-object"]
@@ -657,21 +710,24 @@ def test_how_argocd_applies_an_object_decides_what_is_refused(judge: Judge) -> N
     assert said["not-copied"].hits == said["replaced"].hits == ()
 
 
-def test_a_quota_counts_everything_of_its_namespace(judge: Judge) -> None:
+@asked
+def with_quotas() -> list[Request]:
     stateful = STATEFUL.replace("  serviceName", "  replicas: 2\n  serviceName")
     job = filled(JOB, "1", "{}").replace("spec: {template", "spec: {parallelism: 3, completions: 2, template")
-    said = judge(
-        [
-            request("claims", quota(requests__storage="1Gi") + "---" + stateful),
-            request("first", quota(pods="3") + "---" + workload(spec="replicas: 2"), namespace="shared"),
-            request("second", workload(spec="replicas: 2", name="other"), namespace="shared"),
-            request("parallel", quota(pods="2") + "---\n" + job),
-            request("maps", quota(configmaps="2") + "---\n" + config_map("a") + "---\n" + config_map("b")),
-            request("not-asked", workload(spec="replicas: 3", name="third"), namespace="silent", asked=False),
-            request("asked", quota(pods="3") + "---" + workload(), namespace="silent"),
-        ]
-    )  # fmt: skip
-    assert {name: rules(judgement) for name, judgement in said.items() if judgement.hits} == {
+    return [
+        request("claims", quota(requests__storage="1Gi") + "---" + stateful),
+        request("first", quota(pods="3") + "---" + workload(spec="replicas: 2"), namespace="shared"),
+        request("second", workload(spec="replicas: 2", name="other"), namespace="shared"),
+        request("parallel", quota(pods="2") + "---\n" + job),
+        # As ConfigMaps are parameters (with_parameters), these are brought before they are asked about, and count once.
+        request("maps", quota(configmaps="2") + "---\n" + config_map("a") + "---\n" + config_map("b")),
+        request("not-asked", workload(spec="replicas: 3", name="third"), namespace="silent", asked=False),
+        request("asked", quota(pods="3") + "---" + workload(), namespace="silent"),
+    ]  # fmt: skip
+
+
+def test_a_quota_counts_everything_of_its_namespace(said: dict[str, Judgement]) -> None:
+    assert {name: found for name, found in rules_of(said, with_quotas).items() if found} == {
         "claims": ["quota-exceeded"],
         "second": ["quota-exceeded"],
         "maps": ["quota-exceeded"],  # kube-root-ca.crt is the first
@@ -680,11 +736,15 @@ def test_a_quota_counts_everything_of_its_namespace(judge: Judge) -> None:
     assert said["parallel"].pods == 2
 
 
-def test_thousands_of_findings_are_all_there(judge: Judge) -> None:
+@asked
+def thousands() -> list[Request]:
     objects = [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{n}"}, "dataa": {}}
         for n in range(2000)
     ]
-    said = judge([Request(id="many", cluster="main", namespace="many", objects=objects, creates=True)])
+    return [Request(id="many", cluster="main", namespace="many", objects=objects, creates=True)]
+
+
+def test_thousands_of_findings_are_all_there(said: dict[str, Judgement]) -> None:
     assert [hit.resource for hit in said["many"].hits] == [f"ConfigMap many/c{n}" for n in range(2000)]
     assert set(rules(said["many"])) == {"unknown-field"}

@@ -1,5 +1,5 @@
-"""Creates what acts on other objects, for good and in the order in which it acts: namespaces, classes, limits, quotas,
-accounts, parameters, policies. What the server refuses of it is said when it is asked about that very object."""
+"""Creates what acts on other objects, for good and in the order in which it acts: namespaces, parameters, classes,
+limits, quotas, accounts, policies. What the server refuses of it is said when it is asked about that very object."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ class Furnishing:
             by_kind[item.kind].append(item)
         used = sorted({i.namespace for i in items if i.namespace})
         hits = [h for found in self._each(lambda name: self._space(scene, name), used) for h in found]
+        # A parameter is asked about for itself as well, and a quota that was there already would count it twice.
+        self._each(self._create, [(i.path, i.body) for kind in params for i in by_kind[kind]])
         absent = missing(items, scene.spaces)
         hits += absent.hits
         first = [i for kind in (*CLASSES, LIMITS, QUOTA) for i in by_kind[kind]]
@@ -53,8 +55,7 @@ class Furnishing:
         accounts = [(i.path, i.body) for i in by_kind[ACCOUNT]]
         defaults = [_default_account(name) for name in used]
         self._each(self._create, [*accounts, *defaults, *absent.accounts])
-        roots = [_root_certificates(i.namespace) for i in by_kind[QUOTA]]
-        self._each(self._create, [*roots, *((i.path, i.body) for kind in params for i in by_kind[kind])])
+        self._each(self._create, [_root_certificates(i.namespace) for i in by_kind[QUOTA]])
         for kinds_of_policy in (POLICIES, BINDINGS):
             self._each(self._create, [(i.path, i.body) for kind in kinds_of_policy for i in by_kind[kind]])
         settle.settle(self._api, {kind for kind in POLICIES if by_kind[kind]})
