@@ -250,38 +250,53 @@ def test_a_users_rule_cannot_tell_a_secret(start: Start, folder: Callable[..., P
     assert [h.message for h in found] == ["***"]
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "message"),
-    [
-        ("package main\n\ndeny contains msg if {\n  msg :=\n}\n", 5, "unexpected } token"),
-        ("package main\n\ndeny contains x if y\n", 3, "var x is unsafe"),
-        ("package main\n\ndeny[msg] {\n  msg := missing(1)\n}\n", 4, "undefined function missing"),
-        (
-            'package main\n\ndeny contains msg if {\n\tmsg := http.send({"url": "u"}).x\n}\n',
-            4,
-            "http.send is not there (policies have neither network nor environment here)",
-        ),
-        (
-            "package main\n\ndeny contains msg if msg := opa.runtime().env.HOME\n",
-            3,
-            "opa.runtime is not there (policies have neither network nor environment here)",
-        ),
-        (
-            'package main\n\ndeny contains msg if msg := parse_config("yaml", "a")\n',
-            3,
-            "parse_config is not there (it is a function of conftest, OPA has none)",
-        ),
-    ],
-)
-def test_a_policy_that_does_not_compile_is_a_finding_and_the_others_run(
-    start: Start, folder: Callable[..., Path], text: str, line: int, message: str
+NOT_COMPILING = [
+    ("package main\n\ndeny contains msg if {\n  msg :=\n}\n", 5, "unexpected } token"),
+    ("package main\n\ndeny contains x if y\n", 3, "var x is unsafe"),
+    ("package main\n\ndeny[msg] {\n  msg := missing(1)\n}\n", 4, "undefined function missing"),
+    (
+        'package main\n\ndeny contains msg if {\n\tmsg := http.send({"url": "u"}).x\n}\n',
+        4,
+        "http.send is not there (policies have neither network nor environment here)",
+    ),
+    (
+        "package main\n\ndeny contains msg if msg := opa.runtime().env.HOME\n",
+        3,
+        "opa.runtime is not there (policies have neither network nor environment here)",
+    ),
+    (
+        'package main\n\ndeny contains msg if msg := parse_config("yaml", "a")\n',
+        3,
+        "parse_config is not there (it is a function of conftest, OPA has none)",
+    ),
+]
+"""(text, line, what is said of it)"""
+
+
+def test_policies_that_do_not_compile_are_findings_and_the_others_run(
+    start: Start, folder: Callable[..., Path]
 ) -> None:
-    rules = folder(fine='package other\n\ndeny contains "fine"\n', wrong=text)
+    wrong = {f"wrong{number}": text for number, (text, _, _) in enumerate(NOT_COMPILING)}
+    rules = folder(fine='package other\n\ndeny contains "fine"\n', **wrong)
+    opa = start(rules)
+    said = "the policy does not compile, so no rule of this file is asked"
+    assert {p.where: p.message for p in opa.problems} == {
+        f"{rules}/wrong{number}.rego:{line}": f"{said}: {message}"
+        for number, (_, line, message) in enumerate(NOT_COMPILING)
+    }
+    assert {(p.rule, p.counts) for p in opa.problems} == {("policy-not-compiling", True)}
+    assert "other-deny" in codes(opa, pod("p"))[0]
+
+
+def test_one_policy_that_does_not_compile_is_the_only_finding(
+    start: Start, folder: Callable[..., Path]
+) -> None:
+    rules = folder(
+        fine='package other\n\ndeny contains "fine"\n', wrong="package main\n\ndeny contains x if y\n"
+    )
     opa = start(rules)
     (problem,) = opa.problems
-    assert problem.where == f"{rules}/wrong.rego:{line}"
-    assert problem.message == f"the policy does not compile, so no rule of this file is asked: {message}"
-    assert (problem.rule, problem.counts) == ("policy-not-compiling", True)
+    assert problem.where == f"{rules}/wrong.rego:3"
     assert "other-deny" in codes(opa, pod("p"))[0]
 
 

@@ -40,6 +40,11 @@ def opa(toolbox: dict[str, Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
+def results(opa: Path) -> dict[str, bool]:
+    return results_of(opa, builtin())
+
+
+@pytest.fixture(scope="module")
 def rules(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Rule, ...]:
     return load(opa, tmp_path_factory.mktemp("policies") / "bundle").rules
 
@@ -53,8 +58,7 @@ def results_of(opa: Path, folder: Path, names: str = "") -> dict[str, bool]:
     return {r["name"]: not (r.get("fail") or r.get("error") or r.get("skip")) for r in results}
 
 
-def test_every_policy_test_passes(opa: Path) -> None:
-    results = results_of(opa, builtin())
+def test_every_policy_test_passes(results: dict[str, bool]) -> None:
     assert [name for name, passed in results.items() if not passed] == []
 
 
@@ -72,11 +76,12 @@ def test_every_rule_says_what_it_is_and_what_to_do(rules: tuple[Rule, ...]) -> N
         assert rule.subject == FOLDERS[rule.package[1]], rule.where
 
 
-def test_every_rule_has_a_failing_and_a_passing_example(opa: Path, rules: tuple[Rule, ...]) -> None:
-    names = sorted(results_of(opa, builtin()))
+def test_every_rule_has_a_failing_and_a_passing_example(
+    results: dict[str, bool], rules: tuple[Rule, ...]
+) -> None:
     for rule in rules:
         for word in ("denies", "allows"):
-            assert any(n.startswith(f"test_{rule.name}_{word}") for n in names), f"{rule.code} {word}"
+            assert any(n.startswith(f"test_{rule.name}_{word}") for n in results), f"{rule.code} {word}"
 
 
 def test_every_rule_stands_in_the_readme(rules: tuple[Rule, ...]) -> None:
@@ -84,6 +89,20 @@ def test_every_rule_stands_in_the_readme(rules: tuple[Rule, ...]) -> None:
     table = [[c.strip(" `") for c in line.split("|")[1:-1]] for line in text.splitlines()]
     rows = [tuple(row) for row in table if len(row) == 4 and row[1] in set(Severity)]
     assert sorted(rows) == sorted((r.code, r.severity.value, r.subject.value, r.title) for r in rules)
+
+
+def test_a_rule_is_asked_for_in_its_own_file_and_its_test_only(rules: tuple[Rule, ...]) -> None:
+    """What else asks for it would fail, or not, with a rule that it is no test of."""
+    texts = re.compile(r'#.*|"(?:\\.|[^"\\\n])*"|`[^`]*`')
+    code = {file: texts.sub("", file.read_text(encoding="utf-8")) for file in builtin().rglob("*.rego")}
+    for rule in rules:
+        own = builtin() / Path(rule.file).relative_to("policies")
+        asking = {
+            file
+            for file, text in code.items()
+            if file.parent == own.parent and re.search(rf"\b{rule.name}\b", text)
+        }
+        assert asking == {own, own.with_stem(f"{own.stem}_test")}, rule.where
 
 
 def mutate(rule: Rule, folder: Path, replacement: str) -> None:
@@ -108,15 +127,16 @@ def mutate(rule: Rule, folder: Path, replacement: str) -> None:
 def test_a_rule_that_is_broken_fails_its_own_tests(
     opa: Path, rules: tuple[Rule, ...], tmp_path: Path, replacement: str, word: str
 ) -> None:
-    packages: dict[tuple[str, ...], list[Rule]] = {}
+    files: dict[str, list[Rule]] = {}
     for rule in rules:
-        packages.setdefault(rule.package, []).append(rule)
+        files.setdefault(rule.file, []).append(rule)
     survived = []
-    # Tests ask rules of their own package only, so that one rule of each can be broken at once.
-    for number, broken in enumerate(zip_longest(*packages.values())):
-        folder = tmp_path / str(number)
-        shutil.copytree(builtin(), folder)
+    # No other file asks for a rule, so that one rule of each can be broken at once.
+    for number, broken in enumerate(zip_longest(*files.values())):
         mutants = [rule for rule in broken if rule is not None]
+        folder = tmp_path / str(number)
+        for name in {"lib", *(rule.package[1] for rule in mutants)}:
+            shutil.copytree(builtin() / name, folder / name)
         for rule in mutants:
             mutate(rule, folder, replacement)
         results = results_of(opa, folder, rf"\.test_({'|'.join(r.name for r in mutants)})_{word}")
