@@ -5,7 +5,7 @@ A pytest plugin: `-p fake_engine` puts it in the real one's place. The file, at 
     verdicts        {"argocd/name stage": {"outcome", "code", "message", "findings", …}}; all others pass; a scenario's
                     key is its name and "scenario"
     boot            seconds that `prepare` takes
-    delay           seconds between two answers
+    delay           seconds between two answers, or before those of a stage: {stage: seconds}
     prepare         {"config" | "engine": text}: the error that `prepare` raises
     abort           {"after": answers given, "message": text}: a tool that dies in mid-run
     ends_after      answers after which the engine's own thread ends without a word
@@ -126,7 +126,8 @@ class FakeEngine:
                 if self._over.is_set() or number == self._script.get("ends_after"):
                     return
                 self._say(f"{stage}: {len(selection.cases(stage))} Applications")
-                self._over.wait(self._script.get("delay", 0))
+                delay = self._script.get("delay", 0)
+                self._over.wait(delay.get(stage, 0) if isinstance(delay, dict) else delay)
                 self.verdicts.give(case_id, self._verdict(case_id.split("::")[-1], stage))
         finally:
             self.verdicts.fail_rest(code="not-answered", message="the engine ended without an answer")
