@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browser import Browser, opened
 
-from pytest_gitops.processes import process
 from pytest_gitops.report import html as page_writer
 
 pytestmark = pytest.mark.engine
 
 GOLDENS = Path(__file__).parents[1] / "unit" / "report" / "goldens"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--enable-logging=stderr",
-    "--virtual-time-budget=4000",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,36 +69,20 @@ class Reader(HTMLParser):
 Look = Callable[..., Seen]
 
 
-@pytest.fixture(scope="session")
-def browser() -> str:
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.fail(
-            f"browser: expected one of {', '.join(NAMES)} on PATH, saw none. "
-            "Install one, for example `apt-get install chromium`."
-        )
-    return found
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with opened(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
 
 
 @pytest.fixture
-def look(browser: str, tmp_path: Path) -> Look:
-    def open_page(page: Path, fragment: str = "", *extra: str) -> Seen:
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        done = process.run(
-            browser,
-            *FLAGS,
-            *extra,
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--dump-dom",
-            f"{page.as_uri()}{fragment}",
-            env={"HOME": str(home), "PATH": os.defpath, "LANG": "C.UTF-8"},
-            limit=120,
-        )
-        reader = Reader(done.stdout)
+def look(browser: Browser) -> Look:
+    def open_page(page: Path, fragment: str = "", **size: int) -> Seen:
+        dom, console = browser.look(f"{page.as_uri()}{fragment}", **size)
+        reader = Reader(dom)
         return Seen(
-            dom=done.stdout,
-            console=tuple(line for line in done.stderr.splitlines() if "CONSOLE" in line),
+            dom=dom,
+            console=console,
             tree=tuple(t.strip() for t in reader.tree),
             article=" ".join(reader.article.split()),
             pressed=reader.pressed,
@@ -344,7 +312,7 @@ def test_diffs_are_drawn_inline_and_side_by_side_and_can_be_searched(look: Look,
     """
     )
     page = _driven(GOLDENS / "shop" / "index.html", script, tmp_path / "index.html")
-    seen = look(page, "#app=argocd/shop", "--window-size=1300,900")
+    seen = look(page, "#app=argocd/shop", width=1300, height=900)
     assert seen.console == ()
     assert _logged(seen) == [
         "0",
