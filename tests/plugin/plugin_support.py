@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +27,14 @@ spec:
 """
 
 BOTH = pytest.mark.parametrize("workers", ["-n0", "-n2"])
-"""In pytest's own process and in two xdist workers."""
+"""In pytest's own process and in two xdist workers, where a selection or an order may differ between the two.
+
+Workers are the dearest that these tests have: two interpreters a run. What a worker only hands on is asked of one
+(EITHER), and what many tests say of a run in this process, one run says of workers (Repository.alike).
+"""
+
+EITHER = pytest.mark.parametrize("workers", ["-n0", "-n1"])
+"""In pytest's own process and in one xdist worker."""
 
 STAGES = ("source", "render", "policy", "converge")
 """What these repositories ask for: what the plugin does is the same for four stages and for all."""
@@ -65,6 +73,15 @@ class Repository:
         """pytest --gitops in this process."""
         return self.pytester.runpytest_inprocess("--gitops", *ARGS, *args)
 
+    def alike(self, *args: str) -> dict[str, str]:
+        """Run in this process and in two workers, expect the same of both, and give what became of the items."""
+        seen = []
+        for workers in ("-n0", "-n2"):
+            result = self.run(workers, *args)
+            seen.append((result.ret, ran(result), told(result), self.outcomes(), self.report()["findings"]))
+        assert seen[1] == seen[0]
+        return seen[0][1]
+
     def run_apart(self, *args: str) -> pytest.RunResult:
         """pytest --gitops in a process of its own."""
         return self.pytester.run(sys.executable, "-m", "pytest", "--gitops", *ARGS, *args, timeout=60)
@@ -83,6 +100,15 @@ class Repository:
 
 
 ARGS = ("-p", "fake_engine")
+
+
+def told(result: pytest.RunResult) -> list[list[str]]:
+    """What a person reads below the progress: [title, lines] of each section. No times, nothing that xdist adds, and no
+    order, which is the workers'."""
+    text = re.sub(r"\d+\.\d+ ?s\b|(?m:^\[gw\d\] .*$)|, \d+ deselected", "", result.stdout.str())
+    sections = [s.strip().splitlines() for s in re.split(r"(?m)^(?=[=_-]{3,} .+ [=_-]{3,}$)", text)]
+    found = [[s[0].strip("=_- "), *sorted(filter(None, s[1:]))] for s in sections if s]
+    return sorted(s for s in found if s[0] != "test session starts")
 
 
 def ran(result: pytest.RunResult) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import git
 import pytest
-from plugin_support import BOTH, Repository, ran
+from plugin_support import BOTH, EITHER, Repository, ran
 
 IDENTITY = {
     f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
@@ -32,7 +32,7 @@ def test_only_what_changed_is_judged_and_the_rest_is_deselected(committed: Repos
         result.assert_outcomes(passed=len(ran(result)), deselected=2 * len(ran(result)))
 
 
-@BOTH
+@EITHER
 def test_nothing_changed_is_exit_0(committed: Repository, workers: str) -> None:
     committed.script(changed=[])
     result = committed.run(workers, *CHANGED)

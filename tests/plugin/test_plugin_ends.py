@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plugin_support import ARGS, BOTH, Repository, application, ran
+from plugin_support import ARGS, BOTH, EITHER, Repository, application, ran
 
 from pytest_gitops.processes.process import piped
 from pytest_gitops.waiting import wait_until
@@ -30,18 +30,16 @@ def reports(repository: Repository, folder: str = "gitops-report") -> set[str]:
     return {p.name for p in found.iterdir()} if found.is_dir() else set()
 
 
-@BOTH
-def test_exit_0_and_every_report(one: Repository, workers: str) -> None:
-    result = one.run(workers)
+def test_exit_0_and_every_report(one: Repository) -> None:
+    result = one.run()
     assert result.ret == 0
     assert reports(one) == REPORTS
     result.stdout.fnmatch_lines(["reports: gitops-report/index.html*"])
 
 
-@BOTH
-def test_exit_1_when_one_failed(one: Repository, workers: str) -> None:
+def test_exit_1_when_one_failed(one: Repository) -> None:
     one.script(verdicts={"argocd/a render": {"outcome": "failed", "code": "x", "message": "no"}})
-    assert one.run(workers).ret == 1
+    assert one.run().ret == 1
     assert reports(one) == REPORTS
 
 
@@ -109,7 +107,7 @@ def test_outside_a_git_repository_is_exit_4(pytester: pytest.Pytester, gitops: R
     result.stderr.fnmatch_lines(["ERROR: gitops: *expected a git repository, saw a folder that is in none*"])
 
 
-@BOTH
+@EITHER
 def test_exit_5_and_loud_words_when_there_is_no_application(gitops: Repository, workers: str) -> None:
     gitops.write({"README.md": "nothing\n"})
     result = gitops.run(workers)
@@ -118,24 +116,23 @@ def test_exit_5_and_loud_words_when_there_is_no_application(gitops: Repository, 
     assert reports(gitops) == REPORTS
 
 
-@BOTH
-def test_a_folder_without_applications_is_said_too(one: Repository, workers: str) -> None:
+def test_a_folder_without_applications_is_said_too(one: Repository) -> None:
     one.write({"docs/x.md": "", "docs/test_mine.py": "def test_one(): pass\n"})
-    result = one.run(workers, "docs")
+    result = one.run("docs")
     assert result.ret == 0
     assert "found no Application in docs; the repository has 1 elsewhere" in " ".join(
         result.stdout.str().split()
     )
 
 
-@BOTH
+@EITHER
 def test_what_is_deselected_was_found(one: Repository, workers: str) -> None:
     result = one.run(workers, "-k", "nothing_of_this_name")
     assert result.ret == 5
     assert "found no Application" not in result.stdout.str()
 
 
-@BOTH
+@EITHER
 def test_ini_options_are_read(one: Repository, workers: str) -> None:
     one.write({"pytest.ini": "[pytest]\ngitops_stages = source\ngitops_report = out\ngitops_timeout = 5\n"})
     assert set(ran(one.run(workers))) == {"apps/a.yaml::argocd/a::source"}
@@ -152,13 +149,18 @@ def test_any_verbosity_judges_and_reports(one: Repository, arguments: list[str])
     assert reports(one) == REPORTS
 
 
-@BOTH
 @pytest.mark.parametrize(
     "arguments", [["-p", "no:terminal"], ["-p", "no:cacheprovider"], ["-p", "no:junitxml"]]
 )
-def test_works_without_plugins_of_pytest(one: Repository, workers: str, arguments: list[str]) -> None:
-    assert one.run(workers, *arguments).ret == 0
+def test_works_without_plugins_of_pytest(one: Repository, arguments: list[str]) -> None:
+    assert one.run(*arguments).ret == 0
     assert set(one.outcomes().values()) == {"passed"}
+
+
+def test_works_in_workers_without_plugins_of_pytest(one: Repository) -> None:
+    assert one.run("-n1", *["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:junitxml"]).ret == 0
+    assert set(one.outcomes().values()) == {"passed"}
+    assert reports(one) == REPORTS
 
 
 def test_works_without_xdist(one: Repository) -> None:
@@ -185,6 +187,7 @@ def test_every_way_of_distributing_works(one: Repository, way: str) -> None:
         "argocd/a converge": "passed",
     }
     assert "again    pytest --gitops apps/a.yaml::argocd/a::policy" in [x.strip() for x in result.outlines]
+    assert reports(one) == REPORTS
 
 
 def test_the_reports_do_not_depend_on_how_many_workers_there_are(one: Repository) -> None:
@@ -233,7 +236,7 @@ def test_a_report_folder_with_other_files_is_not_hidden_from_git(one: Repository
     assert reports(one, "docs") == (REPORTS - {".gitignore"}) | {"mine.md"}
 
 
-@BOTH
+@EITHER
 def test_reports_that_cannot_be_written_are_exit_3(one: Repository, workers: str) -> None:
     one.write({"taken": "a file\n"})
     result = one.run(workers, "--gitops-report", "taken/reports")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from plugin_support import BOTH, Repository, application, ran
+from plugin_support import EITHER, Repository, application, ran
 
 CONFIGURATION = """\
 rbac:
@@ -30,7 +30,7 @@ def expecting(gitops: Repository) -> Repository:
     return gitops
 
 
-@BOTH
+@EITHER
 def test_an_expectation_passes_or_fails_as_an_item(expecting: Repository, workers: str) -> None:
     expecting.script(rbac={"3": WRONG})
     result = expecting.run(workers, "--gitops-stages", "policy")

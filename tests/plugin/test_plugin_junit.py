@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from plugin_support import BOTH, Repository, application
+from plugin_support import EITHER, Repository, application
 
 # The common schema, junit-10.xsd of Jenkins' xunit plugin, which is pytest's xunit2: what an element may have.
 ATTRIBUTES = {
@@ -49,7 +49,7 @@ def written(repository: Repository, *arguments: str) -> ElementTree.Element:
     return ElementTree.parse(repository.path / "junit.xml").getroot()
 
 
-@BOTH
+@EITHER
 def test_the_junit_file_fits_the_common_schema(gitops: Repository, workers: str) -> None:
     gitops.write({"apps/a.yaml": application("a"), "apps/bad.yaml": "kind: Application\nspec: [1\n"})
     gitops.script(

@@ -7,7 +7,7 @@ import shlex
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from plugin_support import BOTH, Repository, application, ran
+from plugin_support import BOTH, EITHER, Repository, application, ran
 
 FAILED = {
     "outcome": "failed",
@@ -27,10 +27,9 @@ def verdict(repository: Repository, **given: object) -> None:
     repository.script(verdicts={"argocd/a converge": given})
 
 
-@BOTH
-def test_failed_blames_the_repository_with_our_text_only(one: Repository, workers: str) -> None:
+def test_failed_blames_the_repository_with_our_text_only(one: Repository) -> None:
     verdict(one, **FAILED)
-    result = one.run(workers)
+    result = one.run()
     assert ran(result)[ITEM] == "failed"
     assert result.ret == 1
     result.stdout.fnmatch_lines(
@@ -54,10 +53,9 @@ def test_no_traceback_of_ours_is_shown(one: Repository, style: str, outcome: str
     assert "Traceback" not in text
 
 
-@BOTH
-def test_error_is_an_error_and_not_a_failure(one: Repository, workers: str) -> None:
+def test_error_is_an_error_and_not_a_failure(one: Repository) -> None:
     verdict(one, outcome="error", code="tool-died", message="etcd was killed by signal 9")
-    result = one.run(workers)
+    result = one.run()
     assert ran(result)[ITEM] == "error"
     assert result.ret == 1
     result.assert_outcomes(passed=3, errors=1)
@@ -66,84 +64,75 @@ def test_error_is_an_error_and_not_a_failure(one: Repository, workers: str) -> N
     )
 
 
-@BOTH
-def test_skipped_says_its_code_and_the_applications_place(one: Repository, workers: str) -> None:
+def test_skipped_says_its_code_and_the_applications_place(one: Repository) -> None:
     verdict(one, outcome="skipped", code="no-cluster", message="not asked: there is no cluster")
-    result = one.run(workers, "-rs")
+    result = one.run("-rs")
     assert ran(result)[ITEM] == "skipped"
     assert result.ret == 0
     result.stdout.fnmatch_lines(["SKIPPED [[]1[]] apps/a.yaml:1: no-cluster: not asked: there is no cluster"])
 
 
-@BOTH
 @pytest.mark.parametrize("how", ["--gitops-strict", "ini"])
-def test_strict_fails_what_could_not_be_checked(one: Repository, workers: str, how: str) -> None:
+def test_strict_fails_what_could_not_be_checked(one: Repository, how: str) -> None:
     verdict(one, outcome="skipped", code="no-cluster", message="not asked: there is no cluster")
     if how == "ini":
         one.write({"pytest.ini": "[pytest]\ngitops_strict = true\n"})
-    result = one.run(workers, *([] if how == "ini" else [how]))
+    result = one.run(*([] if how == "ini" else [how]))
     assert ran(result)[ITEM] == "failed"
     result.stdout.fnmatch_lines(
         ["apps/a.yaml:1: no-cluster: not asked: there is no cluster", "  strict   *(--gitops-strict)"]
     )
 
 
-@BOTH
-def test_findings_of_what_passed_are_there_to_be_read(one: Repository, workers: str) -> None:
+def test_findings_of_what_passed_are_there_to_be_read(one: Repository) -> None:
     finding = {"rule": "tag", "severity": "warning", "message": "floats", "file": "x.yaml", "line": 3}
     verdict(one, outcome="passed", findings=[finding])
-    one.run(workers, "-rP").stdout.fnmatch_lines(
-        ["*Captured gitops call*", "warning: x.yaml:3: floats (tag)"]
-    )
+    one.run("-rP").stdout.fnmatch_lines(["*Captured gitops call*", "warning: x.yaml:3: floats (tag)"])
 
 
-@BOTH
-def test_a_file_that_does_not_parse_is_one_failed_item(one: Repository, workers: str) -> None:
+def test_a_file_that_does_not_parse_is_one_failed_item(one: Repository) -> None:
     one.write({"apps/bad.yaml": "kind: Application\napiVersion: argoproj.io/v1alpha1\nspec: [1\n"})
-    result = one.run(workers)
+    result = one.run()
     outcomes = ran(result)
     broken = [i for i in outcomes if i.startswith("apps/bad.yaml")]
     assert [outcomes[i] for i in broken] == ["failed"]
     assert [o for i, o in outcomes.items() if i not in broken] == ["passed"] * 4
-    again = ran(one.run(workers, broken[0]))
+    again = ran(one.run(broken[0]))
     assert again == {broken[0]: "failed"}
     result.stdout.fnmatch_lines(["*_ apps/bad.yaml · yaml-invalid _*", "apps/bad.yaml:*"])
 
 
-@BOTH
 @pytest.mark.parametrize(
     "selected", [["apps/a.yaml"], ["-k", "argocd"], [ITEM]], ids=["a file", "a keyword", "an item"]
 )
 def test_a_problem_of_what_was_not_asked_for_looks_like_no_failure(
-    one: Repository, workers: str, selected: list[str]
+    one: Repository, selected: list[str]
 ) -> None:
     one.write({"apps/bad.yaml": "kind: Application\napiVersion: argoproj.io/v1alpha1\nspec: [1\n"})
-    result = one.run(workers, *selected)
+    result = one.run(*selected)
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*✗*")
     result.stdout.fnmatch_lines(["not selected: 1 error elsewhere in the repository (apps/bad.yaml:3)"])
     (finding,) = one.report()["findings"]
     assert (finding["rule"], finding["severity"], finding["line"]) == ("yaml-invalid", "error", 3)
-    result = one.run(workers)
+    result = one.run()
     assert result.ret == 1
     result.stdout.fnmatch_lines(["✗ repository: not YAML*"])
     result.stdout.no_fnmatch_line("*not selected*")
 
 
-@BOTH
-def test_two_faults_on_one_line_are_two_items(one: Repository, workers: str) -> None:
+def test_two_faults_on_one_line_are_two_items(one: Repository) -> None:
     nameless = "{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {}}"
     listed = f"apiVersion: v1\nkind: List\nitems: [{nameless}, {nameless}]\n"
     one.write({"apps/bad.yaml": listed})
-    outcomes = ran(one.run(workers))
+    outcomes = ran(one.run())
     assert [o for i, o in outcomes.items() if i.startswith("apps/bad.yaml")] == ["failed", "failed"]
 
 
-@BOTH
-def test_junit_has_outcome_code_file_and_line(one: Repository, workers: str) -> None:
+def test_junit_has_outcome_code_file_and_line(one: Repository) -> None:
     one.write({"apps/a.yaml": "# first\n" + application("a")})
     verdict(one, **FAILED)
-    one.run(workers, "--junitxml=junit.xml", "-o", "junit_family=xunit1")
+    one.run("--junitxml=junit.xml", "-o", "junit_family=xunit1")
     cases = {c.get("name"): c for c in ElementTree.parse(one.path / "junit.xml").iter("testcase")}
     assert cases.keys() == {"source", "render", "policy", "converge"}
     case = cases["converge"]
@@ -169,7 +158,7 @@ def test_a_tool_that_dies_in_mid_run_is_an_error_of_all_that_is_open(one: Reposi
     result.stdout.fnmatch_lines(["the engine could not judge: etcd was killed by signal 9"])
 
 
-@BOTH
+@EITHER
 def test_no_item_waits_for_an_engine_that_has_ended(one: Repository, workers: str) -> None:
     one.script(ends_after=1)
     result = one.run(workers)
@@ -177,7 +166,7 @@ def test_no_item_waits_for_an_engine_that_has_ended(one: Repository, workers: st
     result.stdout.fnmatch_lines(["the engine ended without an answer"])
 
 
-@BOTH
+@EITHER
 def test_what_was_not_selected_is_an_error_and_not_a_hang(one: Repository, workers: str) -> None:
     one.write(
         {
@@ -191,11 +180,53 @@ def test_late(request):
     assert ran(one.run(workers))["test_late.py::test_late"] == "passed"
 
 
-@BOTH
-def test_the_short_summary_has_the_code_and_what_was_said(one: Repository, workers: str) -> None:
+def test_the_short_summary_has_the_code_and_what_was_said(one: Repository) -> None:
     verdict(one, **FAILED)
-    result = one.run(workers, "-vv")
+    result = one.run("-vv")
     result.stdout.fnmatch_lines([f"FAILED {ITEM} - never-healthy: Application argocd/a did not become*"])
+
+
+def test_workers_judge_and_say_what_this_process_does(one: Repository) -> None:
+    nameless = "{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {}}"
+    one.write(
+        {
+            "apps/a.yaml": application("a", "b"),
+            "apps/bad.yaml": "kind: Application\napiVersion: argoproj.io/v1alpha1\nspec: [1\n",
+            "apps/two.yaml": f"apiVersion: v1\nkind: List\nitems: [{nameless}, {nameless}]\n",
+        }
+    )
+    finding = {"rule": "tag", "severity": "warning", "message": "floats", "file": "x.yaml", "line": 3}
+    one.script(
+        verdicts={
+            "argocd/a source": {"outcome": "passed", "findings": [finding]},
+            "argocd/a render": {
+                "outcome": "error",
+                "code": "tool-died",
+                "message": "etcd was killed by signal 9",
+            },
+            "argocd/a policy": {"outcome": "skipped", "code": "no-cluster", "message": "there is no cluster"},
+            "argocd/a converge": FAILED,
+        }
+    )
+    outcomes = one.alike("-rA", "--junitxml=junit.xml", "-o", "junit_family=xunit1")
+    of_a = [outcome for item, outcome in outcomes.items() if "::argocd/a::" in item]
+    assert of_a == ["passed", "error", "skipped", "failed"]
+    assert [outcome for item, outcome in outcomes.items() if "::argocd/" not in item] == ["failed"] * 3
+    written = ElementTree.parse(one.path / "junit.xml")  # by the run in workers
+    properties = {(p.get("name"), p.get("value")) for p in written.iter("property")}
+    assert {
+        ("gitops_code", "never-healthy"),
+        ("gitops_file", "apps/a.yaml"),
+        ("gitops_line", "1"),
+    } <= properties
+    # What was not asked for is no failure, and what could not be checked is one where that is wanted.
+    (broken,) = (item for item in outcomes if item.startswith("apps/bad.yaml"))
+    skipped = "apps/a.yaml::argocd/a::policy"
+    assert one.alike("-k", "argocd and a and policy") == {
+        skipped: "skipped",
+        skipped.replace("/a::", "/b::"): "passed",
+    }
+    assert one.alike("--gitops-strict", broken, skipped) == {broken: "failed", skipped: "failed"}
 
 
 def test_a_collection_error_of_the_users_own_stops_the_run_as_ever(one: Repository) -> None:
@@ -212,8 +243,9 @@ def command(result: pytest.RunResult) -> list[str]:
     return shlex.split(re.sub(r"^  again +", "", lines[0]))
 
 
-@BOTH
-@pytest.mark.parametrize("folder", [".", "apps", "apps/a b"])
+@pytest.mark.parametrize(
+    ("folder", "workers"), [(".", "-n0"), ("apps", "-n0"), ("apps/a b", "-n0"), ("apps/a b", "-n1")]
+)
 def test_the_command_of_a_failure_works_when_it_is_pasted(
     gitops: Repository, workers: str, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,7 +259,7 @@ def test_the_command_of_a_failure_works_when_it_is_pasted(
     assert ran(second) == {"apps/a b/o'mega.yaml::argocd/a::converge": "failed"}
 
 
-@BOTH
+@EITHER
 def test_the_command_of_a_failure_works_for_a_repository_elsewhere(gitops: Repository, workers: str) -> None:
     gitops.write({"apps/a.yaml": application("a"), "policies/x.rego": "package x\n"}, into="grid")
     gitops.write({"pytest.ini": "[pytest]\n"})

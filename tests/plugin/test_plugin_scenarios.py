@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from plugin_support import BOTH, Repository, application, ran
+from plugin_support import BOTH, EITHER, Repository, application, ran
 
 FILE = "omega.gitops-test.yaml"
 
@@ -57,12 +57,11 @@ def omega(gitops: Repository) -> Repository:
     return gitops
 
 
-@BOTH
-def test_a_scenario_passes_or_fails_as_an_item(omega: Repository, workers: str) -> None:
+def test_a_scenario_passes_or_fails_as_an_item(omega: Repository) -> None:
     message = f"{FILE}:6: step 1, wait beta: expected Synced, Healthy; saw OutOfSync, Healthy\n  Argo CD  no"
     failed = {"outcome": "failed", "code": "scenario-failed", "message": message}
     omega.script(verdicts={"heals[beta] scenario": failed})
-    result = omega.run(workers, FILE)
+    result = omega.run(FILE)
     assert ran(result) == {HEALS[0]: "passed", HEALS[1]: "failed", DRAWS: "passed"}
     assert result.ret == 1
     result.stdout.fnmatch_lines(
@@ -81,11 +80,10 @@ def test_a_scenario_passes_or_fails_as_an_item(omega: Repository, workers: str) 
     }
 
 
-@BOTH
 @pytest.mark.parametrize("outcome", ["error", "skipped"])
-def test_a_scenario_that_was_not_judged_is_no_pass(omega: Repository, workers: str, outcome: str) -> None:
+def test_a_scenario_that_was_not_judged_is_no_pass(omega: Repository, outcome: str) -> None:
     omega.script(verdicts={"draws : : it scenario": {"outcome": outcome, "code": "no", "message": "why"}})
-    result = omega.run(workers, DRAWS)
+    result = omega.run(DRAWS)
     assert ran(result) == {DRAWS: outcome}
     assert result.ret == (1 if outcome == "error" else 0)
 
@@ -110,7 +108,7 @@ def test_a_scenario_is_selected_like_any_item(
     assert result.ret == 0
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@EITHER
 def test_only_scenarios_about_what_changes_are_judged(omega: Repository, workers: str) -> None:
     omega.script(changed=["argocd/beta"])
     result = omega.run(workers, FILE)
@@ -123,15 +121,33 @@ def test_scenarios_are_listed_and_nothing_is_started(omega: Repository) -> None:
     assert [line for line in lines if "::" in line] == [*HEALS, DRAWS]
 
 
-@BOTH
-def test_a_file_that_does_not_fit_is_one_failed_item_and_loses_nothing(
-    omega: Repository, workers: str
-) -> None:
+def test_a_file_that_does_not_fit_is_one_failed_item_and_loses_nothing(omega: Repository) -> None:
     omega.write({"bad.gitops-test.yaml": "scenarios:\n- name: x\n  steps:\n  - sleep: 5s\n"})
-    result = omega.run(workers, "bad.gitops-test.yaml", FILE)
+    result = omega.run("bad.gitops-test.yaml", FILE)
     fault = "bad.gitops-test.yaml::scenario-invalid:4"
     assert ran(result) == {fault: "failed", **dict.fromkeys([*HEALS, DRAWS], "passed")}
     result.stdout.fnmatch_lines(["bad.gitops-test.yaml:4: unknown key 'sleep'; known here: *"])
+
+
+def test_workers_judge_scenarios_as_this_process_does(omega: Repository) -> None:
+    omega.write({"bad.gitops-test.yaml": "scenarios:\n- name: x\n  steps:\n  - sleep: 5s\n"})
+    omega.script(
+        verdicts={
+            "heals[alpha] scenario": {"outcome": "error", "code": "no", "message": "why"},
+            "heals[beta] scenario": {
+                "outcome": "failed",
+                "code": "scenario-failed",
+                "message": f"{FILE}:6: no",
+            },
+            "draws : : it scenario": {"outcome": "skipped", "code": "no", "message": "why"},
+        }
+    )
+    assert omega.alike("-rA", "bad.gitops-test.yaml", FILE) == {
+        "bad.gitops-test.yaml::scenario-invalid:4": "failed",
+        HEALS[0]: "error",
+        HEALS[1]: "failed",
+        DRAWS: "skipped",
+    }
 
 
 @BOTH

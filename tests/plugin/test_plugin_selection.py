@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from plugin_support import BOTH, STAGES, Repository, application, ran
+from plugin_support import BOTH, EITHER, STAGES, Repository, application, ran
 
 from pytest_gitops.stages import chosen
 
@@ -23,14 +23,12 @@ def beta(*stages: str) -> set[str]:
 ALL = ids("apps/omega.yaml", "omega", "alpha") | ids("apps/beta.yaml", "beta")
 
 
-@BOTH
-def test_every_application_has_an_item_for_each_stage(two: Repository, workers: str) -> None:
-    result = two.run(workers)
+def test_every_application_has_an_item_for_each_stage(two: Repository) -> None:
+    result = two.run()
     assert ran(result) == dict.fromkeys(ALL, "passed")
     assert result.ret == 0
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -48,10 +46,8 @@ def test_every_application_has_an_item_for_each_stage(two: Repository, workers: 
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )  # fmt: skip
-def test_pytests_ways_of_selecting_work(
-    two: Repository, workers: str, arguments: list[str], expected: set[str]
-) -> None:
-    result = two.run(workers, "--strict-markers", *arguments)
+def test_pytests_ways_of_selecting_work(two: Repository, arguments: list[str], expected: set[str]) -> None:
+    result = two.run("--strict-markers", *arguments)
     assert set(ran(result)) == expected
     assert result.ret == 0
 
@@ -81,18 +77,16 @@ def test_x_stops_at_the_first_failure(two: Repository, workers: str) -> None:
     assert two.outcomes()["argocd/beta source"] == "failed"
 
 
-@BOTH
-def test_the_users_own_tests_run_beside_ours(two: Repository, workers: str) -> None:
+def test_the_users_own_tests_run_beside_ours(two: Repository) -> None:
     two.write({"tests/test_mine.py": "def test_one(): pass\ndef test_two(): assert 0\n"})
-    result = two.run(workers)
+    result = two.run()
     expected = dict.fromkeys(ALL, "passed")
     expected |= {"tests/test_mine.py::test_one": "passed", "tests/test_mine.py::test_two": "failed"}
     assert ran(result) == expected
     assert result.ret == 1
 
 
-@BOTH
-@pytest.mark.parametrize("testpaths", ["tests", ". tests"])
+@pytest.mark.parametrize(("testpaths", "workers"), [("tests", "-n0"), (". tests", "-n0"), ("tests", "-n2")])
 def test_testpaths_does_not_hide_applications(two: Repository, workers: str, testpaths: str) -> None:
     two.write(
         {"tests/test_mine.py": "def test_one(): pass\n", "pytest.ini": f"[pytest]\ntestpaths = {testpaths}\n"}
@@ -114,10 +108,7 @@ def test_testpaths_and_file_names_that_look_like_node_ids(gitops: Repository) ->
     assert set(ran(result)) == {"a/x[1].yaml::argocd/one::source", "b/y::z.yaml::argocd/two::source"}
 
 
-@BOTH
-def test_folders_that_pytest_passes_over_are_searched_for_applications_only(
-    two: Repository, workers: str
-) -> None:
+def test_folders_that_pytest_passes_over_are_searched_for_applications_only(two: Repository) -> None:
     mine = "def test_one(): pass\n"
     two.write(
         {
@@ -130,42 +121,38 @@ def test_folders_that_pytest_passes_over_are_searched_for_applications_only(
             "dist/test_mine.py": mine,
         }
     )
-    result = two.run(workers)
+    result = two.run()
     assert set(ran(result)) == ALL | ids("build/apps/a.yaml", "a") | ids(".hidden/b.yaml", "b")
 
 
-@BOTH
 @pytest.mark.parametrize("how", ["--ignore=build", "--ignore-glob=bui*", "collect_ignore"])
-def test_what_the_user_ignores_stays_ignored(two: Repository, workers: str, how: str) -> None:
+def test_what_the_user_ignores_stays_ignored(two: Repository, how: str) -> None:
     two.write({"build/a.yaml": application("a")})
     arguments = [how] if how.startswith("-") else []
     if not arguments:
         two.write({"conftest.py": "collect_ignore = ['build']\n"})
-    assert set(ran(two.run(workers, *arguments))) == ALL
+    assert set(ran(two.run(*arguments))) == ALL
 
 
-@BOTH
-def test_an_ignored_manifest_stays_ignored(two: Repository, workers: str) -> None:
-    result = two.run(workers, "--ignore=apps/omega.yaml")
+def test_an_ignored_manifest_stays_ignored(two: Repository) -> None:
+    result = two.run("--ignore=apps/omega.yaml")
     assert set(ran(result)) == beta()
 
 
-@BOTH
-def test_a_repository_elsewhere_is_found_by_its_path(gitops: Repository, workers: str) -> None:
+def test_a_repository_elsewhere_is_found_by_its_path(gitops: Repository) -> None:
     gitops.write({"apps/a.yaml": application("a")}, into="grid")
     gitops.write({"pytest.ini": "[pytest]\n"})
-    result = gitops.run(workers, "grid")
+    result = gitops.run("grid")
     assert set(ran(result)) == ids("grid/apps/a.yaml", "a")
     assert {a["file"] for a in gitops.report()["applications"]} == {"apps/a.yaml"}
 
 
-@BOTH
 def test_pytests_root_directory_may_be_another_than_the_repository(
-    gitops: Repository, workers: str, tmp_path_factory: pytest.TempPathFactory
+    gitops: Repository, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     gitops.write({"apps/a.yaml": application("a")})
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    result = gitops.run(workers, "--rootdir", str(elsewhere), "--gitops-stages", "source")
+    result = gitops.run("--rootdir", str(elsewhere), "--gitops-stages", "source")
     assert list(ran(result).values()) == ["passed"]
     assert gitops.outcomes() == {"argocd/a source": "passed"}
 
@@ -181,30 +168,71 @@ def test_started_in_a_subfolder_it_tests_that_folder(
     assert two.outcomes("more/gitops-report").keys() == {f"argocd/c {s}" for s in STAGES}
 
 
-@BOTH
 def test_a_way_through_a_link_leads_to_the_same_repository(
-    two: Repository, workers: str, tmp_path_factory: pytest.TempPathFactory
+    two: Repository, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     link = tmp_path_factory.mktemp("links") / "grid"
     link.symlink_to(two.path)
-    assert list(ran(two.run(workers, str(link / "apps"))).values()) == ["passed"] * len(ALL)
+    assert list(ran(two.run(str(link / "apps"))).values()) == ["passed"] * len(ALL)
     assert len(two.outcomes()) == len(ALL)
 
 
-@BOTH
-def test_spaces_and_any_letters_in_file_names(gitops: Repository, workers: str) -> None:
+def test_spaces_and_any_letters_in_file_names(gitops: Repository) -> None:
     name = "Anwendungen für α/omega grid ü.yaml"
     gitops.write({name: application("omega")})
-    result = gitops.run(workers)
+    result = gitops.run()
     assert set(ran(result)) == ids(name, "omega")
-    again = gitops.run(workers, f"{name}::argocd/omega::render")
+    again = gitops.run(f"{name}::argocd/omega::render")
     assert set(ran(again)) == ids(name, "omega", stages=("render",))
 
 
-@BOTH
-def test_what_git_ignores_is_not_collected(two: Repository, workers: str) -> None:
+def test_what_git_ignores_is_not_collected(two: Repository) -> None:
     two.write({"scratch/c.yaml": application("c"), ".gitignore": "scratch/\n"})
-    assert set(ran(two.run(workers))) == ALL
+    assert set(ran(two.run())) == ALL
+
+
+def test_workers_collect_and_select_what_this_process_does(
+    two: Repository, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    mine, name = "def test_one(): pass\ndef test_two(): assert 0\n", "Anwendungen für α/omega grid ü.yaml"
+    two.write(
+        {
+            name: application("grid"),
+            "build/apps/a.yaml": application("a"),
+            ".hidden/b.yaml": application("b"),
+            "scratch/c.yaml": application("c"),
+            "ignored/d.yaml": application("d"),
+            "vendor/e.yaml": application("e"),
+            "vendored/f.yaml": application("f"),
+            **dict.fromkeys(("tests/test_mine.py", "build/test_it.py", ".hidden/test_it.py"), mine),
+            ".gitignore": "scratch/\n",
+            "conftest.py": "collect_ignore = ['ignored']\n",
+        }
+    )
+    everything = (
+        ALL
+        | ids(name, "grid")
+        | ids("build/apps/a.yaml", "a")
+        | ids(".hidden/b.yaml", "b")
+        | {"tests/test_mine.py::test_one", "tests/test_mine.py::test_two"}
+    )
+    ignored = ("--ignore=vendor", "--ignore-glob=vendore*")
+    outcomes = two.alike(*ignored)
+    assert set(outcomes) == everything
+    assert [i for i, outcome in outcomes.items() if outcome == "failed"] == ["tests/test_mine.py::test_two"]
+    # Each way takes something away that the others leave.
+    ways = ("-k", "not alpha", "-m", "not gitops_policy", "--gitops-stages", "source,policy,converge")
+    items = ("apps/omega.yaml", f"{name}::argocd/grid::source", "apps/beta.yaml::argocd/beta")
+    assert set(two.alike("--strict-markers", *ways, *items)) == {
+        *omega("source", "converge"),
+        f"{name}::argocd/grid::source",
+        *beta("source", "converge"),
+    }
+    link = tmp_path_factory.mktemp("links") / "grid"
+    link.symlink_to(two.path)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    found = two.alike("--rootdir", str(elsewhere), str(link / "apps"), "--gitops-stages", "source")
+    assert list(found.values()) == ["passed"] * 3
 
 
 def test_collect_only_lists_and_starts_nothing(two: Repository) -> None:
@@ -237,7 +265,7 @@ def test_questions_about_pytest_start_nothing(two: Repository, option: str) -> N
     assert two.run(option).ret == 0
 
 
-@BOTH
+@EITHER
 def test_without_the_flag_nothing_is_ours(two: Repository, workers: str) -> None:
     two.write({"tests/test_mine.py": "def test_one(): pass\n"})
     result = two.pytester.runpytest_inprocess("-p", "fake_engine", workers)
