@@ -23,7 +23,10 @@ from pytest_gitops.tools import ROLLOUTS_PARTS, ensure
 
 pytestmark = pytest.mark.engine
 
-URL = "https://git.example.com/shop.git"
+FIXTURE = ROOT / "fixtures" / "rollouts"
+
+URL = "https://git.example.com/rollouts.git"
+"""What its Applications name; ours too, so that both can be one repository."""
 
 
 @pytest.fixture(scope="module")
@@ -34,93 +37,6 @@ def rollouts(toolbox: dict[str, Path]) -> dict[str, Path]:
     return {
         n: t.path for n, t in ensure(ROLLOUTS_PARTS, cache=default_cache(environ), environ=environ).items()
     }
-
-
-def pull_request(folder: Path, head: Mapping[str, str], *, removed: tuple[str, ...] = ()) -> Path:
-    """A branch with `head` on top of what is there, which becomes main."""
-    commit(folder)
-    run("git", "checkout", "-q", "-b", "change", cwd=folder)
-    for path in removed:
-        (folder / path).unlink()
-    return commit(write(folder, head), branch="change")
-
-
-# ------------------------------------------------------------------ what is right
-
-
-@pytest.fixture(scope="module")
-def green(rollouts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    folder = shutil.copytree(ROOT / "fixtures" / "rollouts", tmp_path_factory.mktemp("green") / "rollouts")
-    sources = [p for p in (folder / "sources").rglob("*.yaml") if ":1.0.0" in p.read_text("utf-8")]
-    new = {str(p.relative_to(folder)): p.read_text("utf-8").replace(":1.0.0", ":2.0.0") for p in sources}
-    return gitops(pull_request(folder, new), "--gitops-base", "main")
-
-
-def stories(run: Outcome, name: str, way: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = run.stage(f"argocd/{name}", "upgrade")["evidence"][way].get("rollouts", [])
-    return found
-
-
-def done(story: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(step, what was done there)."""
-    return [(m["doing"] or "", m["did"]) for m in story["moments"] if m["did"]]
-
-
-ABORTED = "aborted, to see whether the stable version serves"
-RETRIED = "retried: the stable version served by itself"
-
-
-def test_canary_and_blue_green_are_green_from_nothing_and_from_base_to_head(green: Outcome) -> None:
-    assert green.status == 0, green.output
-    assert {a["outcome"] for a in green.applications.values()} == {"passed"}
-    resources = [r for a in green.applications.values() for r in a["resources"] if r["kind"] == "Rollout"]
-    assert [r["health"] for r in resources] == ["Healthy"] * 4
-    assert any(s.startswith("Argo Rollouts 1.10.2 runs") for s in green.report["run"]["cluster"]["simulated"])  # type: ignore[index]
-
-
-def test_a_canary_is_followed_step_by_step_and_aborted_once(green: Outcome) -> None:
-    (story,) = stories(green, "canary", "head")
-    steps = [m["doing"] for m in story["moments"] if m["doing"]]
-    assert list(dict.fromkeys(steps)) == [
-        "setWeight 25", "pause until promoted", "setWeight 50", "pause 2s", "setWeight 75", "pause 1h",
-    ]  # fmt: skip
-    assert done(story)[0] == ("pause until promoted", ABORTED)
-    assert done(story)[1][1] == RETRIED
-    assert done(story)[2:] == [
-        ("pause until promoted", "promoted, as a person would"),
-        ("pause 1h", "promoted, 3600 s of pause are not waited for"),
-    ]
-    assert story["abort"] == {"tried": True, "stableServed": True, "why": None}
-    assert story["promoted"] is True
-
-
-def test_the_way_back_has_the_steps_too_and_no_abort(green: Outcome) -> None:
-    (story,) = stories(green, "canary", "rollback")
-    assert [did for _, did in done(story)] == [
-        "promoted, as a person would",
-        "promoted, 3600 s of pause are not waited for",
-    ]
-    assert story["promoted"] is True
-
-
-def test_a_blue_green_is_promoted_by_hand_after_an_abort(green: Outcome) -> None:
-    (story,) = stories(green, "blue-green", "head")
-    assert [did for _, did in done(story)] == [ABORTED, RETRIED, "promoted, as a person would"]
-
-
-def test_a_workload_that_is_referred_to_is_followed(green: Outcome) -> None:
-    (story,) = stories(green, "workload", "head")
-    assert story["promoted"] is True
-    assert [did for _, did in done(story)] == [ABORTED, RETRIED, "promoted, as a person would"]
-
-
-def test_an_analysis_by_a_job_is_run_and_told_to_be_simulated(green: Outcome) -> None:
-    (story,) = stories(green, "analysed", "head")
-    assert {a["phase"] for a in story["analyses"]} == {"Successful"}
-    assert story["analysisSimulated"] is True
-
-
-# ------------------------------------------------------------------ what is wrong
 
 
 def application(name: str, *, server: str = "https://kubernetes.default.svc") -> str:
@@ -187,6 +103,9 @@ CHECKED = (
 )
 PROMETHEUS = "{prometheus: {address: 'http://prometheus.monitoring:9090', query: 'errors'}}"
 DEADLINE = "progressDeadlineSeconds: 5\n  progressDeadlineAbort: true"
+
+
+# ------------------------------------------------------------------ from nothing
 
 
 FROM_NOTHING: dict[str, str] = {
@@ -264,12 +183,14 @@ def test_without_its_controller_that_is_what_is_said(rollouts: dict[str, Path], 
     assert "argo-rollouts: true" in told["message"]
 
 
+# ------------------------------------------------------------------ from base to head, and back
+
+
 STEPS = "{canary: {maxSurge: 1, maxUnavailable: 0, steps: [{setWeight: 25}, {pause: {}}]}}"
 MOST = "{canary: {steps: [{setWeight: 75}, {pause: {}}]}}"
 ACCOUNT = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: old}\n"
 
 BASE: dict[str, str] = {
-    "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\n",
     # room for the Pods that there are, and none for a canary
     "no-room/web.yaml": rollout(STEPS, more=DEADLINE) + "---\n" + quota(pods=4),
     # an analysis that the cluster refuses
@@ -291,30 +212,27 @@ HEAD = {
 
 
 @pytest.fixture(scope="module")
-def red(rollouts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    names = {path.partition("/")[0] for path in BASE if "/" in path}
+def update(rollouts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """fixtures/rollouts and what is above, and a branch with the next version of all of them."""
+    folder = shutil.copytree(FIXTURE, tmp_path_factory.mktemp("update") / "rollouts")
+    sources = [p for p in (folder / "sources").rglob("*.yaml") if ":1.0.0" in p.read_text("utf-8")]
+    new = {str(p.relative_to(folder)): p.read_text("utf-8").replace(":1.0.0", ":2.0.0") for p in sources}
+    names = {path.partition("/")[0] for path in BASE} | {"asked"}
     apps = {f"apps/{name}.yaml": application(name) for name in names}
-    folder = write(tmp_path_factory.mktemp("red") / "shop", BASE | apps)
-    removed = ("takes-away/account.yaml",)
     with metrics() as port:
         web = f"{{web: {{url: 'http://127.0.0.1:{port}/', jsonPath: '{{$.errors}}'}}}}"
         own = template(web, condition="result < 5")
-        write(
-            folder,
-            {
-                "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\nnetwork: {{allow: ['127.0.0.1:{port}']}}\n",
-                "apps/asked.yaml": application("asked"),
-                "asked/web.yaml": rollout(CHECKED) + "---\n" + own,
-            },
-        )
+        configuration = f"repository: {{urls: ['{URL}']}}\nnetwork: {{allow: ['127.0.0.1:{port}']}}\n"
+        asked = {
+            "pytest-gitops.yaml": configuration,
+            "asked/web.yaml": rollout(CHECKED) + "---\n" + own,
+        }
+        commit(write(folder, BASE | apps | asked))
+        run("git", "checkout", "-q", "-b", "change", cwd=folder)
+        (folder / "takes-away" / "account.yaml").unlink()
         asked = {"asked/web.yaml": rollout(CHECKED, image="2") + "---\n" + own}
-        return gitops(
-            pull_request(folder, HEAD | asked, removed=removed),
-            "--gitops-base",
-            "main",
-            "--gitops-stages",
-            "verify",
-        )
+        commit(write(folder, new | HEAD | asked), branch="change")
+        return gitops(folder, "--gitops-base", "main")
 
 
 @contextmanager
@@ -339,10 +257,78 @@ def metrics() -> Iterator[int]:
         server.shutdown()
 
 
-def test_what_is_wrong_with_an_update_is_seen_by_upgrade_alone(red: Outcome) -> None:
+def stories(run: Outcome, name: str, way: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = run.stage(f"argocd/{name}", "upgrade")["evidence"][way].get("rollouts", [])
+    return found
+
+
+def done(story: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(step, what was done there)."""
+    return [(m["doing"] or "", m["did"]) for m in story["moments"] if m["did"]]
+
+
+ABORTED = "aborted, to see whether the stable version serves"
+RETRIED = "retried: the stable version served by itself"
+
+
+def test_canary_and_blue_green_are_green_from_nothing_and_from_base_to_head(update: Outcome) -> None:
+    assert update.report is not None, update.output
+    green = [update.applications[f"argocd/{p.stem}"] for p in FIXTURE.glob("applications/*.yaml")]
+    assert [a["outcome"] for a in green] == ["passed"] * 4, update.output
+    assert not [f for f in update.report["findings"] if f["severity"] == "error"]
+    resources = [r for a in green for r in a["resources"] if r["kind"] == "Rollout"]
+    assert [r["health"] for r in resources] == ["Healthy"] * 4
+    assert any(
+        s.startswith("Argo Rollouts 1.10.2 runs") for s in update.report["run"]["cluster"]["simulated"]
+    )
+
+
+def test_a_canary_is_followed_step_by_step_and_aborted_once(update: Outcome) -> None:
+    (story,) = stories(update, "canary", "head")
+    steps = [m["doing"] for m in story["moments"] if m["doing"]]
+    assert list(dict.fromkeys(steps)) == [
+        "setWeight 25", "pause until promoted", "setWeight 50", "pause 2s", "setWeight 75", "pause 1h",
+    ]  # fmt: skip
+    assert done(story)[0] == ("pause until promoted", ABORTED)
+    assert done(story)[1][1] == RETRIED
+    assert done(story)[2:] == [
+        ("pause until promoted", "promoted, as a person would"),
+        ("pause 1h", "promoted, 3600 s of pause are not waited for"),
+    ]
+    assert story["abort"] == {"tried": True, "stableServed": True, "why": None}
+    assert story["promoted"] is True
+
+
+def test_the_way_back_has_the_steps_too_and_no_abort(update: Outcome) -> None:
+    (story,) = stories(update, "canary", "rollback")
+    assert [did for _, did in done(story)] == [
+        "promoted, as a person would",
+        "promoted, 3600 s of pause are not waited for",
+    ]
+    assert story["promoted"] is True
+
+
+def test_a_blue_green_is_promoted_by_hand_after_an_abort(update: Outcome) -> None:
+    (story,) = stories(update, "blue-green", "head")
+    assert [did for _, did in done(story)] == [ABORTED, RETRIED, "promoted, as a person would"]
+
+
+def test_a_workload_that_is_referred_to_is_followed(update: Outcome) -> None:
+    (story,) = stories(update, "workload", "head")
+    assert story["promoted"] is True
+    assert [did for _, did in done(story)] == [ABORTED, RETRIED, "promoted, as a person would"]
+
+
+def test_an_analysis_by_a_job_is_run_and_told_to_be_simulated(update: Outcome) -> None:
+    (story,) = stories(update, "analysed", "head")
+    assert {a["phase"] for a in story["analyses"]} == {"Successful"}
+    assert story["analysisSimulated"] is True
+
+
+def test_what_is_wrong_with_an_update_is_seen_by_upgrade_alone(update: Outcome) -> None:
     bad = {
         (key, s["stage"], s["outcome"], s["code"])
-        for key, a in red.applications.items()
+        for key, a in update.applications.items()
         for s in a["stages"]
         if s["outcome"] != "passed"
     }
@@ -351,12 +337,12 @@ def test_what_is_wrong_with_an_update_is_seen_by_upgrade_alone(red: Outcome) -> 
         ("argocd/refused", "upgrade", "failed", "never-healthy"),
         ("argocd/takes-away", "upgrade", "failed", "rollout-abort-failed"),
         ("argocd/metrics", "upgrade", "skipped", "analysis-not-run"),
-    }, red.output
+    }, update.output
 
 
-def test_each_is_told_with_its_place_and_its_cause(red: Outcome) -> None:
+def test_each_is_told_with_its_place_and_its_cause(update: Outcome) -> None:
     messages = {
-        n: red.stage(f"argocd/{n}", "upgrade")["message"] for n in ("no-room", "refused", "takes-away")
+        n: update.stage(f"argocd/{n}", "upgrade")["message"] for n in ("no-room", "refused", "takes-away")
     }
     assert _cause(messages["no-room"]) == "an update did not get on in time (progressDeadlineSeconds)"
     assert _cause(messages["refused"]) == "an analysis did not succeed, so the update was aborted"
@@ -365,8 +351,8 @@ def test_each_is_told_with_its_place_and_its_cause(red: Outcome) -> None:
     assert "takes-away/web.yaml:1" in messages["takes-away"]
 
 
-def test_metrics_that_the_configuration_names_are_really_asked(red: Outcome) -> None:
-    (story,) = stories(red, "asked", "head")
+def test_metrics_that_the_configuration_names_are_really_asked(update: Outcome) -> None:
+    (story,) = stories(update, "asked", "head")
     (analysis, *_) = story["analyses"]
     assert (
         analysis["phase"],
@@ -380,13 +366,13 @@ def test_metrics_that_the_configuration_names_are_really_asked(red: Outcome) -> 
     assert story["analysisSimulated"] is False
 
 
-def test_an_analysis_that_cannot_be_asked_is_promoted_past_and_never_passed(red: Outcome) -> None:
-    stage = red.stage("argocd/metrics", "upgrade")
+def test_an_analysis_that_cannot_be_asked_is_promoted_past_and_never_passed(update: Outcome) -> None:
+    stage = update.stage("argocd/metrics", "upgrade")
     assert "prometheus.monitoring:9090 is not reached from here" in stage["message"]
     (finding,) = stage["findings"]
     assert (finding["rule"], finding["severity"], finding["file"]) == (
         "analysis-not-run", "warning", "metrics/web.yaml",
     )  # fmt: skip
-    (story,) = stories(red, "metrics", "head")
+    (story,) = stories(update, "metrics", "head")
     assert story["promoted"] is True
     assert story["abort"]["stableServed"] is True
