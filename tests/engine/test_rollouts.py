@@ -52,14 +52,14 @@ spec:
 """
 
 
-def rollout(strategy: str, *, image: str = "1", replicas: int = 4, more: str = "", account: str = "") -> str:
+def rollout(strategy: str, *, image: str = "1", more: str = "", account: str = "") -> str:
     named = f"serviceAccountName: {account}, " if account else ""
     return f"""\
 apiVersion: argoproj.io/v1alpha1
 kind: Rollout
 metadata: {{name: web}}
 spec:
-  replicas: {replicas}
+  replicas: 2
   selector: {{matchLabels: {{app: web}}}}
   strategy: {strategy}
   {more}
@@ -186,28 +186,28 @@ def test_without_its_controller_that_is_what_is_said(rollouts: dict[str, Path], 
 # ------------------------------------------------------------------ from base to head, and back
 
 
-STEPS = "{canary: {maxSurge: 1, maxUnavailable: 0, steps: [{setWeight: 25}, {pause: {}}]}}"
-MOST = "{canary: {steps: [{setWeight: 75}, {pause: {}}]}}"
+STEPS = "{canary: {maxSurge: 1, maxUnavailable: 0, steps: [{setWeight: 50}, {pause: {}}]}}"
+HALF = "{canary: {steps: [{setWeight: 50}, {pause: {}}]}}"
 ACCOUNT = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: old}\n"
 
 BASE: dict[str, str] = {
     # room for the Pods that there are, and none for a canary
-    "no-room/web.yaml": rollout(STEPS, more=DEADLINE) + "---\n" + quota(pods=4),
+    "no-room/web.yaml": rollout(STEPS, more=DEADLINE) + "---\n" + quota(pods=2),
     # an analysis that the cluster refuses
     "refused/web.yaml": rollout(CHECKED) + "---\n" + template(JOB) + "---\n" + quota(**{"count_jobs.batch": 0}),
     # an analysis that nobody can ask from here
     "metrics/web.yaml": rollout(CHECKED) + "---\n" + template(PROMETHEUS),
     # what the stable version needs goes with the merge
-    "takes-away/web.yaml": rollout(MOST, account="old"),
+    "takes-away/web.yaml": rollout(HALF, account="old"),
     "takes-away/account.yaml": ACCOUNT,
-    "leaves/web.yaml": rollout(MOST, account="old"),
+    "leaves/web.yaml": rollout(HALF, account="old"),
     "leaves/account.yaml": ACCOUNT,
 }  # fmt: skip
 
 HEAD = {
     **{path: text.replace("web:1", "web:2") for path, text in BASE.items() if path.endswith("web.yaml")},
-    "takes-away/web.yaml": rollout(MOST, image="2"),
-    "leaves/web.yaml": rollout(MOST, image="2"),
+    "takes-away/web.yaml": rollout(HALF, image="2"),
+    "leaves/web.yaml": rollout(HALF, image="2"),
 }
 
 
@@ -346,7 +346,7 @@ def test_each_is_told_with_its_place_and_its_cause(update: Outcome) -> None:
     }
     assert _cause(messages["no-room"]) == "an update did not get on in time (progressDeadlineSeconds)"
     assert _cause(messages["refused"]) == "an analysis did not succeed, so the update was aborted"
-    assert "of 4 Pods of the stable version are available" in messages["takes-away"]
+    assert "of 2 Pods of the stable version are available" in messages["takes-away"]
     assert "error looking up service account takes-away/old" in messages["takes-away"]
     assert "takes-away/web.yaml:1" in messages["takes-away"]
 
