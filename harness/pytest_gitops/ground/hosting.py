@@ -150,7 +150,7 @@ class Hosting:
         self, stage: str, context: Context, cases: Sequence[Case], publish: Publish
     ) -> tuple[Context, Sequence[Case], Publish]:
         """What a stage sees: guests where they are, and a failure that is the cluster's own as such."""
-        if stage not in STAGES or not self.guests:
+        if stage not in STAGES or not (self.guests or self.refused):
             return context, cases, publish
 
         if self._view is None:
@@ -161,7 +161,8 @@ class Hosting:
                 settings=replace(context.settings, stages=asked),
                 renders={**context.renders, **{key: g.rendered for key, g in self.guests.items()}},
                 bounds=self._bounds(),
-                mark=mark(self.ground.supervisor.run_id),
+                kept_out=frozenset(self.refused),
+                mark=mark(self.ground.supervisor.run_id) if self.guests else "",
                 _plan=replace(context.plan, cases=tuple(map(self._placed, context.plan.cases))),
             )
         return self._view, [*map(self._placed, cases)], self.telling(publish)

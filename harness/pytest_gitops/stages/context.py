@@ -80,6 +80,7 @@ class Context:
     upgrade_ground: Callable[[], UpgradeGround] | None = None
     destinations: Mapping[str, Api] = field(default_factory=dict)  # by server URL and by name
     bounds: Mapping[str, Bounds] = field(default_factory=dict)  # of destinations that others use too
+    kept_out: frozenset[str] = frozenset()  # ids of cases of which nothing is made on a cluster that exists
     mark: str = ""  # the label by which Argo CD marks what it makes, where that is not its tracking id
     app_state: AppState | None = None  # None without a cluster
     applied_at: float = 0.0

@@ -149,7 +149,7 @@ class Departing:
         with suppress_gone():
             application = self._api.get(path)
             finalizers = application["metadata"].get("finalizers") or []
-            if not FINALIZERS & set(finalizers):
+            if not FINALIZERS & set(finalizers) and case.id not in self._context.kept_out:
                 self._api.patch(path, {"metadata": {"finalizers": [*finalizers, FINALIZER]}})
             self._applications.terminate(application)
 
@@ -195,10 +195,20 @@ class Departing:
                 approved = {APPROVED: utc().isoformat(timespec="seconds")}
                 with suppress_gone():
                     self._api.patch(_path(state), {"metadata": {"annotations": approved}})
+            if state is not None and case.id in self._context.kept_out:
+                self._let_go(state)
         if tree.is_set:
             self._release(tree)
         self._count(tree, at)
         self._nudge(tree, at)
+
+    def _let_go(self, state: Application) -> None:
+        """Of one that is kept out nothing is anywhere, and Argo CD could not reach the cluster to find that out."""
+        finalizers = state["metadata"].get("finalizers") or []
+        kept = [f for f in finalizers if f not in FINALIZERS]
+        if state["metadata"].get("deletionTimestamp") and kept != finalizers:
+            with suppress_gone():
+                self._api.patch(_path(state), {"metadata": {"finalizers": kept}})
 
     def _nudge(self, tree: Tree, at: float) -> None:
         """Let Argo CD look at what is being deleted; ever more rarely while nothing moves."""
