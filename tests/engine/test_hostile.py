@@ -20,6 +20,23 @@ URL = "https://git.example.com/trap.git"
 
 CONFIG = f"version: 1\nrepository: {{urls: [{URL}]}}\n"
 
+POLICY = """\
+package main
+
+import rego.v1
+
+deny contains msg if {{
+	{call}
+	msg := "asked"
+}}
+"""
+
+ASKING = {
+    "http": 'http.send({"method": "GET", "url": "http://127.0.0.1/"})',
+    "environment": "opa.runtime().env.AWS_SECRET_ACCESS_KEY",
+}
+"""What a policy calls to ask others, by its file's name."""
+
 SECRET = "tr0ub4dor-and-3"
 """What is in Secrets of the repository."""
 
@@ -99,7 +116,8 @@ def traps(outside: Path) -> dict[str, str]:
     canary, up = outside / "canary", "../" * 30
     touch = {name: json.dumps(f"touch {outside}/{name}") for name in ("lua", "cluster")}
     return {
-        "pytest-gitops.yaml": CONFIG,
+        "pytest-gitops.yaml": CONFIG + "policy: {folders: [rules]}\n",
+        **{f"rules/{name}.rego": POLICY.format(call=call) for name, call in ASKING.items()},
         "project.yaml": PROJECT,
         "plain/settings.yaml": CONFIG_MAP,
         "apps/good.yaml": application("good"),
@@ -340,8 +358,17 @@ def test_no_path_of_the_run_is_told(trap: Outcome) -> None:
     assert told == set()
 
 
+@pytest.mark.parametrize("name", ASKING)
+def test_a_policy_of_the_pull_request_asks_nobody(trap: Outcome, name: str) -> None:
+    assert f"rules/{name}.rego:6: the policy does not compile" in trap.output
+    assert f"rules/{name}.rego::policy-not-compiling:6" in trap.output
+    assert "Traceback" not in trap.output
+
+
 # ---------------------------------------------------------------------- too much
 
+
+RENDERING = ("--gitops-cluster=none", "--gitops-stages=source,render")
 
 FLOOD = {
     "pytest-gitops.yaml": CONFIG,
@@ -373,13 +400,13 @@ ENDLESS = {
 
 @pytest.fixture(scope="module")
 def flood(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return gitops(commit(write(tmp_path_factory.mktemp("flood") / "flood", FLOOD)), "--gitops-cluster=none")
+    return gitops(commit(write(tmp_path_factory.mktemp("flood") / "flood", FLOOD)), *RENDERING)
 
 
 @pytest.fixture(scope="module")
 def endless(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     folder = commit(write(tmp_path_factory.mktemp("endless") / "endless", ENDLESS))
-    return gitops(folder, "--gitops-cluster=none", "--gitops-timeout=10")
+    return gitops(folder, *RENDERING, "--gitops-timeout=5")
 
 
 def fails_alone(run: Outcome, name: str, said: str) -> None:
@@ -399,45 +426,7 @@ def test_a_template_that_is_too_much_fails_alone(flood: Outcome, name: str, said
 
 
 def test_a_template_without_end_is_stopped_and_fails_alone(endless: Outcome) -> None:
-    fails_alone(endless, "endless", "timeout after 10s")
-
-
-# ---------------------------------------------------------------------- policies
-
-POLICY = """\
-package main
-
-import rego.v1
-
-deny contains msg if {{
-	{call}
-	msg := "asked"
-}}
-"""
-
-
-@pytest.mark.parametrize(
-    "call",
-    ['http.send({"method": "GET", "url": "http://127.0.0.1/"})', "opa.runtime().env.AWS_SECRET_ACCESS_KEY"],
-)
-def test_a_policy_of_the_pull_request_asks_nobody(
-    toolbox: dict[str, Path], tmp_path: Path, call: str
-) -> None:
-    folder = write(
-        tmp_path / "grid",
-        {
-            "pytest-gitops.yaml": CONFIG + "policy: {folders: [rules]}\n",
-            "rules/evil.rego": POLICY.format(call=call),
-            "plain/settings.yaml": CONFIG_MAP,
-            "apps/good.yaml": application("good"),
-        },
-    )
-    run = gitops(commit(folder), "--gitops-cluster=none", environ={"AWS_SECRET_ACCESS_KEY": CANARY})
-    assert run.status == 1, run.output
-    assert "rules/evil.rego:6: the policy does not compile" in run.output
-    assert "rules/evil.rego::policy-not-compiling:6" in run.output
-    assert "Traceback" not in run.output
-    assert CANARY not in run.output
+    fails_alone(endless, "endless", "timeout after 5s")
 
 
 # ---------------------------------------------------------------------- links
@@ -463,7 +452,7 @@ def test_links_out_of_the_repository_are_never_followed(
     (folder / "apps" / "linked.yaml").symlink_to(outside / "canary")
     (folder / "linked").symlink_to(outside)
     (folder / "inside.yaml").symlink_to("apps/good.yaml")
-    run = gitops(commit(folder), "--gitops-cluster=none")
+    run = gitops(commit(folder), *RENDERING)
     assert run.status == 1
     for name in ("good", "values", "folder"):
         # As in production: Argo CD renders nothing of a repository with such a link.
@@ -484,7 +473,7 @@ def test_folders_of_the_configuration_that_are_links_have_nothing_in_them(
         {"pytest-gitops.yaml": f"{CONFIG}{section}\n", "apps/good.yaml": application("good")},
     )
     (folder / "vendored").symlink_to(outside)
-    run = gitops(commit(folder))
+    run = gitops(commit(folder), "--gitops-cluster=none", "--gitops-stages=admit")
     assert run.status == 4, run.output
     assert "pytest-gitops.yaml" in run.output
     assert CANARY not in run.output
