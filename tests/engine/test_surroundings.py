@@ -83,7 +83,7 @@ def surroundings(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFact
     )  # fmt: skip
     commit(folder)
     run("git", "remote", "add", "origin", "git@git.example.com:acme/grid.git", cwd=folder)
-    return gitops(folder, "--gitops-stages", "review,converge")
+    return gitops(folder, "--gitops-stages", "source,render,policy,converge")
 
 
 @pytest.mark.parametrize("name", ["by-scp", "by-ssh", "by-https"])
