@@ -27,7 +27,7 @@ from pytest_gitops.settings.settings import Provider, Settings, default_cache, e
 
 pytestmark = pytest.mark.engine
 
-CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{a: one}}\n"
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n  a: one\n"
 
 
 def config_map(name: str) -> str:
@@ -53,14 +53,14 @@ FILES = {
     "plain/deep/b.yaml": config_map("b"),
     "chart/Chart.yaml": CHART.format(name="chart")
     + "dependencies: [{name: lib, version: 1.0.0, repository: 'file://../lib'}]\n",
-    "chart/values.yaml": "a: one\n",
+    "chart/values.yaml": "d: one\n",
     "chart/templates/web.yaml": TEMPLATE + "---\n" + config_map("second"),
     "chart/templates/_helpers.tpl": "{{- define \"unused\" }}one{{ end }}",
     "chart/files/app.ini": "one",
     "chart/.helmignore": "one.txt\n",
     "lib/Chart.yaml": CHART.format(name="lib"),
-    "lib/values.yaml": "b: one\n",
-    "lib/templates/lib.yaml": config_map("lib"),
+    "lib/values.yaml": "a: one\n",
+    "lib/templates/lib.yaml": config_map("lib") + "  values: {{ .Values | toJson | quote }}\n",
     "values/prod.yaml": "a: one\n",
     "values/helm-env.yaml": "c: one\n",
     "values/set.txt": "one",
@@ -112,16 +112,16 @@ FILES = {
 
 LINKS = {"linked/web.yaml": "../targets/real.yaml", "linked-folder": "targets"}
 
-VALUES = ["/values/prod.yaml", "../values/${ARGOCD_APP_NAME}-env.yaml"]
+VALUES = ["/values/prod.yaml", "../values/${ARGOCD_APP_NAME}-env.yaml", "../values/many/*.yaml"]
 
 CASES = (
     case("plain", {"path": "plain"}),
     case("recursed", {"path": "plain", "directory": {"recurse": True}}),
     case("chart", {"path": "chart"}),
-    case("helm", {"path": "chart", "helm": {
-        "valueFiles": VALUES, "fileParameters": [{"name": "x", "path": "/values/set.txt"}]}}),
-    case("globs", {"path": "chart", "helm": {"valueFiles": ["../values/many/*.yaml"]}}),
-    case("refs", {"path": "chart", "helm": {"valueFiles": ["$v/values/prod.yaml"]}}, {"ref": "v"}),
+    # A chart that depends on none: each render of the other is three commands.
+    case("helm", {"path": "lib", "helm": {
+        "valueFiles": VALUES, "fileParameters": [{"name": "set", "path": "/values/set.txt"}]}}),
+    case("refs", {"path": "lib", "helm": {"valueFiles": ["$v/values/prod.yaml"]}}, {"ref": "v"}),
     case("overlay", {"path": "kust/prod"}),
     case("base", {"path": "kust/base"}),
     case("component", {"path": "kust/base", "kustomize": {"components": ["../extra"]}}),
@@ -131,16 +131,14 @@ CASES = (
     case("linked-folder", {"path": "linked-folder"}),
 )  # fmt: skip
 
-CHARTS = {"chart", "helm", "globs", "refs"}
-
 NEEDLESS = {
     # A chart is read as a whole, and so is a folder with all below it.
-    "chart/.helmignore": CHARTS,
-    "chart/templates/_helpers.tpl": CHARTS,
-    "lib/Chart.yaml": CHARTS,
+    "chart/.helmignore": {"chart"},
+    "chart/templates/_helpers.tpl": {"chart"},
+    "lib/Chart.yaml": {"chart", "helm", "refs"},
     "plain/notes.txt": {"recursed"},
     # Another file has the last word.
-    "chart/values.yaml": {"helm", "refs"},
+    "lib/values.yaml": {"helm", "refs"},
     # A file differs, and not what it says.
     "json/main.jsonnet": {"jsonnet"},
     "vendor/lib.libsonnet": {"jsonnet"},
