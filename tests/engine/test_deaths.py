@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pytest_gitops.model import Outcome
+from pytest_gitops.model import Case, Outcome
 from pytest_gitops.processes.process import MARK
 from pytest_gitops.report import document, write
 from pytest_gitops.run.asking import Selection
 from pytest_gitops.run.engine import Engine
-from pytest_gitops.settings.settings import Settings, environment
+from pytest_gitops.settings.settings import Provider, Settings, environment
+from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -45,6 +46,17 @@ spec:
   syncPolicy: {automated: {}}
 """
 
+# A rule that computes for longer than anybody waits: policy goes on until something ends it.
+ENDLESS = """\
+package endless
+
+deny contains "x" if {
+	some a in numbers.range(1, 100000)
+	some b in numbers.range(1, 100000)
+	a * b < 0
+}
+"""
+
 HANG_SECONDS = 60.0
 
 # What is killed, and how its process is told from others: by the end of its program's path and a word of its arguments.
@@ -60,19 +72,17 @@ VICTIMS = {
 
 
 @pytest.fixture
-def engine(make_repository: Callable[..., Path], toolbox: dict[str, Path], tmp_path: Path) -> Engine:
-    root = make_repository({"waits/deployment.yaml": NEVER, "apps/waits.yaml": APPLICATION})
+def settings(make_repository: Callable[..., Path], toolbox: dict[str, Path], tmp_path: Path) -> Settings:
+    files = {"waits/deployment.yaml": NEVER, "apps/waits.yaml": APPLICATION, "rules/endless.rego": ENDLESS}
     from pytest_gitops.settings.settings import default_cache
 
-    return Engine(
-        Settings(
-            root=root,
-            report=tmp_path / "report",
-            cache=default_cache(environment()),
-            environ=environment(),
-            stages=("source", "render", "policy", "converge"),
-            urls=("https://git.example.com/waits.git",),
-        )
+    return Settings(
+        root=make_repository(files),
+        report=tmp_path / "report",
+        cache=default_cache(environment()),
+        environ=environment(),
+        stages=("source", "render", "converge"),
+        urls=("https://git.example.com/waits.git",),
     )
 
 
@@ -94,27 +104,28 @@ def marked(mark: str, program: str, role: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
-def test_a_death_is_an_error_that_names_the_dead(engine: Engine, victim: str) -> None:
+def under_way(engine: Engine, case: Case) -> bool:
+    """Whether Argo CD has written of it."""
+    context = engine._context
+    assert context is not None
+    return any(m.sync for m in context.timelines.get(case.id, ()))
+
+
+def dies(settings: Settings, stage: str, victim: str, *, begun: Callable[[Engine, Case], bool]) -> None:
+    """Kill `victim` in the middle of `stage`: what is said of that."""
+    engine = Engine(settings)
     plan = engine.prepare()
     try:
         (case,) = plan.cases
-        engine.begin(Selection(((case.id, "source"), (case.id, "converge"))))
-        applied = threading.Event()
-        # It is under way when Argo CD has written of it.
-        context = engine._context
-        assert context is not None
-        for _ in range(600):
-            if any(m.sync for m in context.timelines.get(case.id, ())):
-                break
-            applied.wait(0.1)
+        engine.begin(Selection(((case.id, "source"), (case.id, stage))))
+        wait_until(lambda: begun(engine, case), limit=HANG_SECONDS, what=f"{stage} is under way")
         run_id = engine._ground.supervisor.run_id
         program, role = VICTIMS[victim]
         pids = marked(run_id, program, role)
         assert pids, f"{victim} does not run"
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        result = engine.wait(case.id, "converge", limit=HANG_SECONDS)
+        result = engine.wait(case.id, stage, limit=HANG_SECONDS)
     finally:
         run = engine.finish()
     assert result is not None, "it hangs"
@@ -127,3 +138,25 @@ def test_a_death_is_an_error_that_names_the_dead(engine: Engine, victim: str) ->
     assert report["applications"][0]["outcome"] == "error"
     assert report["applications"][0]["stages"][0]["outcome"] == "passed"
     assert not marked(run_id, "", "")
+
+
+@pytest.mark.parametrize("victim", [v for v in VICTIMS if v != "opa"])
+def test_a_death_is_an_error_that_names_the_dead(settings: Settings, victim: str) -> None:
+    dies(settings, "converge", victim, begun=under_way)
+
+
+def test_a_death_while_it_is_asked_is_one_too(settings: Settings) -> None:
+    """OPA, which is asked by `policy`, and that needs no cluster."""
+    settings = replace(
+        settings,
+        stages=("source", "render", "policy"),
+        provider=Provider.NONE,
+        policy_folders=(settings.root / "rules",),
+        policy_timeout=HANG_SECONDS,
+    )
+    dies(
+        settings,
+        "policy",
+        "opa",
+        begun=lambda engine, case: engine.verdicts.get(case.id, "source") is not None,
+    )
