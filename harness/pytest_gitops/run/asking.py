@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_gitops.errors import EngineError, GitOpsError
+from pytest_gitops.errors import EngineError, GitOpsError, ProcessDied
 from pytest_gitops.ground.connecting import Connecting
 from pytest_gitops.model import VERIFY_STAGES, Case, Outcome, StageResult
 from pytest_gitops.run.verdicts import Verdicts
@@ -32,8 +32,8 @@ class Selection:
 
 
 class Turns:
-    """The turns of `stages` for what is selected. `failure` tells why the run is over, None while it is not; `mark` is
-    told the name of each stage that is through."""
+    """The turns of `stages` for what is selected. `failure` tells why the run is over, None while it is not; `abort`
+    ends it; `mark` is told the name of each stage that is through."""
 
     def __init__(
         self,
@@ -44,12 +44,13 @@ class Turns:
         verdicts: Verdicts,
         destinations: Connecting,
         failure: Callable[[], GitOpsError | None],
+        abort: Callable[[GitOpsError], None],
         mark: Callable[[str], None],
         say: Callable[[str], None],
     ) -> None:
         self.context, self.stages, self.selection = context, stages, selection
         self.verdicts, self.destinations = verdicts, destinations
-        self._failure, self._mark, self._say = failure, mark, say
+        self._failure, self._abort, self._mark, self._say = failure, abort, mark, say
         self._threads: dict[str, threading.Thread] = {}
 
     def run(self) -> None:
@@ -147,6 +148,9 @@ class Turns:
         self.verdicts.give(case.id, result)
 
     def _unanswered(self, stage: Stage, cases: Sequence[Case], error: GitOpsError) -> None:
+        if isinstance(error, ProcessDied):
+            # Whoever asked it may know that it is dead before its watcher does.
+            self._abort(error)
         code = "tool-died" if error is self._failure() else "engine-error"
         for case in cases:
             self.verdicts.give(

@@ -221,6 +221,7 @@ class Engine:
             verdicts=self.verdicts,
             destinations=self._destinations,
             failure=lambda: self._failure,
+            abort=self.abort,
             mark=self._ground.mark,
             say=self._say,
         )

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_gitops.errors import EngineError
+from pytest_gitops.errors import EngineError, GitOpsError, ProcessDied
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.planning.plan import Plan
 from pytest_gitops.repository.discovery import case_of
@@ -89,13 +89,15 @@ def run(stages: Sequence[Any], *names: str, spared: Sequence[str] = ()) -> Verdi
     pairs = tuple((c.id, s.name) for c in cases for s in stages)
     verdicts = Verdicts()
     verdicts.expect(pairs)
+    ended: list[GitOpsError] = []
     Turns(
         cast(Any, context),
         stages,
         Selection(pairs),
         verdicts=verdicts,
         destinations=cast(Any, Anywhere()),
-        failure=lambda: None,
+        failure=lambda: ended[0] if ended else None,
+        abort=ended.append,
         mark=lambda _: None,
         say=lambda _: None,
     ).run()
@@ -168,6 +170,17 @@ def test_what_cannot_begin_is_an_error_of_those_that_are_asked(error: Exception)
     )
     assert outcome(verdicts, "web", "upgrade") == (Outcome.ERROR, "engine-error")
     assert outcome(verdicts, "web", "converge")[0] is Outcome.PASSED
+
+
+def test_who_asks_a_process_that_died_ends_the_run() -> None:
+    died = ProcessDied("opa", status=-9, log=Path("opa.log"), tail="")
+
+    class Asking(Fake):
+        def run(self, context: Any, cases: Sequence[Case], publish: Publish) -> None:
+            raise died
+
+    verdicts = run([Asking("policy", [], family=Family.REVIEW)], "web")
+    assert outcome(verdicts, "web", "policy") == (Outcome.ERROR, "tool-died")
 
 
 def test_nothing_is_asked_about_what_was_not_rendered() -> None:
