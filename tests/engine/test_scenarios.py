@@ -252,6 +252,10 @@ scenarios:
   - wait:
 """
 
+USERS = "tests/test_shop.py"
+
+MOVING = ("test_the_revision", "test_red_base")
+
 TESTS = """\
 import pytest
 
@@ -342,7 +346,7 @@ def repository(folder: Path) -> Path:
             "green.gitops-test.yaml": GREEN,
             "tests/red.gitops-test.yaml": RED,
             "tests/stuck.gitops-test.yaml": STUCK,
-            "tests/test_shop.py": TESTS,
+            USERS: TESTS,
         },
     )
     return commit(folder)
@@ -362,8 +366,10 @@ def written(folder: Path) -> Outcome:
 
 @pytest.fixture(scope="module")
 def outcome(written: Outcome) -> Outcome:
-    files = ["green.gitops-test.yaml", "tests/red.gitops-test.yaml", "tests/stuck.gitops-test.yaml"]
-    return gitops(written.folder, *files, "--gitops-base", "released", "-v")
+    """All scenarios, and users' own tests in one process; those that move the branches would move them under all."""
+    files = ["green.gitops-test.yaml", "tests/red.gitops-test.yaml", "tests/stuck.gitops-test.yaml", USERS]
+    without = [word for name in MOVING for word in ("--deselect", f"{USERS}::{name}")]
+    return gitops(written.folder, *files, *without, "--gitops-base", "released", "-v", "-rA")
 
 
 def scenarios(outcome: Outcome, file: str) -> dict[str, dict[str, object]]:
@@ -448,18 +454,26 @@ def test_after_what_cannot_be_put_back_the_next_on_it_is_an_error_and_no_verdict
     assert "immutable" in str(said["message"])
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n4"])
-def test_users_own_tests_act_in_one_process_and_in_four(written: Outcome, workers: str) -> None:
-    done = gitops(written.folder, "tests/test_shop.py", workers, "-rA")
-    said = {
-        n: w
-        for w, n in re.findall(
-            r"^(PASSED|FAILED|ERROR) tests/test_shop\.py::(\S+)", done.output, re.MULTILINE
-        )
-    }
+def held_by_users(run: Outcome) -> dict[str, str]:
+    """The word on each of the users' own tests."""
+    said = re.findall(r"^(PASSED|FAILED|ERROR) tests/test_shop\.py::(\S+)", run.output, re.MULTILINE)
+    assert "health of Application argocd/manual: expected 'Degraded', saw 'Healthy'" in run.output
+    assert "scenarios/api.py" not in run.output, "a failure shows the user's line and not ours"
+    return {name: word for word, name in said}
+
+
+def test_users_own_tests_act_in_one_process(outcome: Outcome) -> None:
+    said = held_by_users(outcome)
+    assert {n for n, w in said.items() if w != "PASSED"} == {"test_red", "test_red_expectation"}, (
+        outcome.output
+    )
+    assert len(said) == 11 - len(MOVING)
+
+
+def test_users_own_tests_act_in_four_processes(written: Outcome) -> None:
+    done = gitops(written.folder, USERS, "-n4", "-rA")
+    said = held_by_users(done)
     red = {"test_red", "test_red_expectation", "test_red_base"}
     assert {n for n, w in said.items() if w != "PASSED"} == red, done.output
     assert len(said) == 11
     assert "there is a base only with --gitops-base" in done.output
-    assert "health of Application argocd/manual: expected 'Degraded', saw 'Healthy'" in done.output
-    assert "scenarios/api.py" not in done.output, "a failure shows the user's line and not ours"
