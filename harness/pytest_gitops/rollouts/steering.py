@@ -16,8 +16,11 @@ ANALYSIS = 10.0
 second measurement after an error."""
 
 SYNC = 5.0
-"""Seconds that a sync may still run before an abort counts as one that would fail it: a sync that waits for the
-Rollout's health, for a later wave or hook, ends with the abort."""
+"""Seconds that a sync may say that it waits for the Rollout before an abort counts as one that would fail it: one that
+waits for its health, for a later wave or hook, ends with the abort."""
+
+ELSEWHERE = 60.0
+"""Seconds that a sync may go on for something else before no abort is tried."""
 
 
 class Deed(StrEnum):
@@ -33,11 +36,13 @@ class Deed(StrEnum):
 class Situation:
     """What a decision is made from: what the Rollout says, for how many seconds it has said so, whether a sync of its
     Application runs, whether an abort is still to be tried, whether what it waits for cannot be asked here
-    (`hindered`), and whether what can be asked ends in errors (`erring`)."""
+    (`hindered`), and whether what can be asked ends in errors (`erring`). `awaited`: the sync says that it waits for
+    the Rollout, or may mean it."""
 
     seen: Look
     since: float
     syncing: bool = False
+    awaited: bool = False
     try_abort: bool = False
     hindered: bool = False
     erring: bool = False
@@ -69,9 +74,11 @@ def decide(now: Situation) -> Decision:
     if onward is WAIT or not now.try_abort or not seen.stable:
         return onward
     if now.syncing:
-        if now.since < SYNC:
+        if now.since < (SYNC if now.awaited else ELSEWHERE):
             return WAIT
         why = "the sync waits for this Rollout, so an abort would fail it"
+        if not now.awaited:
+            why = "the sync does not end, so what comes of an abort could not be told"
         return Decision(deed=onward.deed, why=onward.why, no_abort=why)
     return _do(Deed.ABORT, "to see whether the stable version serves")
 

@@ -212,6 +212,7 @@ class Promoting:
                 seen=seen,
                 since=now() - last,
                 syncing=self._is_syncing(followed.case),
+                awaited=self._is_awaited(followed),
                 try_abort=self._try_abort and story.aborted is None and not story.why,
                 hindered=hindered,
                 erring=story.erring,
@@ -238,6 +239,13 @@ class Promoting:
         application = self._context.applications.get(case.id, {})
         phase = mapping(application, "status", "operationState").get("phase")
         return bool(application.get("operation")) or phase == "Running"
+
+    def _is_awaited(self, followed: _Followed) -> bool:
+        """Whether the sync waits for its health; of several that it waits for, Argo CD names the first alone."""
+        application = self._context.applications.get(followed.case.id, {})
+        said = str(mapping(application, "status", "operationState").get("message") or "")
+        named = said.partition(" and ")[0].endswith(f"/Rollout/{followed.key.name}")
+        return said.startswith("waiting for healthy state of ") and (named or " more " in said)
 
     def _look_at_abort(self, followed: _Followed) -> None:
         assert followed.aborting is not None

@@ -8,15 +8,21 @@ from typing import Any
 import pytest
 
 from pytest_gitops.rollouts.reading import Look
-from pytest_gitops.rollouts.steering import ANALYSIS, SHORT, SYNC, Deed, Situation, decide
+from pytest_gitops.rollouts.steering import ANALYSIS, ELSEWHERE, SHORT, SYNC, Deed, Situation, decide
 
 
-def situation(since: float = 0.0, *, syncing: bool = False, hindered: bool = False, erring: bool = False,
+def situation(since: float = 0.0, *, syncing: bool = False, awaited: bool = False, hindered: bool = False, erring: bool = False,
               try_abort: bool = False, **seen: Any) -> Situation:  # fmt: skip
     look = Look(**{"strategy": "canary", "phase": "Progressing", "message": "", "stable": "old", "current": "new",
                    **seen})  # fmt: skip
     return Situation(
-        seen=look, since=since, syncing=syncing, hindered=hindered, erring=erring, try_abort=try_abort
+        seen=look,
+        since=since,
+        syncing=syncing,
+        awaited=awaited,
+        hindered=hindered,
+        erring=erring,
+        try_abort=try_abort,
     )
 
 
@@ -71,7 +77,16 @@ def test_a_first_deployment_is_not_aborted() -> None:
 
 
 def test_a_sync_that_waits_for_the_rollout_is_not_failed_by_an_abort() -> None:
-    assert decide(situation(SYNC / 2, **PAUSED, try_abort=True, syncing=True)).deed is Deed.NOTHING
-    decision = decide(situation(SYNC, **PAUSED, try_abort=True, syncing=True))
+    waits = {**PAUSED, "try_abort": True, "syncing": True, "awaited": True}
+    assert decide(situation(SYNC / 2, **waits)).deed is Deed.NOTHING
+    decision = decide(situation(SYNC, **waits))
     assert decision.deed is Deed.PROMOTE
     assert decision.no_abort == "the sync waits for this Rollout, so an abort would fail it"
+
+
+def test_a_sync_that_goes_on_for_something_else_is_waited_for() -> None:
+    goes_on = {**PAUSED, "try_abort": True, "syncing": True}
+    assert decide(situation(2 * SYNC, **goes_on)).deed is Deed.NOTHING
+    decision = decide(situation(ELSEWHERE, **goes_on))
+    assert decision.deed is Deed.PROMOTE
+    assert decision.no_abort == "the sync does not end, so what comes of an abort could not be told"

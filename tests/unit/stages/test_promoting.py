@@ -171,10 +171,21 @@ def test_a_stable_version_that_does_not_come_back_is_told_and_the_update_goes_on
     assert the(found).events == ("ReplicaSet web-1: FailedCreate: no account",)
 
 
-def test_a_sync_that_waits_for_it_is_spared_the_abort(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "waits_for",
+    [
+        "argoproj.io/Rollout/web",
+        "argoproj.io/Rollout/web and 1 more resources",
+        "apps/Deployment/db and 2 more resources",
+    ],
+)
+def test_a_sync_that_waits_for_it_is_spared_the_abort(
+    monkeypatch: pytest.MonkeyPatch, waits_for: str
+) -> None:
     monkeypatch.setattr("pytest_gitops.rollouts.steering.SYNC", 0.0)
     api = FakeApi()
-    syncing = {"status": {"operationState": {"phase": "Running"}}}
+    said = f"waiting for healthy state of {waits_for}"
+    syncing = {"status": {"operationState": {"phase": "Running", "message": said}}}
     with following(api, try_abort=True, application=syncing) as found:
         api.say(HEALTHY)
         api.say(PAUSED)
