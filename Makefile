@@ -1,8 +1,8 @@
 # make demo: everything from nothing to a green fixture.   make test: the whole suite, the real engine included.
 PYTHON ?= python3
 VENV   ?= .venv
-# Runs that go on at once in `make test`: half of their time they wait. Each takes up to 2 GB.
-WORKERS ?= 4
+# Runs that go on at once in `make test`, on two cores: a third of their time they wait. Each takes up to 2 GB.
+WORKERS ?= 3
 BIN    := $(VENV)/bin
 
 # Hundreds of interpreters start: what they import is compiled once.

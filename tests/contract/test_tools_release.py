@@ -17,7 +17,7 @@ from tools_support import Hosts, hosts, program
 
 from pytest_gitops.errors import ConfigError, ToolError
 from pytest_gitops.tools import Action, Origin, Progress, Tool, ensure, locked
-from pytest_gitops.tools.context import NoWay, Passed
+from pytest_gitops.tools.context import NoWay, Passed, ask_version
 from pytest_gitops.tools.fetch import ATTEMPTS, Fetcher
 from pytest_gitops.tools.parts import Part
 
@@ -147,6 +147,18 @@ def test_every_release_is_had_from_its_official_place(served: Hosts, tmp_path: P
         assert tool.path == tmp_path / "cache" / tool.name / tool.version / "linux-amd64" / binary
     assert not list((tmp_path / "cache" / "partial").iterdir())
     assert not list((tmp_path / "cache" / "tmp").iterdir())
+
+
+def test_a_program_that_another_thread_still_holds_is_asked_again(tmp_path: Path) -> None:
+    tool = tmp_path / "tiny"
+    tool.write_text("#!/bin/sh\necho v1.2.3\n")
+    tool.chmod(0o755)
+    part = Part(name="tiny", version="1.2.3", binary="tiny", argv=("--version",), pattern=r"v(\S+)")
+    with tool.open("a") as held:  # as a fork of another thread does, for an instant
+        later = threading.Timer(0.2, held.close)
+        later.start()
+        assert ask_version(part, tool, {}) == "1.2.3"
+        later.join()
 
 
 def test_a_zip_is_opened_on_macos(served: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def ask_version(part: Part, path: Path, environ: Mapping[str, str]) -> str:
         done = wait_until(
             lambda: _run(path, *part.argv, env=env), limit=BUSY_LIMIT, what=f"{path} not written any more"
         )
-    except (EngineError, OSError) as error:
+    except EngineError as error:
         raise Passed(f"{path} does not run: {error}") from error
     if found := re.search(part.pattern, done.stdout + done.stderr, re.MULTILINE):
         return found[1]
@@ -126,9 +126,9 @@ def _run(path: Path, *argv: str, env: Mapping[str, str]) -> Completed | None:
 
     try:
         return process.run(path, *argv, env=env, limit=ASK_LIMIT)
-    except OSError as error:
+    except EngineError as error:
         # Another thread's fork may hold, for an instant, the descriptor that the program was written with.
-        if error.errno == errno.ETXTBSY:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ETXTBSY:
             return None
         raise
 

@@ -26,6 +26,9 @@ MARKER = "origin.json"
 LOCK_LIMIT = 2 * 60 * 60.0
 """Seconds to wait for another run that is getting the same tool; a cold build of everything is 15 minutes."""
 
+NAMELESS = 3
+"""Looks at a lock after which it is told that somebody has it who has not said who."""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -114,19 +117,27 @@ class Store:
         """
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
+        looks = 0
         with (folder / f"{name}.lock").open("a+", encoding="utf-8") as file:
 
             def taken() -> bool:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    waiting(holder())
+                    nonlocal looks
+                    looks += 1
+                    # Who has just taken it has yet to write down who it is.
+                    if pid() or looks > NAMELESS:
+                        waiting(holder())
                     return False
                 return True
 
-            def holder() -> str:
+            def pid() -> str:
                 file.seek(0)
-                return f"process {pid}" if (pid := file.read(20).strip()) else "another process"
+                return file.read(20).strip()
+
+            def holder() -> str:
+                return f"process {number}" if (number := pid()) else "another process"
 
             wait_until(taken, limit=LOCK_LIMIT, what=f"{name}: another run to finish", seen=holder)
             file.seek(0)
