@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from pytest_gitops.acting.ground import ActingGround
 from pytest_gitops.acting.hands import LOOK, Hands
 from pytest_gitops.acting.journal import Touched
-from pytest_gitops.acting.objects import Objects, application_path
-from pytest_gitops.argocd.applications import Applications
+from pytest_gitops.acting.objects import Objects
+from pytest_gitops.argocd.applications import Applications, application_path
 from pytest_gitops.argocd.convergence import State, observe
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError, GitOpsError

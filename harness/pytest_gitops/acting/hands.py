@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.acting.journal import Journal
 from pytest_gitops.acting.objects import Objects, is_going
-from pytest_gitops.argocd.applications import Application
+from pytest_gitops.argocd.applications import Application, operation_state
 from pytest_gitops.argocd.convergence import STALE, Observation, State, observe
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError, WaitTimeout
@@ -189,7 +189,7 @@ class Hands:
             ) from late
         except Deleted as error:
             raise _deleted(case) from error
-        state = _at(ended, "status", "operationState") or {}
+        state = operation_state(ended)
         failures = [
             f"{r.get('kind')} {r.get('name')}: {r.get('message')}"
             for r in (state.get("syncResult") or {}).get("resources") or ()

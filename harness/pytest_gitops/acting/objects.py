@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import API as ARGO
 from pytest_gitops.argocd.applications import Application
-from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.apierror import ApiError, suppress_gone
 from pytest_gitops.model import Case
 from pytest_gitops.scenarios.api import GitOpsFailure
 from pytest_gitops.stages.live import Ref, managed
@@ -58,12 +57,9 @@ class Place:
 
     def read(self) -> dict[str, Any] | None:
         """The object, None if it is not there. Raises ApiError."""
-        try:
+        with suppress_gone():
             return self.api.get(self._path)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return None
+        return None
 
     def patch(self, patch: Mapping[str, Any]) -> dict[str, Any]:
         """Merge `patch` into it; returns what it then is. Raises ApiError."""
@@ -165,11 +161,6 @@ class Objects:
         path = f"/api/v1/namespaces/{case.namespace}/events"
         found += self._control.get(path, fieldSelector=about).get("items") or ()
         return found
-
-
-def application_path(case: Case) -> str:
-    """Where an Application is on the API server."""
-    return f"{ARGO}/namespaces/{case.namespace}/applications/{case.name}"
 
 
 def _is(ref: Ref, reference: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Case
+from pytest_gitops.shapes import mapping
 from pytest_gitops.waiting import utc
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ REFRESH_TIME = "argocd.argoproj.io/refresh-timestamp"
 
 HEALS = "autoHealAttemptsCount"
 """Where Argo CD counts in a sync how often it has healed since the sync to that revision."""
+
+FORGOTTEN: Mapping[str, Any] = {"status": {"operationState": {"operation": {"sync": {HEALS: None}}}}}
+"""The patch that takes that count back."""
 
 Application = Mapping[str, Any]
 
@@ -84,15 +88,16 @@ class Applications:
     def forget_heals(self, application: Application) -> Application:
         """Let the next drift be healed at once, as one is that comes long after the last: from one heal to the next
         Argo CD waits ever longer (--self-heal-backoff-*). Returns the Application as it is then."""
-        if not heals_of(application):
-            return application
-        forgotten = {"sync": {HEALS: None}}
-        return self._patch(application, {"status": {"operationState": {"operation": forgotten}}})
+        return self._patch(application, FORGOTTEN) if heals_of(application) else application
+
+    def urge(self, application: Application) -> Application:
+        """Ask for a comparison now, after which what differs is healed at once. Returns like `refresh`."""
+        forgotten = FORGOTTEN if heals_of(application) else {}
+        return self._patch(application, {"metadata": {"annotations": _refresh("normal")}, **forgotten})
 
     def terminate(self, application: Application) -> None:
         """End the sync that is running, its retries too, as `argocd app terminate-op` does; none is no error."""
-        state = (application.get("status") or {}).get("operationState") or {}
-        if state.get("phase") == "Running":
+        if operation_state(application).get("phase") == "Running":
             self._patch(application, {"status": {"operationState": {"phase": "Terminating"}}})
 
     def windows(self, project: str, *, control: str) -> tuple[Mapping[str, Any], ...]:
@@ -101,9 +106,7 @@ class Applications:
         return tuple((found.get("spec") or {}).get("syncWindows") or ())
 
     def _patch(self, application: Application, patch: Mapping[str, Any]) -> Application:
-        meta = application["metadata"]
-        path = f"{API}/namespaces/{meta['namespace']}/applications/{meta['name']}"
-        return self._api.patch(path, dict(patch), content_type="application/merge-patch+json")
+        return self._api.patch(path_of(application), dict(patch), content_type="application/merge-patch+json")
 
     def watch(self, act: Callable[[str, Application], None], *, stop: threading.Event) -> None:
         """Call `act` with "namespace/name" and each new state, until `stop`; deleted ones come as {}."""
@@ -134,7 +137,25 @@ def _refresh(kind: str) -> dict[str, str]:
     return {REFRESH: kind, REFRESH_TIME: utc().isoformat()}
 
 
+def application_path(case: Case) -> str:
+    """Where an Application is on the API server."""
+    return _path(case.namespace, case.name)
+
+
+def path_of(application: Application) -> str:
+    """Where it is on the API server."""
+    return _path(application["metadata"]["namespace"], application["metadata"]["name"])
+
+
+def _path(namespace: str, name: str) -> str:
+    return f"{API}/namespaces/{namespace}/applications/{name}"
+
+
+def operation_state(application: Application) -> Mapping[str, Any]:
+    """What its last sync came to, or how far the running one is; empty where there was none."""
+    return mapping(application, "status", "operationState")
+
+
 def heals_of(application: Application) -> int:
     """How often Argo CD has healed it since it synced it to its revision, as of its last sync."""
-    state = (application.get("status") or {}).get("operationState") or {}
-    return int(((state.get("operation") or {}).get("sync") or {}).get(HEALS) or 0)
+    return int(mapping(operation_state(application), "operation", "sync").get(HEALS) or 0)

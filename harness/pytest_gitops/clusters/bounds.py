@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.apierror import suppress_gone
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
@@ -27,11 +27,8 @@ class Bounds:
             for namespace in self.namespaces:
                 found += api.metadata(api.path_of(version, kind, namespace))
         for path in self._single(api, version, kind):
-            try:
+            with suppress_gone():
                 found.append(api.get(path)["metadata"])
-            except ApiError as error:
-                if error.status != 404:
-                    raise
         return found
 
     def _single(self, api: Api, version: str, kind: str) -> Iterator[str]:

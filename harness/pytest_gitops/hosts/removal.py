@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.apierror import ApiError, suppress_gone
 from pytest_gitops.errors import WaitTimeout
 from pytest_gitops.hosts.isolation import LABEL, SHARED, Outside, mark
 from pytest_gitops.waiting import wait_until
@@ -80,23 +80,17 @@ def remove(api: Api, found: Sequence[Leftover], *, limit: float = LIMIT) -> tupl
 
 def _remove_shared(api: Api, run: str, outside: Outside) -> None:
     """Delete an object outside of the run's namespaces if Argo CD made it for this run: it bears its mark."""
-    try:
+    with suppress_gone():
         path = api.path_of(outside.api_version, outside.kind, outside.namespace, outside.name)
         if mark(run) in (api.get(path)["metadata"].get("labels") or {}):
             api.delete(path)
-    except ApiError as error:
-        if error.status != 404:
-            raise
 
 
 def _exists(api: Api, namespace: str) -> bool:
-    try:
+    with suppress_gone():
         api.get(f"/api/v1/namespaces/{namespace}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return False
-    return True
+        return True
+    return False
 
 
 def _release(api: Api, namespace: str) -> None:

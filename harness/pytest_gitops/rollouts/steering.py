@@ -76,8 +76,9 @@ def decide(now: Situation) -> Decision:
     if now.syncing:
         if now.since < (SYNC if now.awaited else ELSEWHERE):
             return WAIT
-        why = "the sync waits for this Rollout, so an abort would fail it"
-        if not now.awaited:
+        if now.awaited:
+            why = "the sync waits for this Rollout, so an abort would fail it"
+        else:
             why = "the sync does not end, so what comes of an abort could not be told"
         return Decision(deed=onward.deed, why=onward.why, no_abort=why)
     return _do(Deed.ABORT, "to see whether the stable version serves")

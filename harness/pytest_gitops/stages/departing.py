@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_gitops.argocd.applications import API, Applications
+from pytest_gitops.argocd.applications import API, Applications, application_path, path_of
 from pytest_gitops.changes.effect import FINALIZER, FINALIZERS
 from pytest_gitops.clusters.apierror import suppress_gone
 from pytest_gitops.errors import EngineError
@@ -145,7 +145,7 @@ class Departing:
     def _prepare(self, case: Case) -> None:
         """What `argocd app delete` does first: the finalizer that deletes the objects; and the end of a sync that
         fails again and again, for Argo CD deletes nothing while it goes on."""
-        path = f"{API}/namespaces/{case.namespace}/applications/{case.name}"
+        path = application_path(case)
         with suppress_gone():
             application = self._api.get(path)
             finalizers = application["metadata"].get("finalizers") or []
@@ -194,7 +194,7 @@ class Departing:
                 self.confirmed.add(case.key)
                 approved = {APPROVED: utc().isoformat(timespec="seconds")}
                 with suppress_gone():
-                    self._api.patch(_path(state), {"metadata": {"annotations": approved}})
+                    self._api.patch(path_of(state), {"metadata": {"annotations": approved}})
             if state is not None and case.id in self._context.kept_out:
                 self._let_go(state)
         if tree.is_set:
@@ -208,7 +208,7 @@ class Departing:
         kept = [f for f in finalizers if f not in FINALIZERS]
         if state["metadata"].get("deletionTimestamp") and kept != finalizers:
             with suppress_gone():
-                self._api.patch(_path(state), {"metadata": {"finalizers": kept}})
+                self._api.patch(path_of(state), {"metadata": {"finalizers": kept}})
 
     def _nudge(self, tree: Tree, at: float) -> None:
         """Let Argo CD look at what is being deleted; ever more rarely while nothing moves."""
@@ -220,7 +220,7 @@ class Departing:
         for state in self._left(tree):
             if state["metadata"].get("deletionTimestamp"):
                 with suppress_gone():
-                    look_at(self._api, _path(state))
+                    look_at(self._api, path_of(state))
 
     def _release(self, tree: Tree) -> None:
         """An Application that nobody owns any more though its ApplicationSet is being deleted stays: the set's policy
@@ -264,11 +264,6 @@ class Departing:
 def look_at(api: Api, path: str) -> None:
     """Make Argo CD look at the object at `path`. Raises ApiError."""
     api.patch(path, {"metadata": {"annotations": {LOOKED_AT: utc().isoformat()}}})
-
-
-def _path(application: Application) -> str:
-    meta = application["metadata"]
-    return f"{API}/namespaces/{meta['namespace']}/applications/{meta['name']}"
 
 
 def _asks(application: Application) -> bool:

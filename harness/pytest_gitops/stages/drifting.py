@@ -234,8 +234,7 @@ class Drifting:
         it has begun to heal another. Once only: one that heals in vain has to slow down."""
         if seen.code == "out-of-sync" and heals_of(state) and not self._urged:
             self._urged = True
-            self._following.applications.forget_heals(state)
-            self._following.applications.refresh(state)
+            self._following.applications.urge(state)
 
     def _by_whom(self, tried: Tried, *, asked: bool) -> Observation:
         def begun(state: Application) -> tuple[Sync, int] | None:

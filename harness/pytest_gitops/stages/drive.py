@@ -243,8 +243,7 @@ class Drive:
         if track.is_overlooked(at, again=self.again):
             track.looked = at
             with suppress(GitOpsError):  # it is judged as it is then
-                self.applications.forget_heals(track.state)
-            self._refresh(track)
+                self.applications.urge(track.state)
         elif track.wants_nudge(at):
             self._refresh(track)
         if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_gitops.argocd.applications import operation_state
 from pytest_gitops.argocd.appstate import Managed, Node
 from pytest_gitops.changes.fields import differences as fields_that_differ
 from pytest_gitops.changes.noise import Scene
@@ -150,7 +151,7 @@ def tree(nodes: Sequence[Node], application: Application) -> Rows:
 
 def operation(application: Application) -> dict[str, Any]:
     """What the last sync said, in Argo CD's words."""
-    state = (application.get("status") or {}).get("operationState") or {}
+    state = operation_state(application)
     if not state:
         return {}
     return {
@@ -185,7 +186,7 @@ def steps(application: Application) -> tuple[tuple[str, str], ...]:
             found["hook", text] = None
         elif r.get("status") == "Synced" and r.get("syncPhase") == "Sync":
             found["wave", f"wave {waves.get(_identity(r), 0)}"] = None
-    said = str(((application.get("status") or {}).get("operationState") or {}).get("message") or "")
+    said = str(operation_state(application).get("message") or "")
     if said.startswith("waiting for"):
         found["wait", cut(said, MESSAGE)] = None
     return tuple(found)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pytest_gitops.argocd.applications import REFRESH, Applications, heals_of
+from pytest_gitops.argocd.applications import REFRESH, Applications, heals_of, operation_state
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Moment
+from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.tracks import QUIET, still_of
 from pytest_gitops.waiting import now
 
@@ -216,10 +217,10 @@ class Sync:
 def sync_of(application: Application) -> Sync | None:
     """The last sync of `application`, or the one that is running; None before the first, and in the moment in which one
     is asked for (util/argo/argo.go: SetAppOperation)."""
-    state = (application.get("status") or {}).get("operationState") or {}
+    state = operation_state(application)
     if not state.get("startedAt"):
         return None
-    asked = (state.get("operation") or {}).get("sync") or {}
+    asked = mapping(state, "operation", "sync")
     return Sync(
         began=str(state["startedAt"]),
         heals=heals_of(application),
@@ -242,8 +243,7 @@ def is_at_work(application: Application) -> bool:
 
 def is_running(application: Application) -> bool:
     """Whether a sync of it is running."""
-    state = (application.get("status") or {}).get("operationState") or {}
-    return state.get("phase") in {"Running", "Terminating"}
+    return operation_state(application).get("phase") in {"Running", "Terminating"}
 
 
 def _is_asked(application: Application) -> bool:
@@ -252,5 +252,5 @@ def _is_asked(application: Application) -> bool:
 
 def _between_attempts(application: Application) -> bool:
     """Whether its sync failed and waits for the next attempt (see `convergence.observe`)."""
-    state = (application.get("status") or {}).get("operationState") or {}
+    state = operation_state(application)
     return state.get("phase") == "Running" and bool(state.get("finishedAt"))

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_gitops.argocd.applications import operation_state
 from pytest_gitops.changes.fields import differences
 from pytest_gitops.changes.identity import SYNC_OPTIONS
 from pytest_gitops.changes.noise import Scene
 from pytest_gitops.changes.shorten import short
 from pytest_gitops.changes.values import HIDDEN, FieldChange, is_secret_field
-from pytest_gitops.clusters.apierror import ApiError
+from pytest_gitops.clusters.apierror import suppress_gone
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
@@ -106,11 +107,8 @@ def read(api: Api, refs: Sequence[Ref]) -> dict[Ref, Manifest]:
     """Each object as it is now, those that are not there left out. Raises ApiError."""
     found: dict[Ref, Manifest] = {}
     for ref in refs:
-        try:
+        with suppress_gone():
             found[ref] = api.get(api.path_of(ref.api_version, ref.kind, ref.namespace, ref.name))
-        except ApiError as error:
-            if error.status != 404:
-                raise
     return found
 
 
@@ -189,7 +187,7 @@ def _value(value: Any) -> str:
 
 def operation_of(application: Mapping[str, Any]) -> dict[str, Any]:
     """What Argo CD says of the sync: its phase, kubectl's words for the objects, and the hooks that ran again."""
-    state = (application.get("status") or {}).get("operationState") or {}
+    state = operation_state(application)
     results = (state.get("syncResult") or {}).get("resources") or []
     words = Counter(
         str(r.get("message") or "").rpartition(" ")[2].partition(".")[0]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_gitops.argocd.applications import Applications
+from pytest_gitops.argocd.applications import Applications, operation_state
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
@@ -22,7 +22,6 @@ from pytest_gitops.rollouts import analysis, reading, steering
 from pytest_gitops.rollouts.kinds import API, is_rollout
 from pytest_gitops.rollouts.steering import Deed
 from pytest_gitops.rollouts.story import Happening, Story
-from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.inventory import Claim, Key
 from pytest_gitops.waiting import now
 
@@ -207,12 +206,13 @@ class Promoting:
         if followed.aborting is not None:
             self._look_at_abort(followed)
             return
+        application = self._context.applications.get(followed.case.id, {})
         decision = steering.decide(
             steering.Situation(
                 seen=seen,
                 since=now() - last,
-                syncing=self._is_syncing(followed.case),
-                awaited=self._is_awaited(followed),
+                syncing=_is_syncing(application),
+                awaited=_awaits(application, followed.key.name),
                 try_abort=self._try_abort and story.aborted is None and not story.why,
                 hindered=hindered,
                 erring=story.erring,
@@ -234,18 +234,6 @@ class Promoting:
             if seen.pause is None and each.phase not in analysis.FINISHED and not each.hindered:
                 made = sum(m.made for m in each.metrics)
                 followed.story.unwaited[each.name] = made
-
-    def _is_syncing(self, case: Case) -> bool:
-        application = self._context.applications.get(case.id, {})
-        phase = mapping(application, "status", "operationState").get("phase")
-        return bool(application.get("operation")) or phase == "Running"
-
-    def _is_awaited(self, followed: _Followed) -> bool:
-        """Whether the sync waits for its health; of several that it waits for, Argo CD names the first alone."""
-        application = self._context.applications.get(followed.case.id, {})
-        said = str(mapping(application, "status", "operationState").get("message") or "")
-        named = said.partition(" and ")[0].endswith(f"/Rollout/{followed.key.name}")
-        return said.startswith("waiting for healthy state of ") and (named or " more " in said)
 
     def _look_at_abort(self, followed: _Followed) -> None:
         assert followed.aborting is not None
@@ -298,6 +286,17 @@ class Promoting:
             raise
         with self._lock:
             followed.acted = int(made["metadata"]["resourceVersion"])
+
+
+def _is_syncing(application: Mapping[str, Any]) -> bool:
+    return bool(application.get("operation")) or operation_state(application).get("phase") == "Running"
+
+
+def _awaits(application: Mapping[str, Any], rollout: str) -> bool:
+    """Whether the sync waits for the health of `rollout`; of several that it waits for, Argo CD names the first."""
+    said = str(operation_state(application).get("message") or "")
+    named = said.partition(" and ")[0].endswith(f"/Rollout/{rollout}")
+    return said.startswith("waiting for healthy state of ") and (named or " more " in said)
 
 
 class _Gone(Exception):

@@ -183,11 +183,11 @@ class _Check:
         if wrong and len(made) > 1:
             for tried in made:
                 drifting.restore(tried)
-                seen.tried.remove(tried)
             if drifting.settled().state is State.CONVERGED:
+                del seen.tried[-len(made) :]  # those are the last ones
                 return any(self._round(case, seen, drifting, choice, [[t.drift]]) for t in made)
-            seen.tried += made
-        for tried, (rule, saw) in wrong[:1]:
+        if wrong:
+            tried, (rule, saw) = wrong[0]
             self._problem(rule, case, seen, tried, saw, beside=[t for t in made if t is not tried])
             drifting.restore(tried)
         for tried in made:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import API, Applications
+from pytest_gitops.argocd.applications import API, Applications, application_path
 from pytest_gitops.changes import effect
 from pytest_gitops.changes.values import ApplicationChange, Effect, Fate
 from pytest_gitops.clusters.apierror import suppress_gone
@@ -216,7 +216,7 @@ class _Upgrade:
     def _delete(self, cases: Sequence[Case]) -> None:
         for case in cases:
             with suppress_gone():
-                self.ground.api.delete(_path(case))
+                self.ground.api.delete(application_path(case))
 
     def _depart(self, cases: Sequence[Case], judge: Judge, manifests: Sequence[Mapping[str, Any]]) -> Judge:
         """Delete removed roots as `kubectl delete` does, and wait for their end and for that of what head does not
@@ -243,7 +243,7 @@ class _Upgrade:
 
     def _is_there(self, case: Case) -> bool:
         with suppress_gone():
-            self.ground.api.get(_path(case))
+            self.ground.api.get(application_path(case))
             return True
         return False
 
@@ -251,7 +251,7 @@ class _Upgrade:
         """What keeps a removed root from its end: its own finalizers, and objects of it that nobody lets go."""
         own: tuple[str, ...] = ()
         with suppress_gone():
-            own = tuple(self.ground.api.get(_path(case))["metadata"].get("finalizers") or ())
+            own = tuple(self.ground.api.get(application_path(case))["metadata"].get("finalizers") or ())
         objects = {}
         for key, claim in claims.items():
             if claim.case.key != case.key:
@@ -309,7 +309,3 @@ class _Upgrade:
 def _roots(side: Context, cases: Sequence[Case]) -> list[Case]:
     """What nobody creates but whoever runs Argo CD."""
     return [c for c in side.plan.with_ancestors(cases) if not c.parent]
-
-
-def _path(case: Case) -> str:
-    return f"{API}/namespaces/{case.namespace}/applications/{case.name}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -117,17 +118,15 @@ class Store:
         """
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        looks = 0
+        nameless = itertools.count(1)
         with (folder / f"{name}.lock").open("a+", encoding="utf-8") as file:
 
             def taken() -> bool:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    nonlocal looks
-                    looks += 1
                     # Who has just taken it has yet to write down who it is.
-                    if pid() or looks > NAMELESS:
+                    if pid() or next(nameless) > NAMELESS:
                         waiting(holder())
                     return False
                 return True

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
+
 from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import Case
@@ -90,6 +92,22 @@ def test_a_refresh_is_an_annotation_with_the_time_that_makes_it_one_of_its_own()
     asked = [p[1]["metadata"]["annotations"] for p in api.patched]
     assert [a["argocd.argoproj.io/refresh"] for a in asked] == ["normal", "hard"]
     assert len({a["argocd.argoproj.io/refresh-timestamp"] for a in asked}) == 2
+
+
+@pytest.mark.parametrize("heals", [0, 2])
+def test_who_is_urged_is_compared_and_its_heals_are_forgotten_in_one_request(heals: int) -> None:
+    api = FakeApi()
+    operation = {"sync": {"autoHealAttemptsCount": heals}}
+    one = {
+        "metadata": {"namespace": "cd", "name": "web"},
+        "status": {"operationState": {"operation": operation}},
+    }
+    applications(api).urge(one)
+    ((path, body, _),) = api.patched
+    assert path.endswith("/namespaces/cd/applications/web")
+    assert body["metadata"]["annotations"]["argocd.argoproj.io/refresh"] == "normal"
+    forgotten = {"operationState": {"operation": {"sync": {"autoHealAttemptsCount": None}}}}
+    assert body.get("status") == (forgotten if heals else None)
 
 
 def test_only_a_sync_that_is_running_is_ended() -> None:

@@ -44,8 +44,9 @@ class FakeApplications:
             raise self.no_sync
         self.synced.append(application["metadata"]["name"])
 
-    def forget_heals(self, application: Mapping[str, Any]) -> None:
+    def urge(self, application: Mapping[str, Any]) -> None:
         self.forgotten.append(application["metadata"]["name"])
+        self.refresh(application)
 
     def refresh(self, application: Mapping[str, Any]) -> None:
         self.refreshed.append(application["metadata"]["name"])
