@@ -1,8 +1,9 @@
 # make demo: everything from nothing to a green fixture.   make test: the whole suite, the real engine included.
 PYTHON ?= python3
 VENV   ?= .venv
-# Runs that go on at once in `make test`, on two cores: a third of their time they wait. Each takes up to 2 GB.
+# Runs that go on at once in `make test` and `make soak`, on two cores: a third of their time they wait. Each takes up to 2 GB.
 WORKERS ?= 3
+RUNS    ?= 50
 BIN    := $(VENV)/bin
 
 # Hundreds of interpreters start: what they import is compiled once.
@@ -34,9 +35,9 @@ unit: $(VENV)/ready
 bench: $(VENV)/ready tools
 	cd tests && "$(abspath $(BIN))/python" -m bench
 
-# The fixtures' whole verification, again and again; counts verdicts that differ. RUNS=50 takes three and a half hours.
+# The fixtures' whole verification, again and again; counts verdicts that differ. Ctrl-C ends it, and it goes on from there.
 soak: $(VENV)/ready tools
-	cd tests && "$(abspath $(BIN))/python" -m bench.soak $(RUNS)
+	cd tests && "$(abspath $(BIN))/python" -m bench.soak $(RUNS) $(WORKERS)
 
 tools: $(VENV)/ready
 	$(BIN)/pytest-gitops tools install

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import git
-
-from pytest_gitops.processes.process import run
+from forked import pytest_in
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,16 +61,19 @@ def environment(**more: str) -> dict[str, str]:
             "PYTHONPATH": str(ROOT / "harness"), "COLUMNS": "160", **more}  # fmt: skip
 
 
+ARGS = ("--gitops", "-p", "no:cacheprovider")
+
+
 def command(*args: str) -> list[str]:
     """`pytest --gitops` with this interpreter."""
-    return [sys.executable, "-m", "pytest", "--gitops", "-p", "no:cacheprovider", *args]
+    return [sys.executable, "-m", "pytest", *ARGS, *args]
 
 
 def gitops(folder: Path, *args: str, environ: Mapping[str, str] | None = None) -> Outcome:
     """Run `pytest --gitops` in `folder` to its end."""
     env = environment(**(environ or {}))
-    done = run(*command(*args), cwd=folder, env=env, check=False, limit=RUN_LIMIT)
-    return Outcome(status=done.status, output=done.stdout + done.stderr, report=report(folder), folder=folder)
+    status, output = pytest_in(folder, (*ARGS, *args), env=env, limit=RUN_LIMIT)
+    return Outcome(status=status, output=output, report=report(folder), folder=folder)
 
 
 def report(folder: Path) -> dict[str, Any] | None:

@@ -1,34 +1,80 @@
-"""The same verification again and again, and how many verdicts differ: `make soak`, or `python -m bench.soak [RUNS]`.
+"""The same verification again and again, and how many verdicts differ: `make soak`, or `python -m bench.soak [RUNS] [LANES]`.
 
-Every fixture is run as a repository of its own. A verdict is (Application, stage, outcome, code); each is compared with the
-first run's. Nothing but such a difference is a failure here: the tests say what the verdicts have to be.
+Every fixture is run as a repository of its own, and what is right also as a pull request, so that `upgrade` has its turn.
+A verdict is (Application, stage, outcome, code); each is compared with the first run's. Nothing but such a difference is a
+failure here: the tests say what the verdicts have to be.
+
+What each run said is a line of `build/soak.jsonl`. A soak that was ended goes on from there; without the file it begins.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from runs import ROOT, commit, gitops
 
-FIXTURES = ("omega-grid", "layouts", "twins", "broken-grid")
+from pytest_gitops.processes.process import run
+
+FIXTURES = ("twins", "broken-grid", "layouts", "omega-grid")
+"""The long ones first, so that all lanes end together."""
+
+BEFORE = {
+    "omega-grid": (r"\btag: \d+", "tag: 0"),
+    "layouts": (r"(registry\.example\.com/[a-z-]+):1\.", r"\1:0."),
+}
+"""What a fixture was before the pull request that makes it what it is: pattern and replacement in all of its files."""
 
 RUNS = 50
 
-Verdicts = dict[tuple[str, str], tuple[str, str]]
-"""(outcome, code) by (Application's id, stage)."""
+LANES = 1
+"""Runs at once. Half of a run's time is waiting."""
+
+INTERRUPTED = 2
+"""pytest's exit code of a run that Ctrl-C ended: it has judged nothing that counts."""
+
+RECORD = ROOT / "build" / "soak.jsonl"
+
+Verdicts = dict[str, str]
+"""{"application stage": "outcome code"}"""
 
 
-def verdicts(folder: Path) -> Verdicts:
-    """One whole run's. A run without a report has none, which differs from everything."""
-    report = gitops(folder, "-q").report
+def make(fixture: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """A fixture as a repository, and what pytest is given for it."""
+    shutil.copytree(ROOT / "fixtures" / fixture, folder)
+    if fixture not in BEFORE:
+        return commit(folder), ()
+    pattern, earlier = BEFORE[fixture]
+    texts = {p: p.read_text("utf-8") for p in folder.rglob("*") if p.is_file()}
+    for path, text in texts.items():
+        path.write_text(re.sub(pattern, earlier, text), "utf-8")
+    commit(folder)
+    run("git", "-C", folder, "switch", "--quiet", "--create", "change")
+    for path, text in texts.items():
+        path.write_text(text, "utf-8")
+    return commit(folder), ("--gitops-base", "main")
+
+
+def verdicts(fixture: str, place: Path) -> Verdicts | None:
+    """One whole run's. A run without a report has none, which differs from everything. None if it was interrupted."""
+    with tempfile.TemporaryDirectory(dir=place) as made:
+        folder, args = make(fixture, Path(made) / fixture)
+        done = gitops(folder, "-q", *args)
+    if done.status == INTERRUPTED:
+        return None
     return {
-        (application["id"], stage["stage"]): (stage["outcome"], stage["code"] or "")
-        for application in (report or {"applications": []})["applications"]
+        f"{application['id']} {stage['stage']}": f"{stage['outcome']} {stage['code'] or ''}".strip()
+        for application in (done.report or {"applications": []})["applications"]
         for stage in application["stages"]
     }
 
@@ -36,38 +82,81 @@ def verdicts(folder: Path) -> Verdicts:
 def differing(first: Verdicts, later: Verdicts) -> list[str]:
     """What is not as it was, in words."""
     return [
-        f"{application} {stage}: {' '.join(first.get((application, stage), ('nothing',)))} → "
-        f"{' '.join(later.get((application, stage), ('nothing',)))}"
-        for application, stage in sorted({*first, *later})
-        if first.get((application, stage)) != later.get((application, stage))
+        f"{what}: {first.get(what, 'nothing')} → {later.get(what, 'nothing')}"
+        for what in sorted({*first, *later})
+        if first.get(what) != later.get(what)
     ]
+
+
+class Record:
+    """What every run said, those of earlier soaks included."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        self._runs: list[dict[str, Any]] = [json.loads(line) for line in lines]
+
+    def count(self, fixture: str) -> int:
+        return sum(r["fixture"] == fixture for r in self._runs)
+
+    def add(self, fixture: str, seen: Verdicts, seconds: float) -> None:
+        """Write it down, and say it."""
+        with self._lock:
+            told = self._differing(fixture, seen)
+            made = {"fixture": fixture, "code": _code(), "seconds": round(seconds), "verdicts": seen}
+            self._runs.append(made)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(made) + "\n")
+            print(f"{self.count(fixture)} {fixture}: {len(seen)} verdicts in {seconds:.0f} s", flush=True)
+            for line in told:
+                print(f"  differs: {line}", flush=True)
+
+    def _differing(self, fixture: str, seen: Verdicts) -> list[str]:
+        first = next((r["verdicts"] for r in self._runs if r["fixture"] == fixture), seen)
+        return differing(first, seen) if seen else ["no report"]
+
+    def sum(self) -> tuple[str, bool]:
+        """All of it in words, and whether nothing differs."""
+        counted = Counter({f: self.count(f) for f in FIXTURES})
+        total = sum(len(r["verdicts"]) for r in self._runs)
+        different = sum(len(self._differing(r["fixture"], r["verdicts"])) for r in self._runs)
+        runs = ", ".join(f"{n} of {f}" for f, n in counted.items())
+        return (
+            f"{runs}: {total} verdicts, {different} of them differ from the first run's",
+            bool(total) and not different,
+        )
+
+
+def _code() -> str:
+    """The commit of the checkout, and whether something is not in it."""
+    return run("git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=10").stdout.strip()
 
 
 def main() -> int:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
-    counted: Counter[str] = Counter()
-    different = 0
-    with tempfile.TemporaryDirectory() as place:
-        folders = [commit(shutil.copytree(ROOT / "fixtures" / f, Path(place) / f)) for f in FIXTURES]
-        known: dict[Path, Verdicts] = {}
-        for number in range(runs):
-            for folder in folders:
-                began = time.monotonic()
-                seen = verdicts(folder)
-                told = differing(known.setdefault(folder, seen), seen)
-                counted[folder.name] += len(seen)
-                different += len(told)
-                seconds = time.monotonic() - began
-                print(
-                    f"{number + 1}/{runs} {folder.name}: {len(seen)} verdicts in {seconds:.0f} s", flush=True
-                )
-                for line in told:
-                    print(f"  differs: {line}", flush=True)
-    total = sum(counted.values())
-    print(
-        f"{runs} runs of {', '.join(FIXTURES)}: {total} verdicts, {different} of them differ from the first run's"
-    )
-    return 1 if different or not total else 0
+    lanes = int(sys.argv[2]) if len(sys.argv) > 2 else LANES
+    record = Record(RECORD)
+    rest = [f for number in range(runs) for f in FIXTURES if record.count(f) <= number]
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(lanes) as pool:
+
+        def one(fixture: str) -> None:
+            began = time.monotonic()
+            seen = verdicts(fixture, Path(place))
+            if seen is None:
+                raise KeyboardInterrupt
+            record.add(fixture, seen, time.monotonic() - began)
+
+        with suppress(KeyboardInterrupt):
+            try:
+                for done in [pool.submit(one, f) for f in rest]:
+                    done.result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+    words, same = record.sum()
+    print(words)
+    return 0 if same else 1
 
 
 if __name__ == "__main__":

@@ -79,6 +79,13 @@ def test_two_hundred_objects_go_through_every_stage(run: Outcome) -> None:
     stages = {s["stage"]: s for s in run.applications["argocd/many"]["stages"]}
     assert {s["outcome"] for s in stages.values()} == {"passed"}
     assert stages["prune"]["evidence"]["gone"] == 200
+    healed = stages["self-heal"]["evidence"]
+    assert [d["drift"] for d in healed["drifts"]] == [
+        "label and field added by another manager",
+        "field changed",
+        "deleted",
+    ]
+    assert {e["count"] for e in healed["notTried"]} == {199}, "one stands for the others"
 
 
 # ---------------------------------------------------------------------- prune
