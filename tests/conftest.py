@@ -63,17 +63,16 @@ def make_repository(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def run_fixture(
-    toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Outcome]:
-    """Run one of `fixtures/` as a repository of its own, once for all tests that look at it."""
+def run_fixture(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
+    """Run one of `fixtures/` as a repository of its own, once for all tests that look at it; further arguments are
+    pytest's."""
     del toolbox  # only to have the tools before a run starts
     done: dict[str, Outcome] = {}
 
-    def once(name: str) -> Outcome:
+    def once(name: str, *args: str) -> Outcome:
         if name not in done:
             folder = tmp_path_factory.mktemp(name) / name
-            done[name] = gitops(commit(shutil.copytree(ROOT / "fixtures" / name, folder)))
+            done[name] = gitops(commit(shutil.copytree(ROOT / "fixtures" / name, folder)), *args)
         return done[name]
 
     return once

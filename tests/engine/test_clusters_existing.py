@@ -114,7 +114,7 @@ def grid(outside: Embedded, api: Api, tmp_path_factory: pytest.TempPathFactory) 
     )
     write(folder, UNWANTED)
     before = everything(api)
-    result = run_on(outside, commit(folder), *OURS)
+    result = run_on(outside, commit(folder), *OURS, "--gitops-stages", "verify")
     assert everything(api) == before, result.output
     return result
 

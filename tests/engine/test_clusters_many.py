@@ -52,7 +52,7 @@ def test_a_promotion_from_dev_to_prod_upgrades_prod_and_leaves_dev_alone(
             "        {{- with .Values.selector }}{{ toYaml . | nindent 8 }}{{ end }}",
         ),
     )
-    result = gitops(promoted, "--gitops-base", "main", "--gitops-stages", "change,verify")
+    result = gitops(promoted, "--gitops-base", "main", "--gitops-stages", "change,converge,upgrade")
     assert result.status == 1, result.output
     bad = {
         (key, s["stage"], s["outcome"], s["code"])

@@ -39,11 +39,20 @@ class ApiError(EngineError):
 class suppress_gone(suppress):
     """Does nothing about an object that is not there any more."""
 
+    statuses = frozenset({404})
+
     def __init__(self) -> None:
         super().__init__(ApiError)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        return isinstance(error, ApiError) and error.status == 404
+        return isinstance(error, ApiError) and error.status in self.statuses
+
+
+class suppress_overtaken(suppress_gone):
+    """Does nothing about an object that is not there any more, or is not as it was when it was read: for writes that
+    name the resourceVersion, of who watches the object and will see it as it is."""
+
+    statuses = frozenset({404, 409})
 
 
 UNFIT = "failed to create typed patch object"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_gitops.argocd.applications import API, Applications, application_path, path_of
 from pytest_gitops.changes.effect import FINALIZER, FINALIZERS
-from pytest_gitops.clusters.apierror import suppress_gone
+from pytest_gitops.clusters.apierror import suppress_gone, suppress_overtaken
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
 from pytest_gitops.stages.deadlines import deadline_of
@@ -148,8 +148,11 @@ class Departing:
         path = application_path(case)
         with suppress_gone():
             application = self._api.get(path)
-            finalizers = application["metadata"].get("finalizers") or []
-            if not FINALIZERS & set(finalizers) and case.id not in self._context.kept_out:
+            meta = application["metadata"]
+            finalizers = meta.get("finalizers") or []
+            # What is on its way out already takes no further finalizer.
+            wanted = not meta.get("deletionTimestamp") and case.id not in self._context.kept_out
+            if wanted and not FINALIZERS & set(finalizers):
                 self._api.patch(path, {"metadata": {"finalizers": [*finalizers, FINALIZER]}})
             self._applications.terminate(application)
 
@@ -204,11 +207,14 @@ class Departing:
 
     def _let_go(self, state: Application) -> None:
         """Of one that is kept out nothing is anywhere, and Argo CD could not reach the cluster to find that out."""
-        finalizers = state["metadata"].get("finalizers") or []
+        meta = state["metadata"]
+        finalizers = meta.get("finalizers") or []
         kept = [f for f in finalizers if f not in FINALIZERS]
-        if state["metadata"].get("deletionTimestamp") and kept != finalizers:
-            with suppress_gone():
-                self._api.patch(path_of(state), {"metadata": {"finalizers": kept}})
+        if meta.get("deletionTimestamp") and kept != finalizers:
+            # Kubernetes takes its own finalizers away meanwhile, and what is on its way out gets none back.
+            patch = {"metadata": {"finalizers": kept, "resourceVersion": meta["resourceVersion"]}}
+            with suppress_overtaken():
+                self._api.patch(path_of(state), patch)
 
     def _nudge(self, tree: Tree, at: float) -> None:
         """Let Argo CD look at what is being deleted; ever more rarely while nothing moves."""
