@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import Case
 from pytest_gitops.shapes import mapping
 from pytest_gitops.waiting import utc
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 API = "/apis/argoproj.io/v1alpha1"
 USER = "pytest-gitops"
 PARALLEL = 8
+
+ATTEMPTS = 10
+"""How often a sync is ended that others write about meanwhile: as often as Argo CD tries (server/application)."""
 
 REFRESH = "argocd.argoproj.io/refresh"
 """The annotation that asks for a comparison; Argo CD removes it when it has written the result."""
@@ -96,9 +100,20 @@ class Applications:
         return self._patch(application, {"metadata": {"annotations": _refresh("normal")}, **forgotten})
 
     def terminate(self, application: Application) -> None:
-        """End the sync that is running, its retries too, as `argocd app terminate-op` does; none is no error."""
-        if operation_state(application).get("phase") == "Running":
-            self._patch(application, {"status": {"operationState": {"phase": "Terminating"}}})
+        """End the sync that is running, its retries too, as `argocd app terminate-op` does; none is no error, neither
+        is one that ended after it was seen. Raises ApiError."""
+        for remaining in reversed(range(ATTEMPTS)):
+            if operation_state(application).get("phase") != "Running":
+                return
+            # Nobody works any more on a sync that has ended: it would be Terminating for ever.
+            seen = {"metadata": {"resourceVersion": application["metadata"]["resourceVersion"]}}
+            try:
+                self._patch(application, {**seen, "status": {"operationState": {"phase": "Terminating"}}})
+                return
+            except ApiError as error:
+                if error.status != 409 or not remaining:
+                    raise
+            application = self._api.get(path_of(application))
 
     def windows(self, project: str, *, control: str) -> tuple[Mapping[str, Any], ...]:
         """The sync windows of an AppProject, as it is on the cluster. Raises ApiError."""

@@ -38,6 +38,27 @@ class FakeApi:
             act(kind, {"metadata": {"namespace": "cd", "name": "web"}, "spec": {}})
 
 
+class Overtaken(FakeApi):
+    """Has a newer Application than who asks."""
+
+    def __init__(self, current: dict[str, Any]) -> None:
+        super().__init__()
+        self.current = current
+
+    def patch(self, path: str, body: dict[str, Any], *, content_type: str) -> None:
+        if body["metadata"]["resourceVersion"] == "1":
+            raise ApiError("the object has been modified", status=409, reason="Conflict")
+        super().patch(path, body, content_type=content_type)
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        return self.current
+
+
+def syncing(phase: str, *, version: str = "1") -> dict[str, Any]:
+    meta = {"name": "web", "namespace": "cd", "resourceVersion": version}
+    return {"metadata": meta, "status": {"operationState": {"phase": phase}}}
+
+
 def applications(api: FakeApi) -> Applications:
     return Applications(cast(Any, api))
 
@@ -112,13 +133,24 @@ def test_who_is_urged_is_compared_and_its_heals_are_forgotten_in_one_request(hea
 
 def test_only_a_sync_that_is_running_is_ended() -> None:
     api = FakeApi()
-    meta = {"name": "web", "namespace": "cd"}
     for phase in ("Failed", "Running", ""):
-        applications(api).terminate({"metadata": meta, "status": {"operationState": {"phase": phase}}})
-    applications(api).terminate({"metadata": meta})
+        applications(api).terminate(syncing(phase))
+    applications(api).terminate({"metadata": {"name": "web", "namespace": "cd"}})
     ((path, body, _),) = api.patched
     assert path.endswith("/namespaces/cd/applications/web")
-    assert body == {"status": {"operationState": {"phase": "Terminating"}}}
+    assert body["status"] == {"operationState": {"phase": "Terminating"}}
+
+
+@pytest.mark.parametrize(("phase", "ended"), [("Running", True), ("Succeeded", False)])
+def test_a_sync_that_was_written_about_meanwhile_is_ended_only_if_it_goes_on(phase: str, ended: bool) -> None:
+    api = Overtaken(syncing(phase, version="2"))
+    applications(api).terminate(syncing("Running"))
+    assert [b["metadata"]["resourceVersion"] for _, b, _ in api.patched] == (["2"] if ended else [])
+
+
+def test_a_sync_that_others_write_about_without_end_is_told() -> None:
+    with pytest.raises(ApiError, match="modified"):
+        applications(Overtaken(syncing("Running"))).terminate(syncing("Running"))
 
 
 def test_a_deleted_one_is_seen_as_nothing() -> None:
