@@ -229,14 +229,13 @@ class Clusters:
 
     def _of_kind(self, api: Api, version: str, kind: str) -> dict[Key, str]:
         try:
-            items = api.get(api.collection(version, kind)).get("items") or ()
+            listed = api.metadata(api.collection(version, kind))
         except ApiError as error:
             if error.status != 404:
                 raise
             return {}  # its definition is not there, or not any more: so is no object of it
         found = {}
-        for each in items:
-            meta = each["metadata"]
+        for meta in listed:
             if not meta.get("ownerReferences") and not meta.get("deletionTimestamp"):
                 key = Key(
                     self._names[id(api)],

@@ -40,6 +40,9 @@ ahead_needs = ("render",)
 GOING = 12.0
 """Seconds without a further end after which deletions are given up: finalizers, and what the garbage collector does."""
 
+LOOK = 1.0
+"""Seconds between two looks at what goes: each lists all there is of what is rendered, on every cluster."""
+
 PARALLEL = 8
 
 
@@ -237,7 +240,8 @@ class _Upgrade:
 
         # Every one of them may take its time; it ends long before, for only so many can go.
         limit = GOING * (2 + len(cases) + len(judge.before))
-        wait_until(ended, limit=limit, what="the end of removed Applications and their objects")
+        what = "the end of removed Applications and their objects"
+        wait_until(ended, limit=limit, what=what, pause=LOOK)
         self.held = {c.key: self._held(c, judge.base) for c in left}
         return judge
 

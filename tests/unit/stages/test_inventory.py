@@ -31,6 +31,9 @@ class FakeApi:
             raise ApiError("unknown", status=404, reason="UnknownKind")
         return kind
 
+    def metadata(self, path: str) -> list[dict[str, Any]]:
+        return [o["metadata"] for o in self.objects[path]]
+
     def get(self, path: str) -> dict[str, Any]:
         kind = "Pod" if path.startswith("/api/v1/namespaces/") else path
         return {"items": [o for o in self.objects[kind] if kind == path or _namespace(o) in path]}
