@@ -1,23 +1,9 @@
-"""upgrade, on the real Argo CD: Applications that go to another project, cluster or name, or come from a generator."""
+"""What goes to another project, cluster, parent or name, or comes from a generator: Applications for `upgrade`, at base
+and at head."""
 
 from __future__ import annotations
 
-import pytest
-from runs import Outcome, gitops
-from test_upgrade import (
-    FINALIZER,
-    URL,
-    application,
-    claim,
-    config_map,
-    counting,
-    deployment,
-    evidence,
-    pull,
-    verdict,
-)
-
-pytestmark = pytest.mark.engine
+from upgrade_support import FINALIZER, URL, application, claim, config_map, deployment
 
 ABROAD = "https://prod.example.internal:6443"
 
@@ -64,7 +50,6 @@ spec:
 """
 
 BASE = {
-    "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\n",
     "projects.yaml": "---\n".join(PROJECT.format(name=n) for n in ("one", "two")),
     "apps/project.yaml": application("project", project="one"),
     "project/settings.yaml": config_map("settings", "green"),
@@ -107,55 +92,3 @@ HEAD: dict[str, str | None] = {
     "cities/porto/settings.yaml": None,
     "cities/evora/settings.yaml": config_map("settings", "green"),
 }
-
-
-@pytest.fixture(scope="module")
-def moved(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    folder = pull(tmp_path_factory.mktemp("pull-request") / "shop", BASE, HEAD)
-    return gitops(folder, "--gitops-base", "main", "--gitops-stages", "converge,upgrade", "-v")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "project",
-        "passed-on",
-        "handed-down",
-        "parent-one",
-        "parent-two",
-        "city-lisbon",
-        "city-porto",
-        "city-evora",
-    ],
-)
-def test_what_moves_well_passes(moved: Outcome, name: str) -> None:
-    assert verdict(moved, name) == ("passed", None), moved.output
-
-
-def test_what_the_old_parent_deletes_before_the_new_one_has_it_is_lost(moved: Outcome) -> None:
-    assert moved.stage("argocd/handed-over", "converge")["outcome"] == "passed"
-    assert verdict(moved, "handed-over") == ("failed", "claim-replaced"), moved.output
-    assert counting(moved, "handed-over") == [("claim-replaced", "handed-over/db.yaml", 1)]
-    assert set(evidence(moved, "handed-over")["recreated"]) == {
-        "Deployment handed-over/db",
-        "PersistentVolumeClaim handed-over/data",
-    }
-    assert "recreated" not in evidence(moved, "handed-down")
-    assert (
-        "its data is gone. argocd/parent-one deleted Application argocd/handed-over, and argocd/parent-two made it anew"
-        in moved.stage("argocd/handed-over", "upgrade")["message"]
-    )
-
-
-def test_what_a_generator_lets_go_is_deleted_with_its_objects(moved: Outcome) -> None:
-    assert evidence(moved, "city-porto")["pruned"] == ["ConfigMap city-porto/settings"]
-    assert evidence(moved, "city-porto")["rollback"]["outcome"] == "passed"
-
-
-def test_what_stays_on_the_cluster_that_an_application_leaves_is_named(moved: Outcome) -> None:
-    assert verdict(moved, "abroad") == ("failed", "orphaned-object")
-    assert counting(moved, "abroad") == [("orphaned-object", "abroad/settings.yaml", 1)]
-
-
-def test_a_root_of_another_name_owns_what_the_one_that_nobody_deleted_owns(moved: Outcome) -> None:
-    assert verdict(moved, "after") == ("failed", "shared-resource")

@@ -1,0 +1,134 @@
+"""What pull requests of `upgrade` are written with: manifests, and a clone with a branch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from runs import commit, write
+
+from pytest_gitops.configuration.file import FILE_NAME
+from pytest_gitops.processes.process import run
+
+URL = "https://github.com/example/shop.git"
+FINALIZER = "resources-finalizer.argocd.argoproj.io"
+
+Text = TypeVar("Text", str, str | None)
+
+
+def application(
+    name: str, *, finalizer: bool = False, sync: str = "", path: str = "", project: str = "default"
+) -> str:
+    policy = sync or "{automated: {prune: true, selfHeal: true}, syncOptions: [CreateNamespace=true]}"
+    return f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: {name}, namespace: argocd{f", finalizers: [{FINALIZER}]" if finalizer else ""}}}
+spec:
+  project: {project}
+  source: {{repoURL: "{URL}", path: {path or name}, targetRevision: main}}
+  destination: {{server: https://kubernetes.default.svc, namespace: {name}}}
+  syncPolicy: {policy}
+"""
+
+
+def config_map(name: str, colour: str, *, options: str = "") -> str:
+    notes = f', annotations: {{argocd.argoproj.io/sync-options: "{options}"}}' if options else ""
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}{notes}}}\ndata: {{colour: {colour}}}\n"
+
+
+def namespace(name: str, *, options: str = "") -> str:
+    notes = f', annotations: {{argocd.argoproj.io/sync-options: "{options}"}}' if options else ""
+    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}{notes}}}\n"
+
+
+def deployment(name: str, label: str) -> str:
+    return f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}}}
+spec:
+  replicas: 1
+  selector: {{matchLabels: {{app: {label}}}}}
+  template:
+    metadata: {{labels: {{app: {label}}}}}
+    spec: {{containers: [{{name: main, image: "example.com/web:1"}}]}}
+"""
+
+
+def claim(name: str, size: str, *, mode: str = "ReadWriteOnce", options: str = "") -> str:
+    notes = f', annotations: {{argocd.argoproj.io/sync-options: "{options}"}}' if options else ""
+    return f"""\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: {name}{notes}}}
+spec:
+  accessModes: [{mode}]
+  resources: {{requests: {{storage: {size}}}}}
+"""
+
+
+def stateful_set(name: str, size: str) -> str:
+    return f"""\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: {name}}}
+spec:
+  serviceName: {name}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec: {{containers: [{{name: main, image: "example.com/db:1"}}]}}
+  volumeClaimTemplates:
+    - metadata: {{name: data}}
+      spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: {size}}}}}}}
+"""
+
+
+def hook(image: str) -> str:
+    return f"""\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: migrate
+  annotations: {{argocd.argoproj.io/hook: PreSync, argocd.argoproj.io/hook-delete-policy: BeforeHookCreation}}
+spec:
+  template: {{spec: {{restartPolicy: Never, containers: [{{name: main, image: "example.com/migrate:{image}"}}]}}}}
+"""
+
+
+def definition(plural: str, kind: str, *versions: tuple[str, bool]) -> str:
+    """A CRD with versions, each with whether it is the one that is stored."""
+    lines = "".join(
+        f"    - {{name: {name}, served: true, storage: {str(stored).lower()}, schema: "
+        "{openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n"
+        for name, stored in versions
+    )
+    return f"""\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.example.com}}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {{plural: {plural}, singular: {kind.lower()}, kind: {kind}}}
+  versions:
+{lines}"""
+
+
+def joined(*parts: Mapping[str, Text]) -> dict[str, Text]:
+    """The files of all `parts`, each of which has files of its own."""
+    files = {path: text for part in parts for path, text in part.items()}
+    assert len(files) == sum(map(len, parts)), "two parts have a file of the same path"
+    return files
+
+
+def pull(folder: Path, base: Mapping[str, str], head: Mapping[str, str | None]) -> Path:
+    """A clone whose branch `change` makes `head` of `base`, which is `main`; None removes a file."""
+    commit(write(folder, {FILE_NAME: f"repository: {{urls: ['{URL}']}}\n", **base}))
+    run("git", "-C", folder, "switch", "-q", "-c", "change")
+    for path in (p for p, text in head.items() if text is None):
+        (folder / path).unlink()
+    write(folder, {p: text for p, text in head.items() if text is not None})
+    return commit(folder, branch="change")
