@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,47 +30,80 @@ POINTERS = (
     "/spec/template/spec/containers/9",
     "/spec/nope",
     "/metadata/labels/a/b",
-    "spec/replicas",
 )
-RULES = [
-    *(("jqPathExpressions", e) for e in (*CASES["understood"], *CASES["failing"])),
-    *(("jsonPointers", p) for p in POINTERS),
-]
+BARE = "spec/replicas"
+"""A pointer that is none."""
+
+EXPRESSIONS = (*CASES["understood"], *CASES["failing"])
+RULES = [*(("jqPathExpressions", e) for e in EXPRESSIONS), *(("jsonPointers", p) for p in POINTERS)]
 
 
-@pytest.mark.parametrize(("sort", "rule"), RULES, ids=[rule for _, rule in RULES])
-def test_what_is_ignored_is_what_argo_cd_ignores(
-    sort: str, rule: str, toolbox: dict[str, Path], tmp_path: Path
-) -> None:
+def ignored(
+    rules: Iterable[tuple[str, str]], thing: dict[str, Any], tools: dict[str, Path], folder: Path
+) -> Any:
+    """What Argo CD leaves of a Deployment by these rules, each (field, rule)."""
+    customization: dict[str, list[str]] = {}
+    for sort, rule in rules:
+        customization.setdefault(sort, []).append(rule)
     settings = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "argocd-cm", "labels": {"app.kubernetes.io/part-of": "argocd"}},
-        "data": {"resource.customizations.ignoreDifferences.apps_Deployment": dump({sort: [rule]})},
+        "data": {"resource.customizations.ignoreDifferences.apps_Deployment": dump(customization)},
     }
-    (tmp_path / "argocd-cm.yaml").write_text(dump(settings), "utf-8")
-    (tmp_path / "object.yaml").write_text(json.dumps(OBJECT), "utf-8")
+    (folder / "argocd-cm.yaml").write_text(dump(settings), "utf-8")
+    (folder / "object.yaml").write_text(json.dumps(thing), "utf-8")
     # Argo CD shows the difference by a program of ours, which keeps the object as it is normalized.
-    keep = tmp_path / "keep.sh"
+    keep = folder / "keep.sh"
     keep.write_text('#!/bin/sh\nfor last; do :; done\ncp "$last" "$KEPT"\n', "utf-8")
     keep.chmod(0o755)
     done = run(
-        toolbox["argocd"], "admin", "settings", "resource-overrides", "ignore-differences",
-        tmp_path / "object.yaml", "--argocd-cm-path", tmp_path / "argocd-cm.yaml",
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "KUBECONFIG": "/dev/null",
-             "KUBECTL_EXTERNAL_DIFF": str(keep), "KEPT": str(tmp_path / "kept.yaml")},
+        tools["argocd"], "admin", "settings", "resource-overrides", "ignore-differences",
+        folder / "object.yaml", "--argocd-cm-path", folder / "argocd-cm.yaml",
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "KUBECONFIG": "/dev/null",
+             "KUBECTL_EXTERNAL_DIFF": str(keep), "KEPT": str(folder / "kept.yaml")},
         limit=60,
     )  # fmt: skip
-    kept = tmp_path / "kept.yaml"
+    kept = folder / "kept.yaml"
     if not kept.exists():
         assert "No fields are ignored" in done.stdout
-    theirs = parse(kept.read_bytes())[0].value if kept.exists() else OBJECT
+    return parse(kept.read_bytes())[0].value if kept.exists() else thing
 
+
+def ours(sort: str, rule: str) -> Any:
     field = "expression" if sort == "jqPathExpressions" else "pointer"
     resource = Resource(api_version="apps/v1", kind="Deployment", namespace="prod", name="web")
     one = Rule(group="apps", kind="Deployment", **{field: rule})
-    ours, _, _ = Ignoring().without([one], (OBJECT, resource), (OBJECT, resource))
-    assert ours == theirs
+    left, _, _ = Ignoring().without([one], (OBJECT, resource), (OBJECT, resource))
+    return left
+
+
+@pytest.fixture(scope="module")
+def theirs(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What Argo CD leaves of the object by each rule.
+
+    It is asked once: an object of as many copies as there are rules, and each rule begins at its own copy.
+    """
+    copies = {f"copy{n}": OBJECT for n in range(len(RULES))}
+    at = {"jqPathExpressions": ".{} | {}", "jsonPointers": "/{}{}"}
+    asked = [(sort, at[sort].format(copy, rule)) for copy, (sort, rule) in zip(copies, RULES, strict=True)]
+    left = ignored(asked, {**OBJECT, **copies}, toolbox, tmp_path_factory.mktemp("theirs"))
+    assert {k: v for k, v in left.items() if k not in copies} == OBJECT
+    return {rule: left[copy] for copy, (_, rule) in zip(copies, RULES, strict=True)}
+
+
+@pytest.mark.parametrize(("sort", "rule"), RULES, ids=[rule for _, rule in RULES])
+def test_what_is_ignored_is_what_argo_cd_ignores(sort: str, rule: str, theirs: dict[str, Any]) -> None:
+    assert ours(sort, rule) == theirs[rule]
+
+
+@pytest.mark.parametrize(
+    ("sort", "rule"), [("jqPathExpressions", ".spec.replicas"), ("jsonPointers", BARE)], ids=["root", BARE]
+)
+def test_a_rule_that_begins_at_the_object_itself_is_the_same(
+    sort: str, rule: str, toolbox: dict[str, Path], tmp_path: Path
+) -> None:
+    assert ours(sort, rule) == ignored([(sort, rule)], OBJECT, toolbox, tmp_path)
 
 
 @pytest.mark.parametrize("expression", CASES["unknown"])

@@ -1,13 +1,14 @@
-"""Argo CD's own repo-server is the judge of what is read: each file is changed alone, on a branch of its own, and where
-that changes what an Application renders to, its inputs must have changed. The other way round is told, too: what is
-chosen although it renders the same is counted, and known by name."""
+"""Argo CD's own repo-server is the judge of what is read: each file is changed alone, on a branch of its own, and for
+each Application all files that are not its inputs on another, which must not change what it renders to. The other way
+round is told, too: what is chosen although it renders the same is counted, and known by name."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import git
@@ -19,8 +20,10 @@ from pytest_gitops.argocd.options import from_config_map
 from pytest_gitops.argocd.render import Rendered, RepoServer
 from pytest_gitops.ground.boot import Ground
 from pytest_gitops.model import Case
+from pytest_gitops.repository.git import open_repository
 from pytest_gitops.repository.inputs import Reader, early
 from pytest_gitops.repository.ours import Ours
+from pytest_gitops.repository.snapshot import Snapshot, take
 from pytest_gitops.repository.solitary import KINDS, Solitary
 from pytest_gitops.repository.tree import Tree
 from pytest_gitops.settings.settings import Provider, Settings, default_cache, environment
@@ -150,6 +153,10 @@ NEEDLESS = {
 """What is chosen although it renders the same."""
 
 
+BRANCHES = {f"change-{n}": path for n, path in enumerate(FILES)}
+"""The file that is changed on each."""
+
+
 def at(each: Case, branch: str) -> Case:
     """The Application with that branch for its revision."""
     manifest = dict(each.manifest)
@@ -161,22 +168,76 @@ def at(each: Case, branch: str) -> Case:
     return dataclasses.replace(each, manifest={**manifest, "spec": spec})
 
 
+def branch_off(root: Path, branch: str, paths: Iterable[str]) -> None:
+    """A branch of main on which these files are changed."""
+    with git.Repo(root) as repository:
+        identity = {
+            f"GIT_{w}_{x}": "t@example.com" for w in ("AUTHOR", "COMMITTER") for x in ("NAME", "EMAIL")
+        }
+        repository.git.switch("main", create=branch)
+        for path in paths:
+            (root / path).write_text(re.sub(r"\bone\b", "two", FILES[path]))
+        repository.git.commit(all=True, quiet=True, message=branch, env=identity)
+        repository.git.switch("main")
+
+
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository, with a branch for each file."""
     root = write(tmp_path_factory.mktemp("oracle") / "repository", FILES)
     for path, target in LINKS.items():
         (root / path).parent.mkdir(exist_ok=True)
         (root / path).symlink_to(target)
     commit(root)
-    with git.Repo(root) as repository:
-        identity = {
-            f"GIT_{w}_{x}": "t@example.com" for w in ("AUTHOR", "COMMITTER") for x in ("NAME", "EMAIL")
-        }
-        for number, path in enumerate(FILES):
-            repository.git.switch("main", create=f"change-{number}")
-            (root / path).write_text(re.sub(r"\bone\b", "two", FILES[path]))
-            repository.git.commit(all=True, quiet=True, message=path, env=identity)
-            repository.git.switch("main")
+    for branch, path in BRANCHES.items():
+        branch_off(root, branch, [path])
+    return root
+
+
+def reader_at(snapshot: Snapshot, branch: str) -> Reader:
+    sha = snapshot.resolve(branch)
+    assert sha is not None
+    there = snapshot.at(sha)
+    ours = Ours(
+        commit=sha,
+        urls=(URL,),
+        refs=snapshot.refs,
+        resolve=lambda _: sha,
+        tree_at=lambda _: Tree(there.files(), there.read_many, early=early),
+    )
+    return Reader(ours, charts=(), control="argocd")
+
+
+def digests(snapshot: Snapshot, branch: str) -> dict[str, str]:
+    """What each Application's inputs are on that branch."""
+    reader = reader_at(snapshot, branch)
+    found = {each.name: reader.of(each) for each in CASES}
+    assert not [i.unknown for i in found.values() if i.unknown]
+    return {name: reader.digest(inputs) for name, inputs in found.items()}
+
+
+@pytest.fixture(scope="module")
+def chosen(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """By file, the Applications whose inputs a change of it changes."""
+    environ = environment()
+    bare = tmp_path_factory.mktemp("chosen") / "bare"
+    snapshot = take(open_repository(root, environ=environ), into=bare, branches=(), environ=environ)
+    main = digests(snapshot, "main")
+    return {
+        path: {name for name, digest in digests(snapshot, branch).items() if digest != main[name]}
+        for branch, path in BRANCHES.items()
+    }
+
+
+def others(each: Case, chosen: Mapping[str, set[str]]) -> list[str]:
+    """The files that are no input of an Application."""
+    return [path for path, names in chosen.items() if each.name not in names]
+
+
+@pytest.fixture(scope="module")
+def ground(root: Path, chosen: dict[str, set[str]]) -> Iterator[Ground]:
+    for each in CASES:
+        branch_off(root, f"others-{each.name}", others(each, chosen))
     settings = Settings(
         root=root,
         report=root / "gitops-report",
@@ -194,64 +255,50 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         ground.close()
 
 
-def reader_at(ground: Ground, branch: str) -> Reader:
-    snapshot = ground.checkout.snapshot
-    sha = snapshot.resolve(branch)
-    assert sha is not None
-    there = snapshot.at(sha)
-    ours = Ours(
-        commit=sha,
-        urls=(URL,),
-        refs=snapshot.refs,
-        resolve=lambda _: sha,
-        tree_at=lambda _: Tree(there.files(), there.read_many, early=early),
-    )
-    return Reader(ours, charts=(), control="argocd")
-
-
-def test_no_change_of_a_render_is_without_a_change_of_inputs(ground: Ground) -> None:
+@pytest.fixture(scope="module")
+def render(ground: Ground) -> Iterator[Callable[[Case, str], Any]]:
+    """What an Application renders to on a branch."""
     server = RepoServer(ground.head.argocd.repo_server, control="argocd", options=from_config_map({}))
 
-    def render(branch: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for each in CASES:
-            result = server.render(at(each, branch))
-            assert isinstance(result, Rendered), (branch, each.name, result)
-            found[each.name] = result.objects
-        return found
+    def render(each: Case, branch: str) -> Any:
+        result = server.render(at(each, branch))
+        assert isinstance(result, Rendered), (branch, each.name, result)
+        return result.objects
 
-    def digests(branch: str) -> dict[str, str]:
-        reader = reader_at(ground, branch)
-        found = {each.name: reader.of(each) for each in CASES}
-        assert not [i.unknown for i in found.values() if i.unknown]
-        return {name: reader.digest(inputs) for name, inputs in found.items()}
-
-    branches = [f"change-{n}" for n in range(len(FILES))]
-    with ThreadPoolExecutor(8) as pool:
-        rendered = dict(zip(["main", *branches], pool.map(render, ["main", *branches]), strict=True))
-    read = {branch: digests(branch) for branch in rendered}
+    yield render
     server.close()
-    missed, needless = {}, {}
-    for branch, path in zip(branches, FILES, strict=True):
-        really = {n for n, objects in rendered[branch].items() if objects != rendered["main"][n]}
-        chosen = {n for n, digest in read[branch].items() if digest != read["main"][n]}
-        if really - chosen:
-            missed[path] = really - chosen
-        if chosen - really:
-            needless[path] = chosen - really
-    assert missed == {}
-    assert needless == NEEDLESS
 
 
-def test_what_is_held_to_concern_nobody_renders_nothing_else(ground: Ground) -> None:
-    server = RepoServer(ground.head.argocd.repo_server, control="argocd", options=from_config_map({}))
-    reader = reader_at(ground, "main")
+def test_no_change_of_a_render_is_without_a_change_of_inputs(
+    chosen: dict[str, set[str]], render: Callable[[Case, str], Any]
+) -> None:
+    def differs(each: Case, branch: str) -> bool:
+        return bool(render(each, branch) != render(each, "main"))
+
+    def missed(each: Case) -> list[str]:
+        """The files that change what an Application renders to and are none of its inputs. They are changed at once;
+        one by one only where that changes something, to name them."""
+        if not differs(each, f"others-{each.name}"):
+            return []
+        alone = {path: branch for branch, path in BRANCHES.items()}
+        return [path for path in others(each, chosen) if differs(each, alone[path])] or ["all at once"]
+
+    def needless(branch: str) -> set[str]:
+        return {c.name for c in CASES if c.name in chosen[BRANCHES[branch]] and not differs(c, branch)}
+
+    with ThreadPoolExecutor(8) as pool:
+        assert {c.name: m for c, m in zip(CASES, pool.map(missed, CASES), strict=True) if m} == {}
+        found = dict(zip(BRANCHES.values(), pool.map(needless, BRANCHES), strict=True))
+    assert {path: names for path, names in found.items() if names} == NEEDLESS
+
+
+def test_what_is_held_to_concern_nobody_renders_nothing_else(
+    ground: Ground, render: Callable[[Case, str], Any]
+) -> None:
+    reader = reader_at(ground.checkout.snapshot, "main")
     alone = Solitary(reader.tree).of([(each, reader.of(each)) for each in CASES])
     found = {}
     for each in (c for c, is_alone in zip(CASES, alone, strict=True) if is_alone):
-        result = server.render(at(each, "main"))
-        assert isinstance(result, Rendered), (each.name, result)
-        found[each.name] = {o["kind"] for o in result.objects}
-    server.close()
+        found[each.name] = {o["kind"] for o in render(each, "main")}
     assert {kind for kinds in found.values() for kind in kinds} <= KINDS
     assert len(found) > len(CASES) / 2, "most of them are of that sort"
