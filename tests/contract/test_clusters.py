@@ -1,6 +1,7 @@
 """What every cluster promises (`Contract`, one class for all providers), and the embedded one besides.
 
-One boot serves all tests of a provider: each uses objects of its own names.
+One boot serves all tests of a provider: each uses objects of its own names. The cluster that exists for one provider is
+the other cluster of the next, whose last test ends it.
 """
 
 from __future__ import annotations
@@ -125,6 +126,14 @@ def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]
     with Supervisor(directory, run_id=str(uuid.uuid4())) as supervisor:
         yield supervisor
     assert not directory.exists()
+
+
+@pytest.fixture(scope="module")
+def outside(supervisor: Supervisor, toolbox: dict[str, Path]) -> Embedded:
+    """A cluster that exists: an embedded one beside those that the providers start."""
+    cluster = Embedded(supervisor, supervisor.directory / "outside", toolbox, name="outside")
+    cluster.start()
+    return cluster
 
 
 @pytest.fixture(scope="class")
@@ -376,24 +385,21 @@ class Contract:
 class TestKubeconfig(Contract):
     """A cluster that exists, by a context of a kubeconfig: an embedded one, which nobody here has started."""
 
-    outside: Embedded
-
+    @pytest.fixture(scope="class")
     @classmethod
-    def boot(cls, supervisor: Supervisor, toolbox: dict[str, Path]) -> Existing:
-        cls.outside = Embedded(supervisor, supervisor.directory / "outside", toolbox, name="outside")
-        cls.outside.start()
+    def cluster(cls, supervisor: Supervisor, outside: Embedded) -> Existing:
         private = supervisor.directory / "private"
         private.mkdir(mode=0o700)
-        cluster = Existing(str(cls.outside.kubeconfig), "outside", directory=private)
+        cluster = Existing(str(outside.kubeconfig), "outside", directory=private)
         cluster.start()
         return cluster
 
     def test_nothing_of_it_is_pretended_by_us(self, cluster: Existing) -> None:
         assert (cluster.provider, cluster.simulated) == ("kubeconfig", ())
 
-    def test_a_context_that_is_not_there_is_said(self, cluster: Existing, tmp_path: Path) -> None:
+    def test_a_context_that_is_not_there_is_said(self, outside: Embedded, tmp_path: Path) -> None:
         with pytest.raises(EngineError, match=r"context nowhere: .*kubectl config get-contexts"):
-            Existing(str(self.outside.kubeconfig), "nowhere", directory=tmp_path).start()
+            Existing(str(outside.kubeconfig), "nowhere", directory=tmp_path).start()
 
     def test_a_stale_kubeconfig_is_said(self, cluster: Existing, tmp_path: Path) -> None:
         stale = json.loads(cluster.kubeconfig.read_text())
@@ -418,9 +424,11 @@ class TestKubeconfig(Contract):
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         return str(api.post(path, request)["status"]["token"])
 
-    def test_an_expired_token_is_said(self, cluster: Existing, api: Api, tmp_path: Path) -> None:
+    def test_an_expired_token_is_said(
+        self, cluster: Existing, outside: Embedded, api: Api, tmp_path: Path
+    ) -> None:
         """One that the cluster has signed, and that was good an hour ago."""
-        key = serialization.load_pem_private_key((self.outside.directory / "accounts.key").read_bytes(), None)
+        key = serialization.load_pem_private_key((outside.directory / "accounts.key").read_bytes(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         self.by_token(cluster, signed(self.token(api), key, older=0), tmp_path).start()
         with pytest.raises(
@@ -714,23 +722,24 @@ class TestEmbedded(Contract):
         assert first["leaseDurationSeconds"] == LEASE_SECONDS
         until(api, path, lambda lease: lease["spec"]["renewTime"] > first["renewTime"])
 
-    def test_a_second_cluster_is_one_of_its_own_and_its_end_is_told(
-        self, supervisor: Supervisor, toolbox: dict[str, Path], cluster: Embedded, api: Api
+    def test_another_cluster_is_one_of_its_own_and_its_end_is_told(
+        self, supervisor: Supervisor, outside: Embedded, cluster: Embedded, api: Api
     ) -> None:
-        second = Embedded(supervisor, supervisor.directory / "second", toolbox, name="second", nodes=1)
-        second.start()
-        other = Api(second.kubeconfig)
-        assert [n["metadata"]["name"] for n in other.get("/api/v1/nodes")["items"]] == ["second-0"]
+        """The last one of this file: the other cluster is gone then."""
+        other = Api(outside.kubeconfig)
+        nodes = {n["metadata"]["name"] for n in other.get("/api/v1/nodes")["items"]}
+        assert nodes == {"outside-0", "outside-1", "outside-2"}
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "here"}})
         with pytest.raises(ApiError, match="not found"):
-            other.get(f"/api/v1/namespaces/{SPACE}")
+            other.get("/api/v1/namespaces/here")
         told: list[str] = []
         known = threading.Event()
         supervisor.on_death(lambda daemon: (told.append(daemon.name), known.set()))
-        os.kill(second.daemons[0].pid, signal.SIGKILL)
+        os.kill(outside.daemons[0].pid, signal.SIGKILL)
         assert known.wait(LIMIT)
-        assert told[0] == "etcd-second"
-        second.stop()
-        assert not second.directory.exists()
+        assert told[0] == "etcd-outside"
+        outside.stop()
+        assert not outside.directory.exists()
         assert supervisor.dead is None
         assert api.ready()
         assert all(d.alive for d in cluster.daemons)

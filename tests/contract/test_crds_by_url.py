@@ -287,7 +287,7 @@ def test_a_run_has_the_definition_on_every_api_server_and_the_next_one_offline(
     served.files["v1.0.0/crds.yaml"] = CRD.encode()
     environ = environ_of(tmp_path, served)
     folder = repository(tmp_path, f"{served.url}/v1.0.0/crds.yaml")
-    outcome = gitops(folder, "--gitops-stages", "admit,converge", environ=environ)
+    outcome = gitops(folder, "--gitops-stages", "converge", environ=environ)
     assert outcome.status == 0, outcome.output
     assert [path for path, _ in served.asked] == ["v1.0.0/crds.yaml"]
     served.files.clear()
@@ -322,7 +322,7 @@ def test_with_a_base_the_urls_are_its_own(tmp_path: Path, served: Hosts, toolbox
     write(folder, {"pytest-gitops.yaml": "crds: ['https://evil.example.com/crds.yaml']\n"})
     commit(folder)
     outcome = gitops(
-        folder, "--gitops-base", "base", "--gitops-stages", "review", "--gitops-cluster", "none",
+        folder, "--gitops-base", "base", "--gitops-stages", "render,change", "--gitops-cluster", "none",
         environ=environ_of(tmp_path, served),
     )  # fmt: skip
     assert outcome.status == 0, outcome.output
