@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -33,14 +34,61 @@ APPLICATION: dict[str, Any] = {
 }
 
 Start = Callable[..., Opa]
+Load = Callable[..., bundle.Bundle]
+
+
+@contextlib.contextmanager
+def supervising(folder: Path) -> Iterator[Supervisor]:
+    # A name longer than a unix socket's path may be.
+    supervisor = Supervisor(folder / ("run-" + "x" * 100), run_id=f"rego-{os.getpid()}-{folder.name}")
+    yield supervisor
+    supervisor.close()
 
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
-    # A name longer than a unix socket's path may be.
-    supervisor = Supervisor(tmp_path / ("run-" + "x" * 100), run_id=f"rego-{os.getpid()}-{tmp_path.name}")
-    yield supervisor
-    supervisor.close()
+    with supervising(tmp_path) as supervisor:
+        yield supervisor
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """Of the two OPAs that many tests ask."""
+    with supervising(tmp_path_factory.mktemp("shared")) as supervisor:
+        yield supervisor
+
+
+@pytest.fixture(scope="module")
+def ours(shared: Supervisor, toolbox: dict[str, Path]) -> Opa:
+    """An OPA with our policies alone."""
+    opa = Opa(shared, shared.directory / "ours", toolbox["opa"])
+    opa.start()
+    return opa
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all of RULES."""
+    folder = tmp_path_factory.mktemp("rules")
+    for name, text in RULES.items():
+        (folder / f"{name}.rego").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mixed(shared: Supervisor, toolbox: dict[str, Path], rules: Path) -> Opa:
+    """An OPA with all of RULES: one of them fails, so that each has been asked alone, and the others go on."""
+    opa = Opa(shared, shared.directory / "mixed", toolbox["opa"], folders=[rules])
+    opa.start()
+    return opa
+
+
+@pytest.fixture
+def load(tmp_path: Path, toolbox: dict[str, Path]) -> Load:
+    """The bundle that an OPA would be started with."""
+    return lambda folder, **options: bundle.load(
+        toolbox["opa"], tmp_path / "bundle", folders=[folder], **options
+    )
 
 
 @pytest.fixture
@@ -86,8 +134,8 @@ def codes(opa: Opa, *subjects: inputs.Subject) -> list[list[str]]:
     return [[hit.rule.code for hit in found] for found in opa.judge(subjects)]
 
 
-def test_our_rules_judge_every_kind_of_subject_in_one_request(start: Start) -> None:
-    opa = start()
+def test_our_rules_judge_every_kind_of_subject_in_one_request(ours: Opa) -> None:
+    opa = ours
     assert opa.version.count(".") == 2
     other = {"metadata": {"name": "grid"}, "spec": {"destinations": [], "sourceRepos": ["*"]}}
     declared = inputs.Declared(key="argocd/news", manifest=APPLICATION, file="a.yaml", line=1)
@@ -122,8 +170,8 @@ def test_our_rules_judge_every_kind_of_subject_in_one_request(start: Start) -> N
     assert MARKER not in str(whole)
 
 
-def test_an_empty_run_asks_nothing(start: Start) -> None:
-    assert start().judge([]) == []
+def test_an_empty_run_asks_nothing(ours: Opa) -> None:
+    assert ours.judge([]) == []
 
 
 def test_settings_reach_the_policies(start: Start) -> None:
@@ -133,10 +181,7 @@ def test_settings_reach_the_policies(start: Start) -> None:
     assert "image-tag-mutable" in second
 
 
-def test_a_users_rule_with_metadata_is_asked_on_its_subject(
-    start: Start, folder: Callable[..., Path]
-) -> None:
-    policy = """package team
+OWNER = """package team
 
 # METADATA
 # title: Owner
@@ -148,15 +193,16 @@ def test_a_users_rule_with_metadata_is_asked_on_its_subject(
 #   help: Add the label.
 owner contains "no owner" if not input.application.metadata.labels.owner
 """
-    rules = folder(owner=policy)
-    opa = start(rules)
-    rule = next(r for r in opa.rules if r.code == "owner-label")
+
+
+def test_a_users_rule_with_metadata_is_asked_on_its_subject(mixed: Opa, rules: Path) -> None:
+    rule = next(r for r in mixed.rules if r.code == "owner-label")
     assert (rule.severity, rule.help, rule.where) == (
         Severity.WARNING,
         "Add the label.",
         f"{rules}/owner.rego:11",
     )
-    assert "owner-label" in codes(opa, inputs.application_subject(APPLICATION, project=None))[0]
+    assert "owner-label" in codes(mixed, inputs.application_subject(APPLICATION, project=None))[0]
 
 
 OLD_CONFTEST = """package main
@@ -236,18 +282,19 @@ def test_conftest_folders_run_unchanged_in_old_and_new_syntax(
     assert {h.resource for h in found[0] if h.rule.conftest} == {"Pod news/p"}
 
 
-def test_a_users_rule_cannot_tell_a_secret(start: Start, folder: Callable[..., Path]) -> None:
-    opa = start(
-        folder(leak="package main\n\ndeny contains msg if msg := base64.decode(input.data.password)\n")
-    )
+LEAK = "package main\n\ndeny contains msg if msg := base64.decode(input.data.password)\n"
+
+
+def test_a_users_rule_cannot_tell_a_secret(mixed: Opa) -> None:
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": "s"},
         "data": {"password": base64.b64encode(MARKER.encode()).decode()},
     }
-    (found,) = opa.judge([inputs.object_subject(secret, application=APPLICATION)])
-    assert [h.message for h in found] == ["***"]
+    (found,) = mixed.judge([inputs.object_subject(secret, application=APPLICATION)])
+    assert [h.message for h in found if h.rule.code == "main-deny"] == ["***"]
+    assert MARKER not in str(found)
 
 
 NOT_COMPILING = [
@@ -301,7 +348,7 @@ def test_one_policy_that_does_not_compile_is_the_only_finding(
 
 
 def test_every_policy_that_does_not_compile_is_named_and_what_leans_on_it(
-    start: Start, folder: Callable[..., Path]
+    load: Load, folder: Callable[..., Path]
 ) -> None:
     rules = folder(
         library="package lib\n\nf(x) := y\n",
@@ -309,16 +356,16 @@ def test_every_policy_that_does_not_compile_is_named_and_what_leans_on_it(
         syntax="package syntax\n\ndeny contains }\n",
         fine='package fine\n\ndeny contains "fine"\n',
     )
-    opa = start(rules)
-    assert sorted(p.where for p in opa.problems) == [
+    loaded = load(rules)
+    assert sorted(p.where for p in loaded.problems) == [
         f"{rules}/leaning.rego:3", f"{rules}/library.rego:3", f"{rules}/syntax.rego:3",
     ]  # fmt: skip
-    assert [r.code for r in opa.rules if not r.builtin] == ["fine-deny"]
+    assert [r.code for r in loaded.rules if not r.builtin] == ["fine-deny"]
 
 
-def test_a_package_of_ours_is_not_to_be_added_to(start: Start, folder: Callable[..., Path]) -> None:
+def test_a_package_of_ours_is_not_to_be_added_to(load: Load, folder: Callable[..., Path]) -> None:
     rules = folder(ours='# mine\npackage gitops.lib.pods\n\nlasting if input.object.kind == "Mine"\n')
-    (problem,) = start(rules).problems
+    (problem,) = load(rules).problems
     assert problem.where == f"{rules}/ours.rego:2"
     assert problem.message.startswith("package gitops: the name is taken by pytest-gitops itself")
 
@@ -340,14 +387,21 @@ SLOW = (
 )
 SHAPE = 'package shape\n\ndeny contains {"message": "x"}\n\ndeny contains "right"\n'
 FINE = 'package fine\n\ndeny contains "fine"\n'
+ARRAY = 'package array\n\ndeny := ["a", "b"]\n'
+CLAIM = """package claims
+
+# METADATA
+# scope: document
+# custom: {rule: claim-gone, subject: change}
+gone contains sprintf("%s %s", [input.change, input.effect]) if input.old.kind == "PersistentVolumeClaim"
+"""
+RULES = {
+    "owner": OWNER, "leak": LEAK, "conflict": CONFLICT, "shape": SHAPE, "fine": FINE, "array": ARRAY, "claim": CLAIM,
+}  # fmt: skip
 
 
-def test_a_rule_that_fails_is_named_and_the_others_are_judged(
-    start: Start, folder: Callable[..., Path]
-) -> None:
-    rules = folder(conflict=CONFLICT, fine=FINE)
-    opa = start(rules)
-    for found in (*opa.judge([pod("p"), pod("q")]), *opa.judge([pod("r")])):
+def test_a_rule_that_fails_is_named_and_the_others_are_judged(mixed: Opa, rules: Path) -> None:
+    for found in (*mixed.judge([pod("p"), pod("q")]), *mixed.judge([pod("r")])):
         told = {h.rule.code: h for h in found}
         assert told["policy-failing"].finding().where == f"{rules}/conflict.rego:5"
         assert told["policy-failing"].message == (
@@ -357,11 +411,8 @@ def test_a_rule_that_fails_is_named_and_the_others_are_judged(
         assert {"fine-deny", "limits-missing"} <= set(told)
 
 
-def test_a_rule_of_the_wrong_shape_is_named_and_says_the_rest(
-    start: Start, folder: Callable[..., Path]
-) -> None:
-    rules = folder(shape=SHAPE)
-    told = {h.rule.code: h for h in start(rules).judge([pod("p")])[0]}
+def test_a_rule_of_the_wrong_shape_is_named_and_says_the_rest(mixed: Opa, rules: Path) -> None:
+    told = {h.rule.code: h for h in mixed.judge([pod("p")])[0]}
     assert told["policy-wrong-shape"].finding().where == f"{rules}/shape.rego:3"
     assert "saw an object without a text `msg`" in told["policy-wrong-shape"].message
     assert told["shape-deny"].message == "right"
@@ -391,27 +442,24 @@ def test_a_large_document_is_not_the_rules_fault(start: Start, folder: Callable[
         assert "fine-deny" in found and "policy-too-slow" not in found
 
 
-def test_what_is_not_concerned_by_a_broken_rule_says_nothing_of_it(
-    start: Start, folder: Callable[..., Path]
-) -> None:
-    opa = start(folder(conflict=CONFLICT))
+def test_what_is_not_concerned_by_a_broken_rule_says_nothing_of_it(mixed: Opa) -> None:
     application = inputs.application_subject(APPLICATION, project=None)
-    found = codes(opa, pod("p"), application)
+    found = codes(mixed, pod("p"), application)
     assert "policy-failing" in found[0]
     assert "policy-failing" not in found[1]
 
 
-def test_conftest_namespaces_are_chosen_by_pattern(start: Start, folder: Callable[..., Path]) -> None:
+def test_conftest_namespaces_are_chosen_by_pattern(load: Load, folder: Callable[..., Path]) -> None:
     both = {name: f'package {name}\n\ndeny contains "{name}"\n' for name in ("main", "team")}
-    opa = start(
+    loaded = load(
         folder(**both, nested='package main.gke\n\ndeny contains "x"\n'), namespaces=["main", "main.*"]
     )
-    assert [r.code for r in opa.rules if r.conftest] == ["main-deny", "main-gke-deny"]
+    assert [r.code for r in loaded.rules if r.conftest] == ["main-deny", "main-gke-deny"]
 
 
-def test_a_namespace_that_no_package_fits_is_refused(start: Start, folder: Callable[..., Path]) -> None:
+def test_a_namespace_that_no_package_fits_is_refused(load: Load, folder: Callable[..., Path]) -> None:
     with pytest.raises(ConfigError) as error:
-        start(folder(main=FINE), namespaces=["main"])
+        load(folder(main=FINE), namespaces=["main"])
     assert str(error.value) == (
         "policy.namespaces: 'main': expected a package with conftest's rules that it fits, saw none; there is fine"
     )
@@ -443,30 +491,23 @@ def test_data_that_cannot_be_used_is_refused(
 
 
 def test_what_conftest_knows_of_files_is_said_not_to_be_checked(
-    start: Start, folder: Callable[..., Path]
+    load: Load, folder: Callable[..., Path]
 ) -> None:
     text = 'package main\n\ndeny contains "x" if endswith(data.conftest.file.name, ".yaml")\n'
     rules = folder(main=text)
-    (problem,) = start(rules).problems
+    (problem,) = load(rules).problems
     assert (problem.rule, problem.where, problem.severity) == (
         "policy-not-checked", f"{rules}/main.rego:3", Severity.WARNING,
     )  # fmt: skip
 
 
-def test_a_change_is_a_subject(start: Start, folder: Callable[..., Path]) -> None:
-    text = """package team
-
-# METADATA
-# scope: document
-# custom: {rule: claim-gone, subject: change}
-gone contains sprintf("%s %s", [input.change, input.effect]) if input.old.kind == "PersistentVolumeClaim"
-"""
+def test_a_change_is_a_subject(mixed: Opa) -> None:
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}}
     changed = inputs.Changed(change="removed", old=claim, new=None, effect="pruned")
     subject = inputs.change_subject(
         changed, application=APPLICATION, old_application=APPLICATION, project=None
     )
-    (found,) = start(folder(team=text)).judge([subject])
+    (found,) = mixed.judge([subject])
     (hit,) = [h for h in found if h.rule.code == "claim-gone"]
     assert (hit.message, hit.resource) == ("removed pruned", "PersistentVolumeClaim news/data")
 
@@ -495,14 +536,14 @@ def test_data_under_our_own_names_is_refused(start: Start) -> None:
         start(data={"gitops": {}})
 
 
-def test_a_code_of_ours_is_not_to_be_taken(start: Start, folder: Callable[..., Path]) -> None:
+def test_a_code_of_ours_is_not_to_be_taken(load: Load, folder: Callable[..., Path]) -> None:
     text = "package a\n\n# METADATA\n# custom:\n#   rule: privileged\n#   subject: object\nx := set()\n"
-    opa = start(folder(a=text))
-    (problem,) = opa.problems
+    loaded = load(folder(a=text))
+    (problem,) = loaded.problems
     assert problem.message.startswith(
         "rule code 'privileged': expected a code of its own, it is taken by policies/"
     )
-    assert next(r for r in opa.rules if r.code == "privileged").builtin
+    assert next(r for r in loaded.rules if r.code == "privileged").builtin
 
 
 def test_its_death_is_told_with_its_name(start: Start, supervisor: Supervisor) -> None:
@@ -513,15 +554,14 @@ def test_its_death_is_told_with_its_name(start: Start, supervisor: Supervisor) -
         opa.judge([pod("p")])
 
 
-def test_proxies_of_the_environment_are_not_used(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_not_used(ours: Opa, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert codes(start(), pod("p", "nginx"))[0]
+    assert codes(ours, pod("p", "nginx"))[0]
 
 
-def test_others_cannot_reach_it(start: Start, supervisor: Supervisor) -> None:
-    start()
-    socket = supervisor.directory / "opa" / "opa.sock"
+def test_others_cannot_reach_it(ours: Opa, shared: Supervisor) -> None:
+    socket = shared.directory / "ours" / "opa.sock"
     assert socket.stat().st_mode & 0o077 == 0
     assert socket.parent.stat().st_mode & 0o077 == 0
 
@@ -552,6 +592,5 @@ def test_a_rule_may_be_of_any_type_that_can_be_told(start: Start, folder: Callab
     ]
 
 
-def test_one_rule_alone_may_be_of_any_type_too(start: Start, folder: Callable[..., Path]) -> None:
-    opa = start(folder(array='package array\n\ndeny := ["a", "b"]\n', conflict=CONFLICT))
-    assert {"array-deny", "policy-failing"} <= set(codes(opa, pod("p"))[0])
+def test_one_rule_alone_may_be_of_any_type_too(mixed: Opa) -> None:
+    assert {"array-deny", "policy-failing"} <= set(codes(mixed, pod("p"))[0])

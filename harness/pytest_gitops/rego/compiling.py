@@ -58,8 +58,8 @@ _PACKAGE = re.compile(r"^\s*package\s+([A-Za-z_]\w*)", re.MULTILINE)
 
 def opa(binary: Path, directory: Path, *arguments: str, check: bool = True) -> Completed:
     """Run OPA in `directory`. No environment: nothing of the user's (OPA_…, proxies, tokens) may decide over or reach
-    a policy."""
-    env = {"HOME": str(directory)}
+    a policy. It lives for a moment: fewer collections, a quarter less computing."""
+    env = {"HOME": str(directory), "GOGC": "400"}
     return run(binary, *arguments, cwd=directory, env=env, limit=LIMIT_SECONDS, check=check)
 
 
