@@ -217,7 +217,7 @@ def test_a_template_without_an_end_is_cut_off_where_it_was_asked_only(start: Sta
         "numbers.range(1, 100000)[a] * numbers.range(1, 100000)[b] < 0",
     )
     spec = "{match: {kinds: [{kinds: [Pod]}]}, parameters: {labels: []}}"
-    opa = start(endless, constraint("NeededLabels", "slow", spec), rule_limit=2)
+    opa = start(endless, constraint("NeededLabels", "slow", spec), rule_limit=0.5)
     pod, service = ask(opa, named("Pod", "p"), named("Service", "s"))
     assert [code for code, _ in pod] == ["policy-too-slow"]
     assert service == []
