@@ -1,4 +1,5 @@
-"""The engine's interface, as the plugin uses it: what the fake promises, the real one keeps."""
+"""The engine's interface, as the plugin uses it, and the calls that scenarios and users' tests make: what the fake
+promises and answers, the real one keeps and answers too."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ import pytest
 
 from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Outcome
+from pytest_gitops.planning.plan import Plan
 from pytest_gitops.processes.process import run
 from pytest_gitops.processes.warden import MARK
 from pytest_gitops.run.asking import Selection
 from pytest_gitops.run.engine import Engine
+from pytest_gitops.scenarios.api import GitOpsFailure, GitOpsRun, value_of
 from pytest_gitops.settings.settings import Settings, default_cache, explicit_tools, tool_mirrors
 from pytest_gitops.stages import chosen
 
@@ -49,25 +53,29 @@ spec:
 """
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.engine)])
+@pytest.fixture(scope="module", params=["fake", pytest.param("real", marks=pytest.mark.engine)])
 def make(request: pytest.FixtureRequest) -> Make:
     """How an engine is made."""
     return FakeEngine if request.param == "fake" else Engine
 
 
-@pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+@contextlib.contextmanager
+def run_directories() -> Iterator[Path]:
     """Where run directories go. Its path is short: Argo CD has a unix socket in there (107 characters)."""
-    with tempfile.TemporaryDirectory(prefix="gitops-") as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="gitops-") as folder:
+        patch.setattr(tempfile, "tempdir", folder)
         yield Path(folder)
-        monkeypatch.undo()
 
 
 @pytest.fixture
-def settings(tmp_path: Path, runs: Path) -> Settings:
+def runs() -> Iterator[Path]:
+    with run_directories() as folder:
+        yield folder
+
+
+def settings_in(folder: Path) -> Settings:
     """A repository of two Applications with a ConfigMap each."""
-    root = tmp_path / "grid"
+    root = folder / "grid"
     for name in ("omega", "alpha"):
         (root / name).mkdir(parents=True)
         (root / f"{name}.yaml").write_text(APPLICATION.format(name=name))
@@ -78,7 +86,7 @@ def settings(tmp_path: Path, runs: Path) -> Settings:
     environ = dict(os.environ)
     return Settings(
         root=root,
-        report=tmp_path / "report",
+        report=folder / "report",
         cache=default_cache(environ),
         environ=environ,
         stages=STAGES,
@@ -87,6 +95,32 @@ def settings(tmp_path: Path, runs: Path) -> Settings:
         tools=explicit_tools(environ),
         mirrors=tool_mirrors(environ),
     )
+
+
+@pytest.fixture
+def settings(tmp_path: Path, runs: Path) -> Settings:
+    return settings_in(tmp_path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An engine that has started, its plan, and where its run directory is."""
+
+    engine: Any
+    plan: Plan
+    runs: Path
+
+
+@pytest.fixture(scope="module")
+def prepared(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """One run, since each costs the real one ten seconds: it answers all calls, and then for every stage."""
+    settings = settings_in(tmp_path_factory.mktemp("prepared"))
+    with run_directories() as runs:
+        engine = make(settings)
+        try:
+            yield Prepared(engine=engine, plan=engine.prepare(), runs=runs)
+        finally:
+            engine.close()
 
 
 @pytest.fixture
@@ -117,10 +151,110 @@ def marked(ids: list[str]) -> list[str]:
     return found
 
 
+class Holder:
+    """One test that asks: its run, and its end."""
+
+    def __init__(self, engine: Any, name: str) -> None:
+        self._engine, self._name = engine, name
+        self.run = GitOpsRun(self.call)
+
+    def call(self, question: str, given: Any) -> Any:
+        return self._engine.call(self._name, question, given)
+
+    def release(self) -> None:
+        self._engine.release(self._name)
+
+
+@pytest.fixture
+def one(prepared: Prepared, request: pytest.FixtureRequest) -> Iterator[Holder]:
+    holder = Holder(prepared.engine, request.node.name)
+    yield holder
+    holder.release()
+
+
+CHANGED = {"data": {"key": "other"}}
+
+
+class TestCalls:
+    def test_what_there_is(self, one: Holder) -> None:
+        assert one.run.applications == ("argocd/alpha", "argocd/omega")
+        assert one.run.has_cluster
+        rendered = one.run.rendered("alpha")
+        assert rendered.one(kind="ConfigMap", name="settings", namespace="alpha")["data"] == {"key": "value"}
+
+    def test_an_application_is_at_rest_when_it_is_taken(self, one: Holder) -> None:
+        app = one.run.app("argocd/alpha")
+        assert (app.key, app.name) == ("argocd/alpha", "alpha")
+        status = app.status()
+        assert (status.sync, status.health) == ("Synced", "Healthy")
+        assert status.application["status"]["sync"]["status"] == "Synced"
+        assert app.wait_healthy().sync == "Synced"
+        app.expect(sync="Synced", health={"$not": "Degraded"}, within=0)
+
+    def test_drift_is_seen_and_a_sync_undoes_it(self, one: Holder) -> None:
+        app = one.run.app("alpha")
+        app.drift("ConfigMap", "settings", patch=CHANGED)
+        assert app.object("ConfigMap", "settings")["data"] == {"key": "other"}
+        assert app.status().sync == "OutOfSync"
+        assert app.sync().phase == "Succeeded"
+        app.expect(
+            sync="Synced",
+            objects=[{"kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"key": "value"}}],
+        )
+
+    def test_what_is_not_so_is_told_part_by_part(self, one: Holder) -> None:
+        app = one.run.app("alpha")
+        wanted = {"kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"key": "none"}}
+        with pytest.raises(GitOpsFailure) as caught:
+            app.expect(health="Degraded", objects=[wanted], within=0.1)
+        told = [(u.path, u.field, u.expected, u.seen) for u in caught.value.unmet]
+        assert told == [
+            (("health",), "health", "'Degraded'", "'Healthy'"),
+            (("objects", 0, "data", "key"), "data.key", "'none'", "'value'"),
+        ]
+
+    def test_what_is_not_there_is_a_failure(self, one: Holder) -> None:
+        with pytest.raises(
+            GitOpsFailure, match="expected one Application 'nobody', saw none; there is argocd/alpha"
+        ):
+            one.run.app("nobody")
+        app = one.run.app("alpha")
+        assert app.objects("Pod") == []
+        with pytest.raises(GitOpsFailure, match="that Application argocd/alpha manages, saw none"):
+            app.drift("Deployment", "settings", scale=1)
+
+    def test_what_nobody_knows_is_an_error(self, one: Holder) -> None:
+        with pytest.raises(EngineError, match="nobody knows the question 'dance'"):
+            value_of(one.call("dance", {"application": "alpha"}))
+
+    def test_what_a_test_changed_is_put_back_before_the_next_one_has_it(
+        self, prepared: Prepared, one: Holder
+    ) -> None:
+        app, other = one.run.app("alpha"), Holder(prepared.engine, "other")
+        app.drift("ConfigMap", "settings", patch=CHANGED)
+        seen: list[Any] = []
+
+        def look() -> None:
+            waiting = other.run.app("alpha")
+            seen.append((waiting.status().sync, waiting.object("ConfigMap", "settings")["data"]))
+            other.release()
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        assert Holder(prepared.engine, "third").run.app("omega").status().sync == "Synced", (
+            "another one is had at once"
+        )
+        assert seen == []
+        one.release()
+        thread.join(LIMIT)
+        assert seen == [("Synced", {"key": "value"})]
+        prepared.engine.release("third")
+
+
 class TestEngine:
-    def test_a_run_from_its_beginning_to_its_end(self, engine: Any, runs: Path) -> None:
-        """One run, since each costs the real one ten seconds: every promise in the order of the calls."""
-        plan = engine.prepare()
+    def test_a_run_from_its_beginning_to_its_end(self, prepared: Prepared) -> None:
+        """Every promise in the order of the calls. The last test that has this run: it ends it."""
+        engine, plan, runs = prepared.engine, prepared.plan, prepared.runs
         assert [c.id for c in plan.cases] == ["alpha.yaml::argocd/alpha", "omega.yaml::argocd/omega"]
         assert engine.versions.argocd
         assert engine.versions.opa
