@@ -11,7 +11,8 @@ import pytest
 
 from pytest_gitops.model import Severity
 from pytest_gitops.processes.process import Supervisor
-from pytest_gitops.rego import inputs
+from pytest_gitops.rego import bundle, inputs
+from pytest_gitops.rego.bundle import Bundle
 from pytest_gitops.rego.opa import Opa
 from pytest_gitops.rego.reviews import Deployed, surroundings
 
@@ -104,6 +105,7 @@ def constraint(kind: str, name: str, spec: str) -> str:
 
 
 Start = Callable[..., Opa]
+Load = Callable[..., Bundle]
 
 
 @pytest.fixture
@@ -120,6 +122,19 @@ def start(tmp_path: Path, toolbox: dict[str, Path]) -> Iterator[Start]:
 
     yield start
     supervisor.close()
+
+
+@pytest.fixture
+def load(tmp_path: Path, toolbox: dict[str, Path]) -> Load:
+    """The bundle that an OPA would be started with."""
+    folder = tmp_path / "policies"
+    folder.mkdir()
+
+    def load(*documents: str) -> Bundle:
+        (folder / "all.yaml").write_text("---\n".join(documents), encoding="utf-8")
+        return bundle.load(toolbox["opa"], tmp_path / "bundle", folders=[folder])
+
+    return load
 
 
 def named(kind: str, name: str, api: str = "v1", **more: Any) -> dict[str, Any]:
@@ -188,26 +203,28 @@ def test_an_update_and_a_deletion_are_asked_about_with_the_old_object(start: Sta
 
 
 def test_a_template_that_does_not_compile_is_named_by_its_line_in_the_yaml(
-    start: Start, tmp_path: Path
+    load: Load, tmp_path: Path
 ) -> None:
     broken = LABELS.replace("count(absent) > 0", "missing(absent)")
-    opa = start(broken, constraint("NeededLabels", "a", "{}"), HOSTS, constraint("UniqueHost", "hosts", "{}"))
-    (problem,) = opa.problems
+    loaded = load(
+        broken, constraint("NeededLabels", "a", "{}"), HOSTS, constraint("UniqueHost", "hosts", "{}")
+    )
+    (problem,) = loaded.problems
     assert problem.where == f"{tmp_path}/policies/all.yaml:15"
     assert "undefined function missing" in problem.message
-    assert [r.code for r in opa.rules if r.constraint] == ["uniquehost-hosts"]
+    assert [r.code for r in loaded.rules if r.constraint] == ["uniquehost-hosts"]
 
 
-def test_a_template_has_no_network(start: Start, tmp_path: Path) -> None:
+def test_a_template_has_no_network(load: Load, tmp_path: Path) -> None:
     asking = LABELS.replace("count(absent) > 0", 'http.send({"url": "u", "method": "get"})')
-    (problem,) = start(asking, constraint("NeededLabels", "a", "{}")).problems
+    (problem,) = load(asking, constraint("NeededLabels", "a", "{}")).problems
     assert problem.where == f"{tmp_path}/policies/all.yaml:15"
     assert "http.send is not there" in problem.message
 
 
-def test_a_template_that_asks_a_provider_is_named(start: Start) -> None:
+def test_a_template_that_asks_a_provider_is_named(load: Load) -> None:
     asking = LABELS.replace("count(absent) > 0", 'external_data({"provider": "p", "keys": []})')
-    (problem,) = start(asking, constraint("NeededLabels", "a", "{}")).problems
+    (problem,) = load(asking, constraint("NeededLabels", "a", "{}")).problems
     assert "external_data is not there (it is a function of Gatekeeper, OPA has none)" in problem.message
 
 

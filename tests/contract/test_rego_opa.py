@@ -15,7 +15,7 @@ import pytest
 from pytest_gitops.errors import ConfigError, ProcessDied
 from pytest_gitops.model import Severity
 from pytest_gitops.processes.process import Supervisor
-from pytest_gitops.rego import bundle, inputs
+from pytest_gitops.rego import bundle, compiling, inputs
 from pytest_gitops.rego.opa import Opa
 
 pytestmark = pytest.mark.engine
@@ -594,3 +594,16 @@ def test_a_rule_may_be_of_any_type_that_can_be_told(start: Start, folder: Callab
 
 def test_one_rule_alone_may_be_of_any_type_too(mixed: Opa) -> None:
     assert {"array-deny", "policy-failing"} <= set(codes(mixed, pod("p"))[0])
+
+
+def test_what_opa_is_asked_on_the_command_line_has_nothing_of_the_users_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "opa"
+    told.write_text("#!/bin/sh\nexec /usr/bin/env\n", encoding="utf-8")
+    told.chmod(0o755)
+    monkeypatch.setenv("OPA_LOG_LEVEL", "debug")
+    monkeypatch.setenv("GOGC", "1")
+    lines = set(compiling.opa(told, tmp_path).stdout.split())
+    assert {f"HOME={tmp_path}", "GOGC=400"} <= lines
+    assert {line.partition("=")[0] for line in lines} <= {"HOME", "GOGC", "PWD", "OLDPWD", "SHLVL", "_"}
