@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from plugin_support import BOTH, EITHER, Repository, application, ran
+from plugin_support import ARGS, BOTH, EITHER, Repository, application, ran
+
+from pytest_gitops.plugin import options
 
 FILE = "omega.gitops-test.yaml"
 
@@ -192,3 +194,24 @@ def test_a_worker_that_crashes_gives_back_what_it_had(omega: Repository) -> None
     omega.write({"tests/test_a.py": crash, "tests/test_b.py": later})
     result = omega.run_apart("-n1", "tests", "-rA")
     result.stdout.fnmatch_lines(["*PASSED tests/test_b.py::test_later*"])
+
+
+@pytest.mark.parametrize(
+    ("given", "only"),
+    [
+        ([FILE], True),
+        ([f"{FILE}::{DRAWS.partition('::')[2]}", "tests/test_omega.py::test_green"], True),
+        ([FILE, "-k", "heals"], True),
+        ([FILE, "apps/a.yaml"], False),
+        (["tests"], False),
+        ([FILE, "."], False),
+        ([], False),
+        (["-k", "draws"], False),
+    ],
+)
+def test_where_no_application_can_be_meant_the_settings_say_so(
+    omega: Repository, given: list[str], only: bool
+) -> None:
+    omega.write({"tests/test_omega.py": TESTS})
+    config = omega.pytester.parseconfigure("--gitops", *ARGS, *given)
+    assert options.read(config).only_tests is only

@@ -92,7 +92,10 @@ LAYERS: dict[str, set[str]] = {
         "argocd", "clusters", "ground.boot", "ground.side", "model", "processes.process", "rollouts",
         "settings.settings", "stages", "tools",
     },
-    "ground.controllers": {"argocd", "ground.boot", "ground.delivering", "ground.side", "processes.process"},
+    "ground.controllers": {
+        "argocd", "clusters", "ground.boot", "ground.delivering", "ground.side", "processes.process",
+        "settings.settings",
+    },
     "ground.upgrading": {
         "argocd", "clusters", "errors", "ground.boot", "ground.delivering", "ground.fleet", "ground.installing",
         "ground.side", "processes.process", "repository", "settings.settings", "stages",

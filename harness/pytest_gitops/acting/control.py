@@ -27,6 +27,8 @@ from pytest_gitops.stages.inventory import Clusters
 from pytest_gitops.stages.live import content
 
 if TYPE_CHECKING:
+    from pytest_gitops.clusters.api import Api
+    from pytest_gitops.clusters.embedded.plane import Embedded
     from pytest_gitops.ground.boot import Ground
     from pytest_gitops.ground.delivering import Delivery
     from pytest_gitops.ground.side import Side
@@ -41,9 +43,16 @@ class Control:
 
     hands: Hands
 
-    def __init__(self, ground: Ground, context: Context, delivery: Delivery | None) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        context: Context,
+        delivery: Delivery | None,
+        *,
+        lent: tuple[Embedded, Api] | None = None,
+    ) -> None:
         self._ground, self._context = ground, context
-        self._acting = ActingGround(ground, context, delivery)
+        self._acting = ActingGround(ground, context, delivery, lent=lent)
         self._side = self._acting.side  # what the branches mean now
         self._present: dict[str, StageResult] = {}  # how each came up, wherever the branches were
         self._first: dict[str, StageResult] = {}  # how it first was at head

@@ -26,6 +26,8 @@ from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
     from pytest_gitops.argocd.rbac import Rbac
+    from pytest_gitops.clusters.api import Api
+    from pytest_gitops.clusters.embedded.plane import Embedded
     from pytest_gitops.ground.boot import Ground
     from pytest_gitops.ground.delivering import Delivery
     from pytest_gitops.stages.context import Context
@@ -39,7 +41,8 @@ Publish = Callable[[str, StageResult], None]
 
 
 class Desk:
-    """One for a run. `holder` names who asks: a scenario, or one test."""
+    """One for a run. `holder` names who asks: a scenario, or one test. `spare` gives the cluster that nobody else of
+    the run acts on, None where there is none; it is asked once, by whoever acts first."""
 
     def __init__(
         self,
@@ -49,9 +52,10 @@ class Desk:
         delivery: Delivery | None,
         hidden: Hidden,
         say: Callable[[str], None],
+        spare: Callable[[], tuple[Embedded, Api] | None],
     ) -> None:
         self._ground, self._context, self._hidden, self._say = ground, context, hidden, say
-        self._delivery = delivery
+        self._delivery, self._spare = delivery, spare
         self._turns = Turns(over=context.stopping.is_set)
         self._lock, self._booting = threading.Lock(), threading.Lock()
         self._control: Control | None = None
@@ -252,13 +256,15 @@ class Desk:
                 raise self._no_control
             if self._control is None:
                 self._say("starting the cluster of scenarios")
-                control = Control(self._ground, self._context, self._delivery)
+                control: Control | None = None
                 try:
+                    control = Control(self._ground, self._context, self._delivery, lent=self._spare())
                     self._control = control.up()
                     self._say("scenarios: the cluster is up")
                 except GitOpsError as error:
                     self._no_control = EngineError(f"the cluster of scenarios did not come up: {error}")
-                    control.close()
+                    if control is not None:
+                        control.close()
                     raise self._no_control from error
             return self._control
 

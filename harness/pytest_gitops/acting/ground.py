@@ -1,6 +1,7 @@
 """The ground of scenarios: a cluster and an Argo CD of its own, in a world whose branches can be moved.
 
-It has head's content. Of `converge`'s cluster and world nothing is used, so neither colours the other.
+It has head's content. Of the world of `converge` nothing is used, and its cluster only where no stage acts on that, so
+neither colours the other.
 """
 
 from __future__ import annotations
@@ -30,14 +31,24 @@ NAME = "scenarios"
 
 
 class ActingGround:
-    """`up`, then `start`; `api`, `app_state` and `destinations` (by server URL and by name) come with `up`."""
+    """`up`, then `start`; `api`, `app_state` and `destinations` (by server URL and by name) come with `up`.
+
+    `lent` is a cluster that has what Argo CD's objects need there; without one another is started.
+    """
 
     api: Api
     app_state: AppState
     destinations: Mapping[str, Api]
 
-    def __init__(self, ground: Ground, context: Context, delivery: Delivery | None) -> None:
-        self._ground, self._context, self._delivery = ground, context, delivery
+    def __init__(
+        self,
+        ground: Ground,
+        context: Context,
+        delivery: Delivery | None,
+        *,
+        lent: tuple[Embedded, Api] | None = None,
+    ) -> None:
+        self._ground, self._context, self._delivery, self._lent = ground, context, delivery, lent
         self._head = Side(ground.settings, NAME)
         self._sets = bool(ground.declarations.application_sets) or any(
             c.parent_kind == "ApplicationSet" for c in context.plan.cases
@@ -53,12 +64,9 @@ class ActingGround:
     def up(self) -> ActingGround:
         """Bring up the cluster, with what Argo CD needs there, and the world. Raises EngineError."""
         ground, directory = self._ground, self._ground.supervisor.directory
-        plane = self._plane = Embedded(
-            ground.supervisor, directory / f"cluster-{NAME}", ground.paths, name=NAME
-        )
         head = self._head
         with ThreadPoolExecutor(1, thread_name_prefix=NAME) as pool:
-            started = pool.submit(plane.start)
+            started = pool.submit(self._start_plane) if self._lent is None else None
             head.take_over(ground.head, directory)
             head.build(
                 ground.supervisor,
@@ -67,9 +75,14 @@ class ActingGround:
                 control=head.declarations.control,
             )
             head.start_repo_server()
-            started.result()
+            own = started.result() if started is not None else None
         installer = self._installer(head)
-        self.api = ground.furnish(plane, meanwhile=installer.settings)
+        if own is not None:
+            self._plane, self.api = own, ground.furnish(own, meanwhile=installer.settings)
+        else:
+            assert self._lent is not None, "a plane is started where none is lent"
+            self._plane, self.api = self._lent
+            installer.settings(self.api)
         installer.projects(self.api)
         fleet = ground.fleet_of(head, self.api, label=f"-{NAME}")
         settings = ground.settings
@@ -82,6 +95,13 @@ class ActingGround:
         self.app_state = head.argocd.state
         ground.mark("scenario ground")
         return self
+
+    def _start_plane(self) -> Embedded:
+        ground = self._ground
+        directory = ground.supervisor.directory / f"cluster-{NAME}"
+        plane = Embedded(ground.supervisor, directory, ground.paths, name=NAME)
+        plane.start()
+        return plane
 
     def start(self) -> None:
         """Start the controllers: from here on Argo CD acts."""

@@ -245,7 +245,8 @@ class Ground:
 
     @property
     def _admission_parts(self) -> tuple[str, ...]:
-        return parts(self.settings) if "admit" in self.settings.stages else ()
+        asked = "admit" in self.settings.stages and not self.settings.only_tests
+        return parts(self.settings) if asked else ()
 
     def _boot_admission(self, paths: Mapping[str, Path]) -> None:
         """API servers that are only asked; they come up beside everything else."""

@@ -7,10 +7,13 @@ from collections.abc import Collection
 
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import remove
+from pytest_gitops.clusters.api import Api
+from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.ground.boot import Ground
 from pytest_gitops.ground.delivering import Delivery
 from pytest_gitops.ground.side import Side
 from pytest_gitops.processes.process import Daemon
+from pytest_gitops.settings.settings import Provider
 
 
 class Controllers:
@@ -46,6 +49,16 @@ class Controllers:
                 self._sets = None
                 assert self._ground.api is not None
                 remove(self._ground.api)
+
+    def lend(self) -> tuple[Embedded, Api] | None:
+        """The first cluster, as it was before ApplicationSets were expanded there, for somebody else to act on; None
+        where it is not an embedded one, or the user wants to have it."""
+        ground, settings = self._ground, self._ground.settings
+        if settings.keep or settings.provider is not Provider.EMBEDDED:
+            return None
+        assert isinstance(ground.cluster, Embedded) and ground.api is not None
+        self.forget()
+        return ground.cluster, ground.api
 
     def start_applications(self, *, without: Collection[str] = ()) -> None:
         """The application-controller: from here on Argo CD acts, and Argo Rollouts beside it. ApplicationSets, if any,

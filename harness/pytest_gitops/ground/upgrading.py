@@ -149,7 +149,8 @@ class UpgradeGround:
 def begin_plane(ground: Ground) -> Future[Embedded] | None:
     """Begin to bring up the control plane of `upgrade`, beside the first one; None if the run has no upgrade."""
     settings = ground.settings
-    if settings.base is None or settings.provider is Provider.NONE or "upgrade" not in settings.stages:
+    asked = "upgrade" in settings.stages and not settings.only_tests
+    if settings.base is None or settings.provider is Provider.NONE or not asked:
         return None
     plane = _plane(ground)
 

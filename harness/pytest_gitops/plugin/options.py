@@ -17,6 +17,7 @@ from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.model import Severity
 from pytest_gitops.plugin import OPTIONS, ini_name
 from pytest_gitops.repository.base import find_base, read_file
+from pytest_gitops.repository.endings import NOT_SEARCHED
 from pytest_gitops.repository.git import open_repository
 from pytest_gitops.settings import settings as place
 from pytest_gitops.settings import shards
@@ -169,6 +170,7 @@ def read(config: pytest.Config) -> Settings:
         update=bool(_value(config, "update")[0]),
         changed=_changed(config, has_base=base is not None),
         shard=_shard(config, environ),
+        only_tests=_only_tests(config),
         durations=_durations(config),
         keep_renders=not _value(config, "fresh")[0],
         urls=tuple(configuration.get("repository", "urls", default=())),
@@ -326,6 +328,14 @@ def _durations(config: pytest.Config) -> dict[str, float]:
         return durations(path)
     except EngineError as error:
         raise ConfigError(str(error), where=where) from error
+
+
+def _only_tests(config: pytest.Config) -> bool:
+    """Whether pytest is given nothing but files in which no Application is looked for: scenarios, tests in Python."""
+    if config.args_source is not config.ArgsSource.ARGS or config.option.pyargs:
+        return False
+    paths = [config.invocation_params.dir / argument.split("::", 1)[0] for argument in config.args]
+    return all(path.name.endswith((*NOT_SEARCHED, ".py")) and path.is_file() for path in paths)
 
 
 def _timeout(config: pytest.Config, configuration: Configuration) -> float:

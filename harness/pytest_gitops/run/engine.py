@@ -23,7 +23,7 @@ from pytest_gitops.ground.controllers import Controllers
 from pytest_gitops.ground.delivering import delivery
 from pytest_gitops.ground.side import Side
 from pytest_gitops.ground.upgrading import begin_plane, upgrade_ground
-from pytest_gitops.model import Finding, Outcome, Run, Severity, StageResult, Tools
+from pytest_gitops.model import VERIFY_STAGES, Finding, Outcome, Run, Severity, StageResult, Tools
 from pytest_gitops.planning.plan import Generated, Plan
 from pytest_gitops.planning.planner import Planner
 from pytest_gitops.processes.process import Daemon
@@ -109,7 +109,14 @@ class Engine:
                 context.upgrade_ground = lambda: upgrade_ground(
                     ground, context, delivered, self._upgrade_plane
                 )
-            self._desk = Desk(ground, context, delivery=delivered, hidden=self.verdicts.hidden, say=self._say)
+            self._desk = Desk(
+                ground,
+                context,
+                delivery=delivered,
+                hidden=self.verdicts.hidden,
+                say=self._say,
+                spare=lambda: None if self._selection.cases(*VERIFY_STAGES) else controllers.lend(),
+            )
         except GitOpsError as error:
             # What died first is the cause; what failed because of it is not news.
             raise self._failure or error from error

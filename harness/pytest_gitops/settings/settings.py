@@ -138,6 +138,7 @@ class Settings:
     keep: bool = False
     changed: bool = False
     shard: Shard | None = None
+    only_tests: bool = False  # pytest is given nothing that may have an Application
     durations: Mapping[str, float] = field(
         default_factory=dict
     )  # seconds by "namespace/name", of a run before

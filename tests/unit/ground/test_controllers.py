@@ -1,0 +1,79 @@
+"""Whether the first cluster may be somebody else's: what acts on it, and what is left there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from pytest_gitops.argocd.applications import API
+from pytest_gitops.clusters.embedded.plane import PROGRAMS, Embedded
+from pytest_gitops.ground.controllers import Controllers
+from pytest_gitops.settings.settings import Provider
+
+SETS, APPLICATIONS = f"{API}/applicationsets", f"{API}/applications"
+
+
+class FakeApi:
+    """A cluster with one ApplicationSet, and the Application that was made of it."""
+
+    def __init__(self) -> None:
+        self.there = {SETS: ["made"], APPLICATIONS: ["made-porto"]}
+
+    def get(self, path: str) -> dict[str, Any]:
+        return {"items": [{"metadata": {"name": n, "namespace": "argocd"}} for n in self.there[path]]}
+
+    def delete(self, path: str) -> None:
+        kind, name = path.rsplit("/", 2)[1:]
+        self.there[f"{API}/{kind}"].remove(name)
+
+
+class FakeSide:
+    """As much of a side as its applicationset-controller stands on."""
+
+    progressive = False
+    declarations = SimpleNamespace(applications=(), application_sets=(), control="argocd")
+    argocd = SimpleNamespace(start_applicationset_controller=lambda *_, **__: "controller")
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Any:
+    stopped: list[str] = []
+    return SimpleNamespace(
+        settings=SimpleNamespace(provider=Provider.EMBEDDED, keep=False),
+        cluster=Embedded(cast(Any, None), tmp_path, {name: tmp_path / name for name in PROGRAMS}),
+        api=FakeApi(),
+        serve_sets=lambda _: None,
+        supervisor=SimpleNamespace(stop=stopped.append),
+        stopped=stopped,
+    )
+
+
+def test_it_is_lent_without_what_was_expanded_there(ground: Any) -> None:
+    controllers = Controllers(ground)
+    controllers.start_sets(cast(Any, FakeSide()))
+    assert controllers.lend() == (ground.cluster, ground.api)
+    assert ground.stopped == ["controller"]
+    assert ground.api.there == {SETS: [], APPLICATIONS: []}
+
+
+def _kept(ground: Any) -> None:
+    ground.settings.keep = True
+
+
+def _kinds(ground: Any) -> None:
+    ground.settings.provider = Provider.KIND
+
+
+@pytest.mark.parametrize("change", [_kept, _kinds])
+def test_what_is_to_be_kept_or_really_runs_containers_is_not_lent(
+    ground: Any, change: Callable[[Any], None]
+) -> None:
+    change(ground)
+    controllers = Controllers(ground)
+    controllers.start_sets(cast(Any, FakeSide()))
+    assert controllers.lend() is None
+    assert ground.stopped == []
