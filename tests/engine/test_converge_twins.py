@@ -46,6 +46,25 @@ def test_each_has_its_cause(run: Outcome) -> None:
         assert told.get("cause", {}).get("class") == twin["cause"], twin["application"]
 
 
+def test_without_argo_rollouts_it_is_said_how_to_have_it(run: Outcome) -> None:
+    message = run.stage("argocd/rollout-alone", "converge")["message"]
+    assert "no controller acts on Rollouts" in message
+    assert "argo-rollouts: true" in message
+
+
+def test_a_second_sync_is_asked_of_those_on_which_an_option_or_a_hook_has_a_say(run: Outcome) -> None:
+    asked = {k for k, a in run.applications.items() if "idempotent" in {s["stage"] for s in a["stages"]}}
+    names = (
+        "annotation-ignored",
+        "hook-phases",
+        "large-server-side",
+        "replaced",
+        "rules-gathered",
+        "sync-options",
+    )
+    assert asked == {f"argocd/{n}" for n in names}
+
+
 def test_what_is_out_of_sync_for_ever_is_named_with_its_path_and_both_values(run: Outcome) -> None:
     (finding,) = run.stage("argocd/annotation-healed", "converge")["findings"]
     path = 'metadata.annotations["deployment.kubernetes.io/revision"]'

@@ -168,21 +168,6 @@ def test_a_review_knows_the_fields_of_a_rollout(rollouts: dict[str, Path], tmp_p
     assert told["fine"]["outcome"] == "passed"
 
 
-def test_without_its_controller_that_is_what_is_said(rollouts: dict[str, Path], tmp_path: Path) -> None:
-    definition = (rollouts["argo-rollouts-crds"] / "rollout-crd.yaml").read_text("utf-8")
-    files = {
-        "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\nargo-rollouts: false\ncrds: [crds]\n",
-        "crds/rollout.yaml": definition,
-        "apps/web.yaml": application("web"),
-        "web/web.yaml": rollout("{canary: {}}"),
-    }
-    run = gitops(commit(write(tmp_path / "shop", files)), "--gitops-stages", "converge")
-    told = run.stage("argocd/web", "converge")
-    assert (told["outcome"], told["code"]) == ("failed", "never-healthy"), run.output
-    assert _cause(told["message"]) == "no controller acts on Rollouts"
-    assert "argo-rollouts: true" in told["message"]
-
-
 # ------------------------------------------------------------------ from base to head, and back
 
 
@@ -211,6 +196,15 @@ HEAD = {
 }
 
 
+STAGES = "source, render, policy, change, converge, idempotent, self-heal, upgrade, prune"
+"""All but `admit`, which a review is asked about above."""
+
+WHOLLY = ("canary", "workload")
+"""Those of which every stage is asked: a Rollout with all that it names, and one that shares its Pods with a Deployment."""
+
+SELECTED = f"not (idempotent or self-heal or prune) or {' or '.join(WHOLLY)}"
+
+
 @pytest.fixture(scope="module")
 def update(rollouts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """fixtures/rollouts and what is above, and a branch with the next version of all of them."""
@@ -232,7 +226,7 @@ def update(rollouts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
         (folder / "takes-away" / "account.yaml").unlink()
         asked = {"asked/web.yaml": rollout(CHECKED, image="2") + "---\n" + own}
         commit(write(folder, new | HEAD | asked), branch="change")
-        return gitops(folder, "--gitops-base", "main")
+        return gitops(folder, "--gitops-base", "main", "--gitops-stages", STAGES, "-k", SELECTED)
 
 
 @contextmanager
@@ -275,6 +269,8 @@ def test_canary_and_blue_green_are_green_from_nothing_and_from_base_to_head(upda
     assert update.report is not None, update.output
     green = [update.applications[f"argocd/{p.stem}"] for p in FIXTURE.glob("applications/*.yaml")]
     assert [a["outcome"] for a in green] == ["passed"] * 4, update.output
+    asked = {name: [s["stage"] for s in update.applications[f"argocd/{name}"]["stages"]] for name in WHOLLY}
+    assert asked == dict.fromkeys(WHOLLY, STAGES.split(", "))
     assert not [f for f in update.report["findings"] if f["severity"] == "error"]
     resources = [r for a in green for r in a["resources"] if r["kind"] == "Rollout"]
     assert [r["health"] for r in resources] == ["Healthy"] * 4

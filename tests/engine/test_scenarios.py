@@ -32,7 +32,15 @@ spec:
 
 
 def source(name: str, colour: str) -> str:
-    return f"""\
+    """A ConfigMap, and in those where that is looked at a Deployment and a Secret."""
+    settings = f"""\
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: {name}}}
+data: {{colour: {colour}}}
+"""
+    workload = f"""\
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: {name}}}
@@ -44,15 +52,11 @@ spec:
     spec: {{containers: [{{name: main, image: "example.com/web:1"}}]}}
 ---
 apiVersion: v1
-kind: ConfigMap
-metadata: {{name: {name}}}
-data: {{colour: {colour}}}
----
-apiVersion: v1
 kind: Secret
 metadata: {{name: {name}}}
 stringData: {{password: correct-horse-battery}}
 """
+    return settings + workload if name in {"heals", "manual", "ignores"} else settings
 
 
 MADE = f"""\

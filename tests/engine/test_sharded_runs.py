@@ -53,7 +53,7 @@ spec:
 CONFIGURATION = f"""\
 repository: {{urls: ["{URL}"]}}
 policy: {{folders: [policies]}}
-stages: [review, converge]
+stages: [source, render, policy, converge]
 waivers:
   - {{rule: named-loud, application: argocd/plain, reason: It has always been loud.}}
   - {{rule: named-loud, application: argocd/gone, reason: It is no more.}}
