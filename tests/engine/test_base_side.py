@@ -109,7 +109,7 @@ def pull_request(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     for gone in ("apps/old.yaml", "old/settings.yaml", "policies/red.rego", "cities/porto/settings.yaml"):
         (folder / gone).unlink()
     commit(folder, branch="change")
-    return gitops(folder, "--gitops-base", "main", "--gitops-stages", "review", "-v")
+    return gitops(folder, "--gitops-base", "main", "--gitops-stages", "source,render,policy,change", "-v")
 
 
 def outcomes(result: Outcome, application: str) -> dict[str, str]:
@@ -154,7 +154,7 @@ def test_each_side_means_its_own_content(pull_request: Outcome) -> None:
 def test_a_removed_application_has_items_though_its_file_is_gone(pull_request: Outcome, node: str) -> None:
     for stage in ("policy", "change"):
         assert f"{node}::{stage} " in pull_request.output
-    for stage in ("source", "render", "admit"):
+    for stage in ("source", "render"):
         assert f"{node}::{stage} " not in pull_request.output
 
 

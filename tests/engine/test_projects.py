@@ -63,6 +63,16 @@ class Line:
         }
 
 
+def budget(name: str, namespace: str) -> dict[str, Any]:
+    """An object where only its place counts: of an API group that is small, as Argo CD reads all of it at each apply."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": name}}},
+    }
+
+
 def lines(toolbox: Mapping[str, Path]) -> list[Line]:
     words = ("eval", "--bundle", ROOT / "policies", "--format", "raw", TABLES)
     lists, places, namespaces = json.loads(run(toolbox["opa"], *words, env={}).stdout)
@@ -87,11 +97,7 @@ def lines(toolbox: Mapping[str, Path]) -> list[Line]:
             )
         )  # fmt: skip
     for number, (allowed, permitted) in enumerate(places):
-        thing = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": f"b-{number}", "namespace": "oracle"},
-        }
+        thing = budget(f"b-{number}", "oracle")
         found.append(
             Line(
                 name=f"place-{number}", rule="namespace-not-permitted", refusal="namespace oracle is not permitted",
@@ -99,11 +105,11 @@ def lines(toolbox: Mapping[str, Path]) -> list[Line]:
             )
         )  # fmt: skip
     for number, (allowed, permitted) in enumerate(namespaces):
-        thing = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c-{number}"}}
         found.append(
             Line(
                 name=f"from-{number}", rule="source-namespace-not-allowed", refusal="is not permitted to use project",
-                permitted=permitted, spec={"destinations": [home], "sourceNamespaces": allowed}, object=thing,
+                permitted=permitted, spec={"destinations": [home], "sourceNamespaces": allowed},
+                object=budget(f"c-{number}", "home"),
                 lives_in="team-news",
             )
         )  # fmt: skip

@@ -1,4 +1,5 @@
-"""What production looks like beyond one cluster and https: ssh URLs, other clusters, other namespaces, child charts."""
+"""What production looks like beyond one cluster and https: ssh URLs, other clusters, other namespaces, child charts, charts
+of a registry."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ apiVersion: argoproj.io/v1alpha1
 kind: AppProject
 metadata: {name: team, namespace: openshift-gitops}
 spec:
-  sourceRepos: ["git@git.example.com:acme/grid.git", "ssh://git@git.example.com/acme/grid.git", "https://git.example.com/acme/grid"]
+  sourceRepos: ["git@git.example.com:acme/grid.git", "ssh://git@git.example.com/acme/grid.git", "https://git.example.com/acme/grid",
+    "registry.example.com/team/charts", "oci://registry.example.com/team/charts/redis"]
   sourceNamespaces: [team-apps]
   destinations: [{server: "*", namespace: "*"}, {name: "*", namespace: "*"}]
   clusterResourceWhitelist: [{group: "*", kind: "*"}]
@@ -28,7 +30,7 @@ kind: Application
 metadata: {{name: {name}, namespace: {control}}}
 spec:
   project: team
-  source: {{repoURL: "{url}", targetRevision: HEAD, path: {path}}}
+  {source}
   destination: {{{destination}, namespace: {namespace}}}
   syncPolicy: {{automated: {{}}, syncOptions: [CreateNamespace=true]}}
 """
@@ -42,40 +44,76 @@ data: {greeting: hello}
 
 LOCAL = "server: https://kubernetes.default.svc"
 
+URL = "https://git.example.com/acme/grid"
 
-def application(name: str, *, url: str, path: str = "settings", destination: str = LOCAL, control: str = "openshift-gitops",
-                namespace: str = "") -> str:  # fmt: skip
+CONFIG = """\
+version: 1
+charts: [{url: "oci://registry.example.com/team/charts", path: charts}]
+prerequisites: [prerequisites]
+waivers: [{rule: plain-secret, reason: it is made up}]
+"""
+
+SECRET = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: openshift-gitops}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: registry, namespace: openshift-gitops, labels: {argocd.argoproj.io/secret-type: repository}}
+stringData:
+  {url: registry.example.com/team/charts, name: registry, type: helm, enableOCI: "true", username: made-up, password: made-up}
+"""
+"""As production has one; here it only has to do no harm. Its namespace is for the cluster that Argo CD does not live on."""
+
+CHART = "{repoURL: registry.example.com/team/charts, chart: redis, targetRevision: %s}"
+
+OF_REGISTRY = {
+    "by-chart": f"source: {CHART % '^1.0.0'}",
+    "by-image": "source: {repoURL: oci://registry.example.com/team/charts/redis, path: ., targetRevision: 1.2.3}",
+    "by-values": (
+        f"sources: [{CHART[:-1] % '1.2.3'}, helm: {{valueFiles: [$own/values.yaml]}}}}, "
+        f"{{repoURL: {URL}, targetRevision: HEAD, ref: own}}]"
+    ),
+}
+"""Sources that are charts of a registry; test_oci_charts.py has every form, rendered."""
+
+
+def application(name: str, *, url: str = URL, path: str = "settings", source: str = "", destination: str = LOCAL,
+                control: str = "openshift-gitops", namespace: str = "") -> str:  # fmt: skip
+    source = source or f'source: {{repoURL: "{url}", targetRevision: HEAD, path: {path}}}'
     return APPLICATION.format(
-        name=name, url=url, path=path, destination=destination, control=control, namespace=namespace or name
+        name=name, source=source, destination=destination, control=control, namespace=namespace or name
     )
 
 
 @pytest.fixture(scope="module")
 def surroundings(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    child = application("CHILD", url="https://git.example.com/acme/grid").replace(
-        "CHILD", "{{ .Values.child }}"
-    )
+    child = application("CHILD").replace("CHILD", "{{ .Values.child }}")
     folder = write(
         tmp_path_factory.mktemp("surroundings") / "grid",
         {
+            "pytest-gitops.yaml": CONFIG,
+            "prerequisites/secret.yaml": SECRET,
             "project.yaml": PROJECT,
             "settings/settings.yaml": CONFIG_MAP,
             "apps/scp.yaml": application("by-scp", url="git@git.example.com:acme/grid.git"),
             "apps/ssh.yaml": application("by-ssh", url="ssh://git@git.example.com/acme/grid.git"),
-            "apps/https.yaml": application("by-https", url="https://git.example.com/acme/grid"),
-            "apps/prod.yaml": application(
-                "to-prod", url="https://git.example.com/acme/grid",
-                destination="server: https://prod.example.internal:6443", namespace="shared",
-            ),
-            "apps/edge.yaml": application(
-                "to-edge", url="https://git.example.com/acme/grid", destination="name: edge", namespace="shared",
-            ),
-            "apps/elsewhere.yaml": application(
-                "elsewhere", url="https://git.example.com/acme/grid", control="team-apps"
-            ),
-            "apps/parent.yaml": application(
-                "parent", url="https://git.example.com/acme/grid", path="children", namespace="openshift-gitops"
-            ),
+            "apps/https.yaml": application("by-https", namespace="shared"),
+            "apps/edge.yaml": application("to-edge", destination="name: edge", namespace="shared"),
+            "apps/elsewhere.yaml": application("elsewhere", control="team-apps"),
+            "apps/parent.yaml": application("parent", path="children", namespace="openshift-gitops"),
+            **{f"apps/{name}.yaml": application(name, source=source) for name, source in OF_REGISTRY.items()},
+            "values.yaml": "greeting: ours\n",
+            **{
+                f"charts/redis-{version}/{path}": text
+                for version in ("1.0.0", "1.2.3")
+                for path, text in {
+                    "Chart.yaml": f"apiVersion: v2\nname: redis\nversion: {version}\n",
+                    "values.yaml": "greeting: hello\n",
+                    "templates/settings.yaml": CONFIG_MAP.replace("hello", "{{ .Values.greeting }}"),
+                }.items()
+            },
             "children/Chart.yaml": "apiVersion: v2\nname: children\nversion: 1.0.0\n",
             "children/values.yaml": "child: from-a-chart\n",
             "children/templates/child.yaml": child,
@@ -91,7 +129,7 @@ def test_a_repository_is_known_under_every_spelling(surroundings: Outcome, name:
     assert surroundings.applications[f"openshift-gitops/{name}"]["outcome"] == "passed", surroundings.output
 
 
-@pytest.mark.parametrize("name", ["to-prod", "to-edge"])
+@pytest.mark.parametrize("name", ["by-https", "to-edge"])
 def test_each_destination_is_a_cluster_of_its_own(surroundings: Outcome, name: str) -> None:
     # Both own ConfigMap shared/settings: on one cluster they would take turns.
     assert surroundings.applications[f"openshift-gitops/{name}"]["outcome"] == "passed", surroundings.output
@@ -107,6 +145,13 @@ def test_a_child_that_a_chart_renders_is_a_case_of_its_parents_file(surroundings
     assert child["file"] == "apps/parent.yaml"
 
 
+@pytest.mark.parametrize("name", OF_REGISTRY)
+def test_a_chart_of_a_registry_converges(surroundings: Outcome, name: str) -> None:
+    converged = surroundings.stage(f"openshift-gitops/{name}", "converge")
+    assert converged["outcome"] == "passed", surroundings.output
+    assert surroundings.stage(f"openshift-gitops/{name}", "render")["evidence"]["sourceTypes"][0] == "Helm"
+
+
 def test_all_of_it_is_green(surroundings: Outcome) -> None:
     assert surroundings.status == 0, surroundings.output
-    assert len(surroundings.applications) == 8
+    assert len(surroundings.applications) == 10
