@@ -55,16 +55,29 @@ waivers: [{rule: plain-secret, reason: it is made up}]
 
 SECRET = """\
 apiVersion: v1
-kind: Namespace
-metadata: {name: openshift-gitops}
----
-apiVersion: v1
 kind: Secret
 metadata: {name: registry, namespace: openshift-gitops, labels: {argocd.argoproj.io/secret-type: repository}}
 stringData:
   {url: registry.example.com/team/charts, name: registry, type: helm, enableOCI: "true", username: made-up, password: made-up}
 """
-"""As production has one; here it only has to do no harm. Its namespace is for the cluster that Argo CD does not live on."""
+"""As production has one; here it only has to do no harm, on the cluster without that namespace, too."""
+
+SET = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: teams, namespace: team-apps}
+spec:
+  goTemplate: true
+  generators: [{list: {elements: [{team: generated-elsewhere}]}}]
+  template:
+    metadata: {name: "{{.team}}"}
+    spec:
+      project: team
+      source: {repoURL: "https://git.example.com/acme/grid", targetRevision: HEAD, path: settings}
+      destination: {server: https://kubernetes.default.svc, namespace: "{{.team}}"}
+      syncPolicy: {automated: {}, syncOptions: [CreateNamespace=true]}
+"""
+"""Argo CD's controller does not start for a namespace like this one before it is told whom SCM generators may ask."""
 
 CHART = "{repoURL: registry.example.com/team/charts, chart: redis, targetRevision: %s}"
 
@@ -102,6 +115,7 @@ def surroundings(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFact
             "apps/https.yaml": application("by-https", namespace="shared"),
             "apps/edge.yaml": application("to-edge", destination="name: edge", namespace="shared"),
             "apps/elsewhere.yaml": application("elsewhere", control="team-apps"),
+            "apps/set.yaml": SET,
             "apps/parent.yaml": application("parent", path="children", namespace="openshift-gitops"),
             **{f"apps/{name}.yaml": application(name, source=source) for name, source in OF_REGISTRY.items()},
             "values.yaml": "greeting: ours\n",
@@ -135,8 +149,9 @@ def test_each_destination_is_a_cluster_of_its_own(surroundings: Outcome, name: s
     assert surroundings.applications[f"openshift-gitops/{name}"]["outcome"] == "passed", surroundings.output
 
 
-def test_an_application_in_another_namespace_is_reconciled(surroundings: Outcome) -> None:
-    assert surroundings.applications["team-apps/elsewhere"]["outcome"] == "passed", surroundings.output
+@pytest.mark.parametrize("name", ["elsewhere", "generated-elsewhere"])
+def test_an_application_in_another_namespace_is_reconciled(surroundings: Outcome, name: str) -> None:
+    assert surroundings.applications[f"team-apps/{name}"]["outcome"] == "passed", surroundings.output
 
 
 def test_a_child_that_a_chart_renders_is_a_case_of_its_parents_file(surroundings: Outcome) -> None:
@@ -154,4 +169,4 @@ def test_a_chart_of_a_registry_converges(surroundings: Outcome, name: str) -> No
 
 def test_all_of_it_is_green(surroundings: Outcome) -> None:
     assert surroundings.status == 0, surroundings.output
-    assert len(surroundings.applications) == 10
+    assert len(surroundings.applications) == 11

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.argocd.appstate import AppState
 from pytest_gitops.clusters.embedded.plane import Embedded
@@ -107,16 +106,13 @@ class ActingGround:
         """Start the controllers: from here on Argo CD acts."""
         assert self._plane is not None, "the cluster comes first"
         head = self._head
-        declared = (*head.declarations.applications, *head.declarations.application_sets)
-        control = head.declarations.control
-        namespaces = install.other_namespaces([d.namespace for d in declared], control=control)
         if self._sets:
             self._ground.serve_sets(self.api)
-            head.argocd.start_applicationset_controller(self._plane.kubeconfig, namespaces=namespaces)
-            bring(self.api, head.declarations.application_sets, control=control)
+            head.start_sets(self._plane.kubeconfig)
+            bring(self.api, head.declarations.application_sets, control=head.declarations.control)
         if self._delivery is not None:
             self._delivery.start(self._apis, head)
-        head.argocd.start_application_controller(self._plane.kubeconfig, namespaces=namespaces)
+        head.start_applications(self._plane.kubeconfig)
 
     def commit_of(self, revision: str) -> str | None:
         """The commit that a scenario calls `revision`: `head`, `base`, or as Argo CD has it; None if there is none."""

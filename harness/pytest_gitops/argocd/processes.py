@@ -161,10 +161,8 @@ class ArgoCD:
         daemon.wait_ready(lambda: answers(self._repo_port), limit=START_LIMIT)
         return daemon
 
-    def start_applicationset_controller(
-        self, kubeconfig: Path, *, namespaces: str = "", progressive: bool = False
-    ) -> Daemon:
-        """Start the applicationset-controller, with progressive syncs or without; CRDs must be Established before."""
+    def start_applicationset_controller(self, kubeconfig: Path, *flags: str) -> Daemon:
+        """Start the applicationset-controller with further flags; CRDs must be Established before."""
         # Chosen now: a cluster takes its time, and a port that nobody has bound may be another run's by then.
         metrics, probe, webhook = free_ports(3)
         daemon = self._start(
@@ -178,8 +176,7 @@ class ArgoCD:
             "--enable-leader-election=false",
             f"--namespace={self._around.control}",
             "--logformat=text",
-            *([f"--applicationset-namespaces={namespaces}"] if namespaces else []),
-            *(["--enable-progressive-syncs"] if progressive else []),
+            *flags,
             env={
                 **self._environment("argocd-applicationset-controller", KUBECONFIG=str(kubeconfig)),
                 **self._around.world,

@@ -15,6 +15,7 @@ from pytest_gitops.argocd import install
 from pytest_gitops.argocd.destinations import Placement
 from pytest_gitops.argocd.schema import CrdSchema
 from pytest_gitops.clusters.api import Api
+from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.errors import GitOpsError
@@ -294,7 +295,13 @@ class Ground:
         for manifest in self.checkout.manifests(
             self.settings.prerequisites, where="pytest-gitops.yaml prerequisites"
         ):
-            api.apply(manifest)
+            try:
+                api.apply(manifest)
+            except ApiError as error:
+                # What Argo CD reads itself is for its own cluster; another one need not have that namespace.
+                namespace = (manifest.get("metadata") or {}).get("namespace")
+                if error.status != 404 or namespace != self.declarations.control:
+                    raise
         return api
 
     def serve_sets(self, api: Api) -> None:

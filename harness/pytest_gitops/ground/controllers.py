@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
-from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import remove
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.embedded.plane import Embedded
@@ -24,21 +23,13 @@ class Controllers:
         self._sets: Daemon | None = None
         self.delivery: Delivery | None = None
 
-    def _namespaces(self, side: Side) -> str:
-        declared = (*side.declarations.applications, *side.declarations.application_sets)
-        return install.other_namespaces([d.namespace for d in declared], control=side.declarations.control)
-
     def start_sets(self, side: Side) -> None:
         """The applicationset-controller of a side alone: nothing is synced yet."""
         with self._lock:
             if self._sets is None:
                 assert self._ground.cluster is not None and self._ground.api is not None
                 self._ground.serve_sets(self._ground.api)
-                self._sets = side.argocd.start_applicationset_controller(
-                    self._ground.cluster.kubeconfig,
-                    namespaces=self._namespaces(side),
-                    progressive=side.progressive,
-                )
+                self._sets = side.start_sets(self._ground.cluster.kubeconfig)
 
     def forget(self) -> None:
         """Stop the applicationset-controller, and remove the sets and what they made: the other side's are to
@@ -71,6 +62,4 @@ class Controllers:
             own = self._ground.own_apis
             self.delivery.furnish(own, head=True)  # the clusters that came up since
             self.delivery.start(own, head)
-        self._ground.acting = head.argocd.start_application_controller(
-            self._ground.cluster.kubeconfig, namespaces=self._namespaces(head)
-        )
+        self._ground.acting = head.start_applications(self._ground.cluster.kubeconfig)

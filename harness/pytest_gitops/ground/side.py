@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_gitops.argocd import install, progressive
+from pytest_gitops.argocd import install, progressive, scm
 from pytest_gitops.argocd.confinement import Confinement, is_possible
 from pytest_gitops.argocd.processes import EXEC_SECONDS, ArgoCD, Surroundings
 from pytest_gitops.argocd.untrusted import tame
 from pytest_gitops.model import Finding
-from pytest_gitops.processes.process import Supervisor
+from pytest_gitops.processes.process import Daemon, Supervisor
 from pytest_gitops.repository.checkout import Checkout
-from pytest_gitops.repository.discovery import Declarations
+from pytest_gitops.repository.discovery import Declarations, Declared
 from pytest_gitops.repository.git import Repository
 from pytest_gitops.settings.settings import Settings
 from pytest_gitops.world.loopback import World
@@ -132,10 +132,39 @@ class Side:
         )
 
     @property
-    def progressive(self) -> bool:
+    def _parameters(self) -> Mapping[str, Any]:
+        return install.data_of(self.brought, "argocd-cmd-params-cm")
+
+    @property
+    def _progressive(self) -> bool:
         """Whether its ApplicationSets may sync step by step."""
         sets = [d.manifest for d in self.declarations.application_sets]
-        return progressive.is_enabled(install.data_of(self.brought, "argocd-cmd-params-cm"), sets)
+        return progressive.is_enabled(self._parameters, sets)
+
+    def start_sets(self, kubeconfig: Path, *others: Side) -> Daemon:
+        """The applicationset-controller, for its ApplicationSets and those of `others`."""
+        sides = (self, *others)
+        sets = [d for s in sides for d in s.declarations.application_sets]
+        elsewhere = self._elsewhere(sets)
+        return self.argocd.start_applicationset_controller(
+            kubeconfig,
+            *([f"--applicationset-namespaces={elsewhere}"] if elsewhere else []),
+            *(scm.flags(self._parameters, [d.manifest for d in sets]) if elsewhere else []),
+            *(["--enable-progressive-syncs"] if any(s._progressive for s in sides) else []),
+        )
+
+    def start_applications(self, kubeconfig: Path, *others: Side) -> Daemon:
+        """The application-controller, for its Applications and those of `others`: from here on Argo CD acts."""
+        declared = [
+            d
+            for s in (self, *others)
+            for d in (*s.declarations.applications, *s.declarations.application_sets)
+        ]
+        return self.argocd.start_application_controller(kubeconfig, namespaces=self._elsewhere(declared))
+
+    def _elsewhere(self, declared: Iterable[Declared]) -> str:
+        """The namespaces of these beside the control namespace, as Argo CD's flags want them."""
+        return install.other_namespaces([d.namespace for d in declared], control=self.declarations.control)
 
     def start_repo_server(self) -> None:
         """What renders, and its cache."""

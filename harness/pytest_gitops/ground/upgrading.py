@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.errors import GitOpsError
@@ -86,22 +85,13 @@ class UpgradeGround:
     def start(self) -> None:
         """Start the controllers: from here on Argo CD acts."""
         assert self._plane is not None, "the cluster comes first"
-        namespaces = self._namespaces()
         if self._sets:
             self._ground.serve_sets(self.api)
-            self._daemons.append(
-                self._base.argocd.start_applicationset_controller(
-                    self._plane.kubeconfig,
-                    namespaces=namespaces,
-                    progressive=self._base.progressive or self._head.progressive,
-                )
-            )
+            self._daemons.append(self._base.start_sets(self._plane.kubeconfig, self._head))
             self._bring_sets(self._base)
         if self._delivery is not None:
             self._daemons += self._delivery.start(self._apis, self._base)
-        self._daemons.append(
-            self._base.argocd.start_application_controller(self._plane.kubeconfig, namespaces=namespaces)
-        )
+        self._daemons.append(self._base.start_applications(self._plane.kubeconfig, self._head))
 
     def move(self, *, to_head: bool) -> None:
         """Let branches and charts mean head, or base again, and bring what whoever runs Argo CD brings: its settings,
@@ -136,14 +126,6 @@ class UpgradeGround:
 
     def _installer(self, side: Side) -> Installer:
         return Installer(side, world=self._base.world, refused=lambda d, e: self.refused.append((d, e)))
-
-    def _namespaces(self) -> str:
-        declared = [
-            d
-            for side in (self._base, self._head)
-            for d in (*side.declarations.applications, *side.declarations.application_sets)
-        ]
-        return install.other_namespaces([d.namespace for d in declared], control=self._control)
 
 
 def begin_plane(ground: Ground) -> Future[Embedded] | None:

@@ -32,11 +32,10 @@ class FakeApi:
 
 
 class FakeSide:
-    """As much of a side as its applicationset-controller stands on."""
+    """One whose applicationset-controller is a word."""
 
-    progressive = False
-    declarations = SimpleNamespace(applications=(), application_sets=(), control="argocd")
-    argocd = SimpleNamespace(start_applicationset_controller=lambda *_, **__: "controller")
+    def start_sets(self, *_: object) -> str:
+        return "controller"
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""Whom generators may ask that read source code management: `scmProvider` and `pullRequest`.
+
+An applicationset-controller with ApplicationSets in other namespaces does not start before that is said (Argo CD 3.6.1,
+applicationset_controller.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+ENABLED = "applicationsetcontroller.enable.scm.providers"
+ALLOWED = "applicationsetcontroller.allowed.scm.providers"
+"""The keys of argocd-cmd-params-cm."""
+
+GENERATORS = ("scmProvider", "pullRequest")
+
+NO_OTHER = "https://api.github.com"
+"""The list may not be empty; this one is asked without being allowed."""
+
+
+def flags(parameters: Mapping[str, Any], application_sets: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The controller's flags, as the data of argocd-cmd-params-cm says. Where it says nothing, it is said elsewhere (a
+    chart's values, a variable): whoever writes a generator's `api` means it, and the run's own guard lets through only
+    what the repository or its configuration names as a source."""
+    if str(parameters.get(ENABLED, "true")).lower() == "false":
+        return ("--enable-scm-providers=false",)
+    said = str(parameters.get(ALLOWED) or "")
+    named = sorted({api for s in application_sets for api in _apis((s.get("spec") or {}).get("generators"))})
+    return (f"--allowed-scm-providers={said or ','.join(named) or NO_OTHER}",)
+
+
+def _apis(value: Any) -> Iterator[str]:
+    """Every `api` of such a generator, wherever it is: in a matrix, too."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _apis(each)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            if key in GENERATORS and isinstance(each, Mapping):
+                providers = (p for p in each.values() if isinstance(p, Mapping))
+                yield from (str(p["api"]) for p in providers if p.get("api"))
+            else:
+                yield from _apis(each)
