@@ -49,17 +49,21 @@ def _prunes(application: Mapping[str, Any]) -> bool:
     return bool(application["spec"]["syncPolicy"]["automated"].get("prune"))
 
 
-def forgets_failure(application: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The Application without a sync that failed at another revision than it is compared to now: where nothing
-    differs any more, no other sync takes its place."""
+def of_now(application: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The Application without a sync that says nothing of what it is now.
+
+    One failed at another revision than the Application is compared to: where nothing differs any more, no other sync
+    takes its place. Another began before the Application was made: it is that of one that is gone, for Argo CD writes
+    down by name (appcontroller.go: setOperationState, 3.6.1).
+    """
     status = application.get("status") or {}
     state = status.get("operationState") or {}
     tried = _revisions(state.get("syncResult") or {})
-    if (
-        state.get("phase") not in {"Failed", "Error"}
-        or not any(tried)
-        or tried == _revisions(status.get("sync") or {})
-    ):
+    overtaken = any(tried) and tried != _revisions(status.get("sync") or {})
+    failed_before = state.get("phase") in {"Failed", "Error"} and overtaken
+    made = (application.get("metadata") or {}).get("creationTimestamp") or ""
+    of_another = str(state.get("startedAt") or made) < made
+    if not failed_before and not of_another:
         return application
     return {**application, "status": {k: v for k, v in status.items() if k != "operationState"}}
 

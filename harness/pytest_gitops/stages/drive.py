@@ -20,7 +20,7 @@ from pytest_gitops.argocd.convergence import (
     shared_warnings,
     was_compared,
 )
-from pytest_gitops.argocd.pruning import forgets_failure, is_as_declared, to_prune, unpruned
+from pytest_gitops.argocd.pruning import is_as_declared, of_now, to_prune, unpruned
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.argocd.sharing import shared
 from pytest_gitops.errors import EngineError, GitOpsError
@@ -142,7 +142,7 @@ class Drive:
         at = now()
         track.state = application
         if application and self.again:
-            track.seen = observe(forgets_failure(application), revisions=track.revisions)
+            track.seen = observe(of_now(application), revisions=track.revisions)
         elif application:
             track.seen = observe(application, revisions=track.revisions)
         else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gitops.argocd.pruning import is_as_declared, to_prune, unpruned
+from pytest_gitops.argocd.pruning import is_as_declared, of_now, to_prune, unpruned
 
 OLD = {"kind": "ConfigMap", "namespace": "web", "name": "old"}
 TITLE = ("ConfigMap web/old",)
@@ -78,3 +78,35 @@ def test_an_application_is_as_declared_when_it_deploys_the_same_to_the_same(
     live: dict[str, Any], same: bool
 ) -> None:
     assert is_as_declared({"spec": live}, {"spec": SPEC}) is same
+
+
+@pytest.mark.parametrize(
+    ("phase", "tried", "began", "counts"),
+    [
+        ("Failed", "2", "10:00:05", True),
+        ("Failed", "1", "10:00:05", False),
+        ("Failed", "", "10:00:05", True),
+        ("Succeeded", "1", "10:00:05", True),
+        ("Running", "2", "10:00:01", True),
+        # of one of the same name that is gone
+        ("Running", "2", "09:59:59", False),
+        ("Succeeded", "2", "09:59:59", False),
+    ],
+)
+def test_only_a_sync_of_this_application_and_revision_counts(
+    phase: str, tried: str, began: str, counts: bool
+) -> None:
+    state = {
+        "phase": phase,
+        "startedAt": f"2026-01-01T{began}Z",
+        "syncResult": {"revision": tried},
+    }
+    live = {
+        "metadata": {"creationTimestamp": "2026-01-01T10:00:01Z"},
+        "status": {"sync": {"revision": "2"}, "operationState": state},
+    }
+    assert of_now(live) == (live if counts else {**live, "status": {"sync": {"revision": "2"}}})
+
+
+def test_of_an_application_without_a_sync_nothing_is_taken() -> None:
+    assert of_now({}) == {}
