@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from upgrade_support import (
+    OPTIONS,
     application,
     claim,
     config_map,
@@ -13,8 +14,9 @@ from upgrade_support import (
     stateful_set,
 )
 
-MANUAL = "{syncOptions: [CreateNamespace=true]}"
-ONCE = "{automated: {}, syncOptions: [CreateNamespace=true]}"
+USUAL = "{automated: {prune: true, selfHeal: true}, syncOptions: [CreateNamespace=true]}"
+MANUAL = f"{{syncOptions: {OPTIONS}}}"
+ONCE = f"{{automated: {{}}, syncOptions: {OPTIONS}}}"
 """Automated, and what goes later does not come back by itself."""
 
 QUOTA = """\
@@ -27,7 +29,7 @@ spec: {hard: {count/jobs.batch: "0"}}
 
 BASE = {
     # changed, and something removed
-    "apps/plain.yaml": application("plain"),
+    "apps/plain.yaml": application("plain", sync=USUAL),
     "plain/settings.yaml": config_map("settings", "green"),
     "plain/old.yaml": config_map("old", "green"),
     "plain/claim.yaml": claim("data", "1Gi"),

@@ -3,7 +3,7 @@ and at head."""
 
 from __future__ import annotations
 
-from upgrade_support import FINALIZER, URL, application, claim, config_map, deployment
+from upgrade_support import FINALIZER, OPTIONS, URL, application, claim, config_map, deployment
 
 ABROAD = "https://prod.example.internal:6443"
 
@@ -26,7 +26,7 @@ spec:
       project: default
       source: {{repoURL: "{URL}", path: "{{{{path}}}}", targetRevision: main}}
       destination: {{server: https://kubernetes.default.svc, namespace: "city-{{{{path.basename}}}}"}}
-      syncPolicy: {{automated: {{prune: true}}, syncOptions: [CreateNamespace=true]}}
+      syncPolicy: {{automated: {{prune: true}}, syncOptions: {OPTIONS}}}
 """
 
 # The new parent's hook finds no node as long as Pods of the child run: so the old parent is first, and lets it go.

@@ -14,13 +14,17 @@ from pytest_gitops.processes.process import run
 URL = "https://github.com/example/shop.git"
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
+OPTIONS = "[CreateNamespace=true, Validate=false]"
+"""Before each apply kubectl parses the OpenAPI of the object's group, to see whether the API server validates fields: a
+third of what the controller computes here, and about none of these defects. `plain` goes the usual way."""
+
 Text = TypeVar("Text", str, str | None)
 
 
 def application(
     name: str, *, finalizer: bool = False, sync: str = "", path: str = "", project: str = "default"
 ) -> str:
-    policy = sync or "{automated: {prune: true, selfHeal: true}, syncOptions: [CreateNamespace=true]}"
+    policy = sync or f"{{automated: {{prune: true, selfHeal: true}}, syncOptions: {OPTIONS}}}"
     return f"""\
 apiVersion: argoproj.io/v1alpha1
 kind: Application
