@@ -115,7 +115,7 @@ class Engine:
                 delivery=delivered,
                 hidden=self.verdicts.hidden,
                 say=self._say,
-                spare=lambda: None if self._selection.cases(*VERIFY_STAGES) else controllers.lend(),
+                spare=lambda: controllers.lend() if self._spares_a_cluster else None,
             )
         except GitOpsError as error:
             # What died first is the cause; what failed because of it is not news.
@@ -218,6 +218,11 @@ class Engine:
                 self._ask(self._context)
         finally:
             self.verdicts.fail_rest(code="not-answered", message="the engine ended without an answer")
+
+    @property
+    def _spares_a_cluster(self) -> bool:
+        """Whether it is known that no stage will act on the first cluster: not before what is selected is."""
+        return self._worker is not None and not self._selection.cases(*VERIFY_STAGES)
 
     def _ask(self, context: Context) -> None:
         """The stages in their turns, and beside them the scenarios, on a ground of their own."""
