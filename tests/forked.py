@@ -19,6 +19,7 @@ from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from unittest.mock import patch
 
 from pytest_gitops.errors import EngineError
 
@@ -57,15 +58,9 @@ def pytest_in(folder: Path, args: Sequence[str], *, env: Mapping[str, str], limi
 def _forks() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOADED])
-    kept = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS.parent / "harness"), str(TESTS)])
-    try:
+    path = os.pathsep.join([str(TESTS.parent / "harness"), str(TESTS)])
+    with patch.dict(os.environ, PYTHONPATH=path):
         forkserver.ensure_running()
-    finally:
-        if kept is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = kept
     return context
 
 

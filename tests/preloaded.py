@@ -8,8 +8,9 @@ import threading
 
 import pytest_gitops
 
-for module in ("pytest", "plugin.owner", "plugin.worker", "run.engine", "report.write"):
-    importlib.import_module(module if module == "pytest" else f"pytest_gitops.{module}")
+importlib.import_module("pytest")
+for module in ("plugin.owner", "plugin.worker", "run.engine", "report.write"):
+    importlib.import_module(f"pytest_gitops.{module}")
 
 # pytest warns of a plugin that it finds imported, for it cannot rewrite it then; ours has nothing to rewrite.
 pytest_gitops.__doc__ = f"{pytest_gitops.__doc__} PYTEST_DONT_REWRITE"

@@ -16,12 +16,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from runs import ROOT, commit, gitops
 
 from pytest_gitops.processes.process import run
@@ -39,9 +39,6 @@ RUNS = 50
 
 LANES = 1
 """Runs at once. Half of a run's time is waiting."""
-
-INTERRUPTED = 2
-"""pytest's exit code of a run that Ctrl-C ended: it has judged nothing that counts."""
 
 RECORD = ROOT / "build" / "soak.jsonl"
 
@@ -70,7 +67,7 @@ def verdicts(fixture: str, place: Path) -> Verdicts | None:
     with tempfile.TemporaryDirectory(dir=place) as made:
         folder, args = make(fixture, Path(made) / fixture)
         done = gitops(folder, "-q", *args)
-    if done.status == INTERRUPTED:
+    if done.status == pytest.ExitCode.INTERRUPTED:
         return None
     return {
         f"{application['id']} {stage['stage']}": f"{stage['outcome']} {stage['code'] or ''}".strip()
@@ -119,10 +116,9 @@ class Record:
 
     def sum(self) -> tuple[str, bool]:
         """All of it in words, and whether nothing differs."""
-        counted = Counter({f: self.count(f) for f in FIXTURES})
         total = sum(len(r["verdicts"]) for r in self._runs)
         different = sum(len(self._differing(r["fixture"], r["verdicts"])) for r in self._runs)
-        runs = ", ".join(f"{n} of {f}" for f, n in counted.items())
+        runs = ", ".join(f"{self.count(f)} of {f}" for f in FIXTURES)
         return (
             f"{runs}: {total} verdicts, {different} of them differ from the first run's",
             bool(total) and not different,

@@ -37,14 +37,17 @@ spec:
 """
 
 
+def _annotated(options: str) -> str:
+    """The rest of an object's metadata: its own sync options, if any."""
+    return f', annotations: {{argocd.argoproj.io/sync-options: "{options}"}}' if options else ""
+
+
 def config_map(name: str, colour: str, *, options: str = "") -> str:
-    notes = f', annotations: {{argocd.argoproj.io/sync-options: "{options}"}}' if options else ""
-    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}{notes}}}\ndata: {{colour: {colour}}}\n"
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}{_annotated(options)}}}\ndata: {{colour: {colour}}}\n"
 
 
 def namespace(name: str, *, options: str = "") -> str:
-    notes = f', annotations: {{argocd.argoproj.io/sync-options: "{options}"}}' if options else ""
-    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}{notes}}}\n"
+    return f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}{_annotated(options)}}}\n"
 
 
 def deployment(name: str, label: str) -> str:
@@ -62,11 +65,10 @@ spec:
 
 
 def claim(name: str, size: str, *, mode: str = "ReadWriteOnce", options: str = "") -> str:
-    notes = f', annotations: {{argocd.argoproj.io/sync-options: "{options}"}}' if options else ""
     return f"""\
 apiVersion: v1
 kind: PersistentVolumeClaim
-metadata: {{name: {name}{notes}}}
+metadata: {{name: {name}{_annotated(options)}}}
 spec:
   accessModes: [{mode}]
   resources: {{requests: {{storage: {size}}}}}

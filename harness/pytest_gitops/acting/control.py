@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_gitops.acting.ground import ActingGround
 from pytest_gitops.acting.hands import LOOK, Hands
 from pytest_gitops.acting.journal import Touched
 from pytest_gitops.acting.objects import Objects
@@ -27,10 +26,8 @@ from pytest_gitops.stages.inventory import Clusters
 from pytest_gitops.stages.live import content
 
 if TYPE_CHECKING:
-    from pytest_gitops.clusters.api import Api
-    from pytest_gitops.clusters.embedded.plane import Embedded
+    from pytest_gitops.acting.ground import ActingGround
     from pytest_gitops.ground.boot import Ground
-    from pytest_gitops.ground.delivering import Delivery
     from pytest_gitops.ground.side import Side
     from pytest_gitops.stages.context import Context
 
@@ -43,16 +40,8 @@ class Control:
 
     hands: Hands
 
-    def __init__(
-        self,
-        ground: Ground,
-        context: Context,
-        delivery: Delivery | None,
-        *,
-        lent: tuple[Embedded, Api] | None = None,
-    ) -> None:
-        self._ground, self._context = ground, context
-        self._acting = ActingGround(ground, context, delivery, lent=lent)
+    def __init__(self, ground: Ground, context: Context, acting: ActingGround) -> None:
+        self._ground, self._context, self._acting = ground, context, acting
         self._side = self._acting.side  # what the branches mean now
         self._present: dict[str, StageResult] = {}  # how each came up, wherever the branches were
         self._first: dict[str, StageResult] = {}  # how it first was at head

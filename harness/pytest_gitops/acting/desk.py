@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.acting.control import Control
+from pytest_gitops.acting.ground import ActingGround
 from pytest_gitops.argocd.render import NotRendered, Rendered
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Case, Outcome, StageResult
@@ -258,7 +259,8 @@ class Desk:
                 self._say("starting the cluster of scenarios")
                 control: Control | None = None
                 try:
-                    control = Control(self._ground, self._context, self._delivery, lent=self._spare())
+                    acting = ActingGround(self._ground, self._context, self._delivery, lent=self._spare())
+                    control = Control(self._ground, self._context, acting)
                     self._control = control.up()
                     self._say("scenarios: the cluster is up")
                 except GitOpsError as error:

@@ -145,13 +145,11 @@ class Side:
         """The applicationset-controller, for its ApplicationSets and those of `others`."""
         sides = (self, *others)
         sets = [d for s in sides for d in s.declarations.application_sets]
-        elsewhere = self._elsewhere(sets)
-        return self.argocd.start_applicationset_controller(
-            kubeconfig,
-            *([f"--applicationset-namespaces={elsewhere}"] if elsewhere else []),
-            *(scm.flags(self._parameters, [d.manifest for d in sets]) if elsewhere else []),
-            *(["--enable-progressive-syncs"] if any(s._progressive for s in sides) else []),
-        )
+        flags = ["--enable-progressive-syncs"] if any(s._progressive for s in sides) else []
+        if elsewhere := self._elsewhere(sets):
+            flags.append(f"--applicationset-namespaces={elsewhere}")
+            flags += scm.flags(self._parameters, [d.manifest for d in sets])
+        return self.argocd.start_applicationset_controller(kubeconfig, *flags)
 
     def start_applications(self, kubeconfig: Path, *others: Side) -> Daemon:
         """The application-controller, for its Applications and those of `others`: from here on Argo CD acts."""
