@@ -15,16 +15,39 @@ RANGE = range(20_000, 32_000)
 on a port between our choosing it and the server's own bind."""
 
 BLOCK = 150
-"""Ports that a process tries first. Two runs at once mostly have different blocks, and then cannot meet."""
+"""Ports that one process tries first."""
 
 _lock = threading.Lock()
 _given: set[int] = set()
+_blocks: dict[int, tuple[range, socket.socket | None]] = {}
+
+
+def _own_block() -> range:
+    """The ports of this process alone: it holds the first one of them while it lives, and no other run takes a block
+    whose first one is held. So no other run takes a port between our choosing it and a server's own bind."""
+    with _lock:
+        if os.getpid() not in _blocks:  # a forked process has another one than its parent
+            _blocks[os.getpid()] = _free_block()
+        return _blocks[os.getpid()][0]
+
+
+def _free_block() -> tuple[range, socket.socket | None]:
+    starts = list(RANGE[::BLOCK])
+    for start in random.sample(starts, len(starts)):
+        held = socket.socket()
+        try:
+            held.bind((LOOPBACK, start))
+        except OSError:
+            held.close()
+        else:
+            return range(start + 1, start + BLOCK), held
+    return RANGE[:0], None  # dozens of runs at once: then each has to take what is free just now
 
 
 def candidates() -> list[int]:
     """Ports in the order in which to try them: this process's block, then all others, each in a random order."""
-    start = RANGE.start + os.getpid() % (len(RANGE) // BLOCK) * BLOCK
-    ours, others = list(range(start, start + BLOCK)), [p for p in RANGE if not start <= p < start + BLOCK]
+    ours = _own_block()
+    others = [p for p in RANGE if p not in ours and (p - RANGE.start) % BLOCK]
     return random.sample(ours, len(ours)) + random.sample(others, len(others))
 
 
