@@ -1,11 +1,21 @@
-"""Files of ours in the cache folder: private to their owner, and written whole or not at all."""
+"""Files of ours in the cache folder: private to their owner, and written whole or not at all.
+
+CACHE/downloads/ABCD…      what the configuration names by URL
+CACHE/definitions/ABCD…    definitions of kinds, once they were read as YAML
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import stat
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+
+DOWNLOADS = "downloads"
+DEFINITIONS = "definitions"
 
 
 def is_private(folder: Path) -> bool:
@@ -30,3 +40,37 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What took time to get, by name, in the folder `root`, which is made with the first file and which nobody else can
+    write to or read. Each is a file named by the digest of its name: a digest of the name and the content, then the
+    content. Whatever is wrong with one makes it none; several runs may use the folder at once, and it may be removed
+    at any time. It never fails: what cannot be read or written is not kept."""
+
+    root: Path
+
+    def get(self, name: str) -> bytes | None:
+        """What is kept under that name, if it is there and whole."""
+        with contextlib.suppress(OSError):
+            if is_private(self.root):
+                kept = self._path(name).read_bytes()
+                if kept[:32] == _digest(name, kept[32:]):
+                    return kept[32:]
+        return None
+
+    def put(self, name: str, content: bytes) -> None:
+        """Keep it."""
+        with contextlib.suppress(OSError):
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not is_private(self.root):
+                return
+            write_whole(self._path(name), _digest(name, content) + content)
+
+    def _path(self, name: str) -> Path:
+        return self.root / hashlib.sha256(name.encode()).hexdigest()
+
+
+def _digest(name: str, content: bytes) -> bytes:
+    return hashlib.sha256(hashlib.sha256(name.encode()).digest() + content).digest()

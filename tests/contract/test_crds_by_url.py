@@ -267,7 +267,7 @@ def environ_of(tmp_path: Path, served: Hosts) -> dict[str, str]:
     cache = tmp_path / "cache"
     cache.mkdir()
     for folder in default_cache(os.environ).iterdir():
-        if folder.name not in {"downloads", "renders", "lock"}:
+        if folder.name not in {"definitions", "downloads", "renders", "lock"}:
             (cache / folder.name).symlink_to(folder)
     return {"PYTEST_GITOPS_CACHE": str(cache), "SSL_CERT_FILE": str(served.ca)}
 

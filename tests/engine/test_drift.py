@@ -26,7 +26,7 @@ def application(name: str, *, options: str = "CreateNamespace=true", more: str =
           project: {"own" if name == "whole" else "default"}
           source: {{repoURL: "{URL}", targetRevision: main, path: sources/{name}}}
           destination: {{server: https://kubernetes.default.svc, namespace: {name}}}
-          syncPolicy: {{automated: {{selfHeal: true}}, syncOptions: ["{options}"]}}
+          syncPolicy: {{automated: {{selfHeal: true}}, syncOptions: [Validate=false, "{options}"]}}
         """)
         + more
     )

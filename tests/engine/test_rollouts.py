@@ -48,7 +48,7 @@ spec:
   project: default
   source: {{repoURL: "{URL}", path: {name}, targetRevision: main}}
   destination: {{server: {server}, namespace: {name}}}
-  syncPolicy: {{automated: {{prune: true, selfHeal: true}}, syncOptions: [CreateNamespace=true]}}
+  syncPolicy: {{automated: {{prune: true, selfHeal: true}}, syncOptions: [CreateNamespace=true, Validate=false]}}
 """
 
 

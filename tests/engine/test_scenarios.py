@@ -18,7 +18,7 @@ SYNCS = "automated: {prune: true}"
 
 
 def application(name: str, *, policy: str = "", more: str = "", create: str = "CreateNamespace=true") -> str:
-    options = ", ".join(p for p in (policy, f"syncOptions: [{create}]" if create else "") if p)
+    options = ", ".join(p for p in (policy, f"syncOptions: [Validate=false, {create}]") if p)
     return f"""\
 apiVersion: argoproj.io/v1alpha1
 kind: Application
@@ -72,7 +72,7 @@ spec:
       project: default
       source: {{repoURL: "{URL}", path: sources/made, targetRevision: main}}
       destination: {{server: https://kubernetes.default.svc, namespace: made}}
-      syncPolicy: {{{HEALS}, syncOptions: [CreateNamespace=true]}}
+      syncPolicy: {{{HEALS}, syncOptions: [CreateNamespace=true, Validate=false]}}
 """
 
 IGNORES = "  ignoreDifferences: [{group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}]\n"

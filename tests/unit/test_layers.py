@@ -60,8 +60,8 @@ LAYERS: dict[str, set[str]] = {
     "planning.listing": {"model", "repository", "scenarios", "settings.settings"},
     "changes": {"model", "repository", "shapes"},
     "argocd": {
-        "clusters", "errors", "model", "planning.plan", "processes.confine", "processes.ports", "processes.process",
-        "repository", "settings.expectations", "settings.registered", "shapes", "waiting",
+        "clusters", "errors", "keeping", "model", "planning.plan", "processes.confine", "processes.ports",
+        "processes.process", "repository", "settings.expectations", "settings.registered", "shapes", "waiting",
     },
     "admission": {
         "clusters", "errors", "model", "processes.process", "repository", "settings.settings", "shapes", "tools",
@@ -85,7 +85,7 @@ LAYERS: dict[str, set[str]] = {
     "ground.rule_sources": {"ground.side", "model", "rego", "settings.settings"},
     "ground.boot": {
         "admission", "argocd", "clusters", "errors", "ground.fleet", "ground.installing", "ground.providing",
-        "ground.rule_sources", "ground.side", "hosts.hosts", "model", "processes.process", "rego", "repository",
+        "ground.rule_sources", "ground.side", "hosts.hosts", "keeping", "model", "processes.process", "rego", "repository",
         "settings.registered", "settings.settings", "tools", "waiting", "world",
     },
     "ground.delivering": {

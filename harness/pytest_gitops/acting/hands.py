@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.acting.journal import Journal
 from pytest_gitops.acting.objects import Objects, is_going
-from pytest_gitops.argocd.applications import Application, operation_state
+from pytest_gitops.argocd.applications import Application, operation_state, version
 from pytest_gitops.argocd.convergence import STALE, Observation, State, observe
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError, WaitTimeout
@@ -15,7 +15,7 @@ from pytest_gitops.model import Case
 from pytest_gitops.scenarios.api import GitOpsFailure, Unmet
 from pytest_gitops.scenarios.comparing import MISSING, Difference, differences, shorten
 from pytest_gitops.scenarios.running import unmet_absence, unmet_objects, unmet_of
-from pytest_gitops.stages.following import Deleted, Following, Late, is_at_work, is_running, version
+from pytest_gitops.stages.following import Deleted, Following, Late, is_at_work, is_running
 from pytest_gitops.stages.live import content
 from pytest_gitops.waiting import now, wait_until
 

@@ -166,6 +166,11 @@ def _path(namespace: str, name: str) -> str:
     return f"{API}/namespaces/{namespace}/applications/{name}"
 
 
+def version(application: Application) -> int:
+    """The resourceVersion, which tells earlier from later (Kubernetes 1.35: comparable resource versions)."""
+    return int(application["metadata"]["resourceVersion"])
+
+
 def operation_state(application: Application) -> Mapping[str, Any]:
     """What its last sync came to, or how far the running one is; empty where there was none."""
     return mapping(application, "status", "operationState")

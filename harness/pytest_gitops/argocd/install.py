@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_gitops.keeping import DEFINITIONS, Kept
 from pytest_gitops.repository.manifest import parse
 
 APPLICATION_SET = "ApplicationSet"
@@ -30,10 +33,18 @@ CONFIG_MAPS = (
 )
 
 
-def crds(folder: Path) -> tuple[dict[str, Any], ...]:
-    """Argo CD's CustomResourceDefinitions from the tool part `argocd-crds`."""
-    documents = (d.value for file in sorted(folder.glob("*.yaml")) for d in parse(file.read_bytes()))
-    return tuple(d for d in documents if d.get("kind") == "CustomResourceDefinition")
+def crds(folder: Path, cache: Path) -> tuple[dict[str, Any], ...]:
+    """The CustomResourceDefinitions from a tool part, `argocd-crds` or Argo Rollouts'. Argo CD's are 2 MB of YAML, half
+    a second of reading: what that comes to is kept in `cache`."""
+    kept = Kept(cache / DEFINITIONS)
+    contents = [file.read_bytes() for file in sorted(folder.glob("*.yaml"))]
+    name = hashlib.sha256(b"".join(hashlib.sha256(c).digest() for c in contents)).hexdigest()
+    if (known := kept.get(name)) is not None:
+        return tuple(json.loads(known))
+    documents = (d.value for content in contents for d in parse(content))
+    found = tuple(d for d in documents if d.get("kind") == "CustomResourceDefinition")
+    kept.put(name, json.dumps(found).encode())
+    return found
 
 
 def is_own(manifest: Mapping[str, Any]) -> bool:

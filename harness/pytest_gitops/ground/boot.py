@@ -25,12 +25,12 @@ from pytest_gitops.ground.providing import Own
 from pytest_gitops.ground.rule_sources import RuleSources
 from pytest_gitops.ground.side import Side
 from pytest_gitops.hosts.hosts import Hosts
+from pytest_gitops.keeping import DOWNLOADS, Kept
 from pytest_gitops.model import Finding, Severity
 from pytest_gitops.processes.process import Daemon, Supervisor
 from pytest_gitops.rego.opa import Opa
 from pytest_gitops.repository.checkout import Checkout
 from pytest_gitops.repository.discovery import Declarations, Declared
-from pytest_gitops.repository.downloads import FOLDER, Downloads
 from pytest_gitops.repository.remote import fetch
 from pytest_gitops.settings.registered import RegisteredCluster
 from pytest_gitops.settings.settings import Provider, Settings
@@ -144,7 +144,7 @@ class Ground:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="boot") as pool:
             cluster = pool.submit(self._boot_cluster, paths) if with_cluster else None
             self._beside(self)
-            definitions = pool.submit(install.crds, paths["argocd-crds"])
+            definitions = pool.submit(install.crds, paths["argocd-crds"], self.settings.cache)
             self._say("reading the repository")
             for side in self.sides:
                 side.take(directory)
@@ -193,7 +193,7 @@ class Ground:
         fetched = fetch(
             self.settings.crd_urls,
             download=lambda url: download(url, proxy=world.url, bundle=world.bundle),
-            kept=Downloads(self.settings.cache / FOLDER),
+            kept=Kept(self.settings.cache / DOWNLOADS),
         )
         self.remote_crds = fetched.definitions
         self.findings += fetched.findings

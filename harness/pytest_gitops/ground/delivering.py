@@ -57,7 +57,8 @@ class Delivery:
         self.runs = ground.api is not None and not set(VERIFY_STAGES).isdisjoint(settings.stages)
         self._tools = ground.ensure(ROLLOUTS_PARTS if self.runs else ROLLOUTS_PARTS[:1])
         crds = self._tools["argo-rollouts-crds"]
-        self.version, self.definitions = crds.version, kinds.definitions(crds.path)
+        self.version = crds.version
+        self.definitions = kinds.definitions(crds.path, settings.cache)
         own = [
             *ground.checkout.manifests(settings.crds, where="pytest-gitops.yaml crds"),
             *ground.remote_crds,

@@ -19,7 +19,8 @@ BLOCK = 150
 
 _lock = threading.Lock()
 _given: set[int] = set()
-_blocks: dict[int, tuple[range, socket.socket | None]] = {}
+_blocks: dict[int, tuple[range, int | None]] = {}
+"""By process: its ports, and the descriptor that holds the first one, open as long as it lives."""
 
 
 def _own_block() -> range:
@@ -31,16 +32,12 @@ def _own_block() -> range:
         return _blocks[os.getpid()][0]
 
 
-def _free_block() -> tuple[range, socket.socket | None]:
+def _free_block() -> tuple[range, int | None]:
     starts = list(RANGE[::BLOCK])
     for start in random.sample(starts, len(starts)):
-        held = socket.socket()
-        try:
+        with socket.socket() as held, contextlib.suppress(OSError):
             held.bind((LOOPBACK, start))
-        except OSError:
-            held.close()
-        else:
-            return range(start + 1, start + BLOCK), held
+            return range(start + 1, start + BLOCK), held.detach()
     return RANGE[:0], None  # dozens of runs at once: then each has to take what is free just now
 
 

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pytest_gitops.errors import ConfigError
+from pytest_gitops.keeping import Kept
 from pytest_gitops.model import Finding, Severity
-from pytest_gitops.repository.downloads import Downloads
 from pytest_gitops.repository.manifest import ManifestError, parse
 from pytest_gitops.settings.settings import RemoteFile
 from pytest_gitops.world.download import NotDownloaded, shown
@@ -85,7 +85,7 @@ def is_pinned(url: str) -> bool:
     return any(PINNED.fullmatch(unquote(part)) for part in urlsplit(url).path.split("/"))
 
 
-def fetch(files: Iterable[RemoteFile], *, download: Callable[[str], bytes], kept: Downloads) -> Fetched:
+def fetch(files: Iterable[RemoteFile], *, download: Callable[[str], bytes], kept: Kept) -> Fetched:
     """The definitions in `files`; `download` gets a URL and raises NotDownloaded. Raises ConfigError, with the URL and
     where it is named, for one that cannot be had or has no definitions."""
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="crds") as pool:
@@ -96,7 +96,7 @@ def fetch(files: Iterable[RemoteFile], *, download: Callable[[str], bytes], kept
     )
 
 
-def _one(file: RemoteFile, download: Callable[[str], bytes], kept: Downloads) -> Fetched:
+def _one(file: RemoteFile, download: Callable[[str], bytes], kept: Kept) -> Fetched:
     old = kept.get(file.url)
     if old is not None and is_pinned(file.url):
         return Fetched(definitions=_definitions(file, old))

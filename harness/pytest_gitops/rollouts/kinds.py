@@ -29,9 +29,9 @@ def is_rollout(manifest: Manifest) -> bool:
     return is_ours(manifest) and manifest.get("kind") == "Rollout"
 
 
-def definitions(folder: Path) -> tuple[dict[str, Any], ...]:
+def definitions(folder: Path, cache: Path) -> tuple[dict[str, Any], ...]:
     """The CustomResourceDefinitions from the tool part `argo-rollouts-crds`."""
-    return crds(folder)
+    return crds(folder, cache)
 
 
 def to_bring(known: Iterable[Manifest], brought: Iterable[Manifest]) -> tuple[Manifest, ...]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import heals_of
+from pytest_gitops.argocd.applications import heals_of, version
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.changes.ignore import at
 from pytest_gitops.clusters.apierror import ApiError
@@ -15,7 +15,7 @@ from pytest_gitops.model import Case
 from pytest_gitops.stages import live
 from pytest_gitops.stages.drifts import Drift, Expected, Sort
 from pytest_gitops.stages.edits import Edit
-from pytest_gitops.stages.following import ASK_AGAIN, Application, Following, Late, Sync, version
+from pytest_gitops.stages.following import ASK_AGAIN, Application, Following, Late, Sync
 from pytest_gitops.stages.live import Manifest, Ref
 from pytest_gitops.stages.peace import group_kind
 from pytest_gitops.stages.tracks import QUIET

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import Applications
+from pytest_gitops.argocd.applications import Applications, version
 from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.argocd.convergence import (
     STALE,
@@ -31,7 +31,7 @@ from pytest_gitops.stages.containers import telling_of
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
 from pytest_gitops.stages.placing import written
-from pytest_gitops.stages.tracks import BUSY, Track, expected, patience_of, rolling_sets
+from pytest_gitops.stages.tracks import ASK_AGAIN, BUSY, Track, expected, patience_of, rolling_sets
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -172,10 +172,7 @@ class Drive:
             line.append(moment)
         if seen.sync == "Synced" and track.synced_at is None:
             track.synced_at = at - track.began
-        if seen.state is State.CONVERGED:
-            track.good_since = track.good_since if track.good_since is not None else at
-        else:
-            track.good_since = None
+        track.note_good(at)
         self.context.applications[track.case.id] = application
 
     def _look_again(self, track: Track, application: Mapping[str, Any], at: float) -> None:
@@ -229,16 +226,10 @@ class Drive:
         elif windows.is_suspect(track, at):
             windows.ask(self.applications, track, control=self.context.control)
         # What we sync ourselves has to have been synced, also where nothing but hooks was left to do.
-        if track.seen.state is State.CONVERGED and (track.asked is None or track.seen.phase):
-            if not self._is_formed(track):
-                track.good_since = at
-            others_claim = (self.tracks[key] for s in track.shared for key in s.keys if key != track.case.key)
-            if track.settled(at) and all(t.done or t.settled(at) for t in others_claim):
-                self._passed(track)
-            elif at < track.patience.deadline + track.settle:
+        if track.good_since is not None and (track.asked is None or track.seen.phase):
+            self._good(track, at)
+            if track.done or at < track.patience.deadline + track.settle + ASK_AGAIN:
                 return
-        if track.done:
-            return
         seen = track.seen
         if track.is_overlooked(at, again=self.again):
             track.looked = at
@@ -252,6 +243,20 @@ class Drive:
         final = track.patience.final(seen, now=at, others_moved=max(others, self.moved(track.case.key)))
         if final is not None:
             self._failed(track, final, late=at >= track.patience.deadline)
+
+    def _good(self, track: Track, at: float) -> None:
+        """Let one count that is Synced and Healthy, once it has stayed so and Argo CD says so again."""
+        if not self._is_formed(track):
+            track.count_from(at)
+        others_claim = (self.tracks[key] for s in track.shared for key in s.keys if key != track.case.key)
+        if not track.settled(at) or not all(t.done or t.settled(at) for t in others_claim):
+            return
+        if track.is_confirmed or not track.wanted:
+            self._passed(track)
+        elif track.wants_confirmation(at):
+            track.inquired = at
+            with suppress(GitOpsError):  # it is asked again
+                track.inquiry = version(self.applications.refresh(track.state))
 
     def _sync(self, track: Track, at: float, others: float) -> None:
         """Sync an Application without automation: once when it has been compared, and again when a sync failed and

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pytest_gitops.argocd.applications import REFRESH, Applications, heals_of, operation_state
+from pytest_gitops.argocd.applications import REFRESH, Applications, heals_of, operation_state, version
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Moment
@@ -229,11 +229,6 @@ def sync_of(application: Application) -> Sync | None:
             for r in asked.get("resources") or ()
         ),
     )
-
-
-def version(application: Application) -> int:
-    """The resourceVersion, which tells earlier from later (Kubernetes 1.35: comparable resource versions)."""
-    return int(application["metadata"]["resourceVersion"])
 
 
 def is_at_work(application: Application) -> bool:

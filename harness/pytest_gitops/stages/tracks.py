@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.convergence import STALE, Observation, Patience, State
+from pytest_gitops.argocd.applications import version
+from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State
 from pytest_gitops.argocd.progressive import rolls
 from pytest_gitops.argocd.sharing import Shared
 from pytest_gitops.model import Case
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
 
 SETTLE = 1.0
-"""Seconds that an Application must stay Synced and Healthy before it counts."""
+"""Seconds that an Application must stay Synced and Healthy before Argo CD is asked once more. What it compared may have
+been the cluster of before a controller wrote, and it hears of that when it gets to it: only what it says of a
+comparison that began after this counts."""
 
 QUIET = 12.0
 """Seconds without any change after which a stuck Application is given up. Argo CD's first retries come after 5 and
@@ -38,7 +42,8 @@ an object of the Application changes, or 30 s after it last did (controller/appc
 appOperationMaxRequeueInterval): a namespace that it makes itself is none of the objects, and costs those 30 s."""
 
 ASK_AGAIN = 5.0
-"""Seconds after which a comparison that has not been made is asked for again."""
+"""Seconds after which a comparison that has not been made is asked for again: Argo CD forgets a request that comes in
+the moment after a write of its own."""
 
 WAITS = ("waiting for ", "Sync operation blocked")
 """How Argo CD's words begin for a sync that waits for something (gitops-engine sync_context.go, controller/sync.go)."""
@@ -76,7 +81,9 @@ class Track:
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
     state: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = NOT_THERE
-    good_since: float | None = None
+    good_since: float | None = None  # since when it is Synced and Healthy
+    inquired: float | None = None  # when Argo CD was asked whether it still is
+    inquiry: float = math.inf  # the resourceVersion after which its answer comes
     synced_at: float | None = None
     asked: float | None = None  # when we last started a sync
     shared: tuple[Shared, ...] = ()  # what it claims and others claim too
@@ -140,8 +147,29 @@ class Track:
         stuck = self.seen.code == "out-of-sync" or (again and self.seen.code in STALE)
         return stuck and waited >= ASK_AGAIN
 
+    def note_good(self, at: float) -> None:
+        """Take in whether it is Synced and Healthy; to be asked whether it still is takes nothing away."""
+        if self.seen.state is State.CONVERGED:
+            self.good_since = self.good_since if self.good_since is not None else at
+        elif self.seen.message != ASKED:
+            self.count_from(None)
+
+    def count_from(self, at: float | None) -> None:
+        """Let it be good only since `at`, if at all: what was said before does not count."""
+        self.good_since, self.inquired, self.inquiry = at, None, math.inf
+
     def settled(self, at: float) -> bool:
+        """Whether it has stayed Synced and Healthy, by what Argo CD has said of itself."""
         return self.good_since is not None and at - self.good_since >= self.settle
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether Argo CD has looked once more, and says so again."""
+        return self.seen.state is State.CONVERGED and version(self.state) > self.inquiry
+
+    def wants_confirmation(self, at: float) -> bool:
+        """Whether Argo CD is to be asked now: it was not yet, or in vain."""
+        return self.inquired is None or at - self.inquired >= ASK_AGAIN
 
 
 def rolling_sets(context: Context) -> frozenset[str]:

@@ -64,4 +64,19 @@ def test_definitions_are_those_of_the_folder(tmp_path: Path) -> None:
         "kind: CustomResourceDefinition\nmetadata: {name: a}\n---\nkind: Other\n"
     )
     (tmp_path / "b.txt").write_text("kind: CustomResourceDefinition\n")
-    assert [d["metadata"]["name"] for d in install.crds(tmp_path)] == ["a"]
+    assert [d["metadata"]["name"] for d in install.crds(tmp_path, tmp_path / "cache")] == ["a"]
+
+
+def test_what_was_read_once_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, cache = tmp_path / "crds", tmp_path / "cache"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.yaml").write_text(
+            f"kind: CustomResourceDefinition\nmetadata: {{name: {name}, at: 2024-01-01}}\n"
+        )
+    first = install.crds(folder, cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(install, "parse", lambda _: pytest.fail("read again"))
+        assert install.crds(folder, cache) == first
+    (folder / "b.yaml").write_text("{kind: CustomResourceDefinition, metadata: {name: other}}")
+    assert [d["metadata"]["name"] for d in install.crds(folder, cache)] == ["a", "other"]

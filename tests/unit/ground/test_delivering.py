@@ -61,7 +61,11 @@ class FakeGround:
 
     def __init__(self, tmp_path: Path, *, stages: tuple[str, ...] = ("converge",)) -> None:
         self.settings = SimpleNamespace(
-            argo_rollouts=None, crds=(), stages=stages, allowed_hosts=("127.0.0.1:9090", "example.com")
+            argo_rollouts=None,
+            cache=tmp_path,
+            crds=(),
+            stages=stages,
+            allowed_hosts=("127.0.0.1:9090", "example.com"),
         )
         self.checkout = SimpleNamespace(manifests=lambda *_, where: [])
         self.remote_crds: tuple[Any, ...] = ()
@@ -88,7 +92,7 @@ class FakeGround:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
-    monkeypatch.setattr("pytest_gitops.rollouts.kinds.definitions", lambda folder: KNOWN)
+    monkeypatch.setattr("pytest_gitops.rollouts.kinds.definitions", lambda folder, cache: KNOWN)
     monkeypatch.setattr(
         delivering.controller,
         "start",

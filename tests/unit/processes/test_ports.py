@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 
@@ -22,7 +23,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     yield pid
     for _, held in ports._blocks.values():
         if held is not None:
-            held.close()
+            os.close(held)
 
 
 def block(found: list[int]) -> set[int]:

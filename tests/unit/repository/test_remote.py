@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_gitops.errors import ConfigError
+from pytest_gitops.keeping import Kept
 from pytest_gitops.model import Severity
-from pytest_gitops.repository.downloads import Downloads
 from pytest_gitops.repository.remote import Fetched, fetch, is_pinned, is_url, remote_file
 from pytest_gitops.settings.settings import RemoteFile
 from pytest_gitops.world.download import NotDownloaded, shown
@@ -43,7 +43,7 @@ class Web:
 @pytest.fixture
 def get(tmp_path: Path) -> Callable[..., Fetched]:
     def one(web: Web, *urls: str) -> Fetched:
-        return fetch([named(u) for u in urls], download=web, kept=Downloads(tmp_path / "downloads"))
+        return fetch([named(u) for u in urls], download=web, kept=Kept(tmp_path / "downloads"))
 
     return one
 
@@ -243,7 +243,7 @@ def test_of_a_release_only_the_definitions_are_taken(get: Callable[..., Fetched]
 
 
 def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
-    kept = Downloads(tmp_path / "downloads")
+    kept = Kept(tmp_path / "downloads")
     kept.put(PINNED, CRD)
     assert kept.get(PINNED) == CRD
     assert kept.get(MOVING) is None
@@ -252,7 +252,7 @@ def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_changed_or_moved_is_none(tmp_path: Path) -> None:
-    kept = Downloads(tmp_path / "downloads")
+    kept = Kept(tmp_path / "downloads")
     kept.put(PINNED, CRD)
     (file,) = kept.root.iterdir()
     whole = file.read_bytes()
@@ -268,7 +268,7 @@ def test_a_file_that_was_changed_or_moved_is_none(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
-    kept = Downloads(tmp_path / "downloads")
+    kept = Kept(tmp_path / "downloads")
     kept.put(PINNED, CRD)
     kept.root.chmod(0o770)
     assert kept.get(PINNED) is None
@@ -279,6 +279,6 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written_is_no_end(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    kept = Downloads(tmp_path / "file" / "downloads")
+    kept = Kept(tmp_path / "file" / "downloads")
     kept.put(PINNED, CRD)
     assert kept.get(PINNED) is None

@@ -31,6 +31,8 @@ class FakeApplications:
         self.refuse: dict[str, Exception] = {}
         self.events: tuple[str, ...] = ()
         self.no_sync: Exception | None = None
+        self.versions = itertools.count(1)
+        self.answer: Callable[[str], None] = lambda name: None
 
     def create(self, cases: Sequence[Case], failed: Callable[[Case, Exception], None]) -> None:
         for case in cases:
@@ -48,8 +50,18 @@ class FakeApplications:
         self.forgotten.append(application["metadata"]["name"])
         self.refresh(application)
 
-    def refresh(self, application: Mapping[str, Any]) -> None:
+    def refresh(self, application: Mapping[str, Any]) -> dict[str, Any]:
+        asked = self.stamped(application)
         self.refreshed.append(application["metadata"]["name"])
+        self.answer(application["metadata"]["name"])
+        return asked
+
+    def stamped(self, application: Mapping[str, Any]) -> dict[str, Any]:
+        """It, written now."""
+        return {
+            **application,
+            "metadata": {**application["metadata"], "resourceVersion": str(next(self.versions))},
+        }
 
     def watch(self, act: Callable[[str, Mapping[str, Any]], None], *, stop: threading.Event) -> None:
         stop.wait(30)
@@ -85,16 +97,25 @@ class Driver:
         self.fake = FakeApplications()
         self.drive = drive.Drive(self.context, cases, self.answers, stage="converge")
         self.drive.applications = cast(Any, self.fake)
+        self.fake.answer = self.still_good
+
+    def still_good(self, name: str) -> None:
+        """Argo CD's answer to whether a good one still is: at once, and yes."""
+        track = self.drive.tracks[f"argocd/{name}"]
+        if track.inquired is not None:
+            self.see(name, track.state)
 
     def see(self, name: str, application: Mapping[str, Any]) -> None:
         """A state comes in."""
-        self.drive._observe(self.drive.tracks[f"argocd/{name}"], application)
+        track = self.drive.tracks[f"argocd/{name}"]
+        self.drive._observe(track, self.fake.stamped(application) if application else application)
 
     def after(self, seconds: float) -> None:
-        """The clock goes on, a look every second."""
+        """The clock goes on, a look every second, and one at what was answered."""
         end = self.at + seconds
         while self.at < end:
             self.at = min(self.at + 1, end)
+            self.drive._judge()
             self.drive._judge()
 
     @property
@@ -181,6 +202,70 @@ def test_synced_and_healthy_counts_when_it_has_stayed_so(monkeypatch: pytest.Mon
     assert result.evidence["sync"] == "Synced"
     assert result.evidence["syncedAtSeconds"] == 3
     assert driver.done
+
+
+def asked_for(application: dict[str, Any]) -> dict[str, Any]:
+    """It, before Argo CD has answered a request to look."""
+    annotations = {"argocd.argoproj.io/refresh": "normal"}
+    return {**application, "metadata": {**application["metadata"], "annotations": annotations}}
+
+
+def test_what_stays_so_only_because_argo_cd_has_not_looked_is_not_green(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.fake.answer = lambda name: None
+    driver.see("web", state("web"))
+    driver.after(tracks.SETTLE)
+    assert driver.fake.refreshed == ["web"]
+    driver.see("web", asked_for(state("web")))  # the request itself
+    driver.after(2)
+    driver.see("web", state("web", "OutOfSync"))  # a controller had written what was not compared
+    driver.after(2 * tracks.QUIET)
+    assert driver.of("web").code == "out-of-sync"
+
+
+def test_the_answer_counts_from_when_it_was_first_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.fake.answer = lambda name: None
+    driver.see("web", state("web"))
+    driver.after(tracks.SETTLE)
+    driver.see("web", asked_for(state("web")))
+    driver.after(3)
+    assert driver.none_given()
+    driver.see("web", state("web"))
+    driver.after(1)
+    assert driver.of("web").evidence["healthyAtSeconds"] == 0
+    assert driver.fake.refreshed == ["web"]
+
+
+def test_a_request_to_look_that_is_forgotten_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.fake.answer = lambda name: None
+    driver.see("web", state("web"))
+    driver.after(tracks.SETTLE + 3 * tracks.ASK_AGAIN)
+    assert driver.fake.refreshed == ["web"] * 4
+    assert driver.none_given()
+
+
+def test_without_an_answer_until_the_deadline_it_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.fake.answer = lambda name: None
+    driver.see("web", state("web"))
+    driver.after(tracks.SETTLE)
+    driver.see("web", asked_for(state("web")))
+    driver.after(LIMIT + 2 * tracks.ASK_AGAIN)
+    result = driver.of("web")
+    assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
+
+
+def test_what_others_need_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("root"), case("child", "root")], judged=["child"])
+    driver.see("root", state("root"))
+    driver.see("child", state("child"))
+    driver.after(tracks.SETTLE + 1)
+    assert driver.done
+    assert driver.fake.refreshed == ["child"]
 
 
 def test_what_does_not_stay_is_not_counted_from_its_first_moment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,10 +417,9 @@ def test_what_differs_after_its_sync_is_looked_at_again_before_it_is_given_up(
     driver.after(tracks.QUIET + 2)
     assert driver.of("late").outcome is Outcome.PASSED
     assert driver.of("wrong").code == "out-of-sync"
-    assert set(driver.fake.refreshed[2:]) == {"wrong"}
-    assert (
-        driver.fake.forgotten == driver.fake.refreshed
-    )  # else its next heal might be long after it is given up
+    # Without it its next heal might be long after it is given up.
+    assert set(driver.fake.forgotten[2:]) == {"wrong"}
+    assert driver.fake.refreshed.count("wrong") == driver.fake.forgotten.count("wrong")
 
 
 def test_a_sync_that_was_asked_for_and_not_begun_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -498,7 +582,7 @@ def test_a_run_ends_when_all_that_is_judged_is(monkeypatch: pytest.MonkeyPatch) 
 
     def watch(act: Callable[[str, Mapping[str, Any]], None], *, stop: threading.Event) -> None:
         act("argocd/stranger", state("stranger"))
-        act("argocd/child", state("child"))
+        act("argocd/child", driver.fake.stamped(state("child")))
         assert stop.wait(30)
 
     monkeypatch.setattr(driver.fake, "watch", watch)
