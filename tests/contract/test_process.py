@@ -39,6 +39,7 @@ import os, signal, sys, threading
 from pathlib import Path
 from pytest_gitops.processes import process
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
 directory, run_id, deed = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 supervisor = process.Supervisor(directory, run_id=run_id)
 if deed == "die-in-start":
