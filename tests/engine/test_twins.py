@@ -75,6 +75,12 @@ def test_the_timeline_goes_on_after_it_converged(run: Outcome) -> None:
     assert [m["at"] for m in line] == sorted(m["at"] for m in line)
 
 
+def test_where_no_rule_is_asked_no_opa_is_started(run: Outcome) -> None:
+    assert run.report is not None
+    marks = run.report["run"]["timings"]
+    assert "argocd" in marks and "opa" not in marks
+
+
 def test_two_hundred_objects_go_through_every_stage(run: Outcome) -> None:
     stages = {s["stage"]: s for s in run.applications["argocd/many"]["stages"]}
     assert {s["outcome"] for s in stages.values()} == {"passed"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,6 @@ class Ground:
     """
 
     head: Side
-    opa: Opa
     schema: CrdSchema
     tools: Mapping[str, Tool]
 
@@ -77,6 +76,7 @@ class Ground:
         self.cluster: Cluster | None = None
         self.api: Api | None = None
         self.admission: Admission | None = None
+        self.opa: Opa | None = None  # where policies are asked
         self.findings: list[Finding] = []
         self.remote_crds: tuple[dict[str, Any], ...] = ()
         self.fleet: Fleet | None = None
@@ -151,7 +151,7 @@ class Ground:
             self.findings += self.head.findings
             self._with_sets = any(s.checkout.snapshot.mentions(install.APPLICATION_SET) for s in self.sides)
             self.mark("repository")
-            opa = pool.submit(self._boot_opa, paths)
+            opa = pool.submit(self._boot_opa, paths) if "policy" in self.settings.stages else None
             # What only a pull request names is not reached: with a base, its hosts are those that count.
             hosts = self.sides[0].checkout.source_hosts()
             servers = []
@@ -176,7 +176,9 @@ class Ground:
             for server in servers:
                 server.result()
             self.mark("argocd")
-            self.opa = self._finish(opa)
+            if opa is not None:
+                self.opa = opa.result()
+                self.mark("opa")
 
     def lead_to(self, cluster: RegisteredCluster, existing: Existing) -> None:
         """Let Argo CD reach a cluster that exists by the address of `cluster`."""
@@ -198,11 +200,6 @@ class Ground:
         self.remote_crds = fetched.definitions
         self.findings += fetched.findings
         self.mark("crds")
-
-    def _finish(self, future: Future[Opa]) -> Opa:
-        opa = future.result()
-        self.mark("opa")
-        return opa
 
     def ensure(self, names: Sequence[str]) -> dict[str, Tool]:
         """The named tools, got if need be. Raises ToolError."""
