@@ -19,6 +19,9 @@ RunFixture = Callable[..., Outcome]
 WITHOUT_DRIFT = "review,converge,idempotent,prune"
 """What self-heal has to find is in `twins`; that it finds nothing is seen with the vision's grid, and with all by the soak."""
 
+SELECTED = "not (idempotent or prune) or cluster-objects or finalizer-unknown or job-gone"
+"""Of the broken grid: what acts on Applications is asked of those in which it has something to find."""
+
 
 def data(path: str) -> Any:
     return parse((ROOT / "fixtures" / path).read_bytes())[0].value
@@ -54,7 +57,7 @@ def test_every_layout_is_green(run_fixture: RunFixture) -> None:
 
 
 def test_the_broken_grid_has_exactly_the_findings_it_should(run_fixture: RunFixture) -> None:
-    run = run_fixture("broken-grid", "--gitops-stages", WITHOUT_DRIFT)
+    run = run_fixture("broken-grid", "--gitops-stages", WITHOUT_DRIFT, "-k", SELECTED)
     assert run.status == 1
     expected = {
         (e["application"], e["rule"], e["severity"], e["file"], e["line"])

@@ -20,7 +20,8 @@ USER = "pytest-gitops"
 PARALLEL = 8
 
 ATTEMPTS = 10
-"""How often a sync is ended that others write about meanwhile: as often as Argo CD tries (server/application)."""
+"""How often it is tried to write about a sync of which others write meanwhile: as often as Argo CD tries
+(server/application)."""
 
 REFRESH = "argocd.argoproj.io/refresh"
 """The annotation that asks for a comparison; Argo CD removes it when it has written the result."""
@@ -91,13 +92,27 @@ class Applications:
 
     def forget_heals(self, application: Application) -> Application:
         """Let the next drift be healed at once, as one is that comes long after the last: from one heal to the next
-        Argo CD waits ever longer (--self-heal-backoff-*). Returns the Application as it is then."""
-        return self._patch(application, FORGOTTEN) if heals_of(application) else application
+        Argo CD waits ever longer (--self-heal-backoff-*). Returns the Application as it is then. Raises ApiError."""
+        return self._forgetting(application, {}) if heals_of(application) else application
 
     def urge(self, application: Application) -> Application:
-        """Ask for a comparison now, after which what differs is healed at once. Returns like `refresh`."""
-        forgotten = FORGOTTEN if heals_of(application) else {}
-        return self._patch(application, {"metadata": {"annotations": _refresh("normal")}, **forgotten})
+        """Ask for a comparison now, after which what differs is healed at once. Returns like `forget_heals`."""
+        return self._forgetting(application, {"annotations": _refresh("normal")})
+
+    def _forgetting(self, application: Application, metadata: Mapping[str, Any]) -> Application:
+        """Patch its metadata, and take back the count of its heals as long as there is one."""
+        for remaining in reversed(range(ATTEMPTS)):
+            if not heals_of(application):
+                break
+            # As it was seen: the next sync has no count, and what it has instead would not be valid any more.
+            seen = {**metadata, "resourceVersion": application["metadata"]["resourceVersion"]}
+            try:
+                return self._patch(application, {"metadata": seen, **FORGOTTEN})
+            except ApiError as error:
+                if error.status != 409 or not remaining:
+                    raise
+            application = self._api.get(path_of(application))
+        return self._patch(application, {"metadata": metadata}) if metadata else application
 
     def terminate(self, application: Application) -> None:
         """End the sync that is running, its retries too, as `argocd app terminate-op` does; none is no error, neither

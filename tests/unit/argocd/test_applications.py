@@ -46,7 +46,7 @@ class Overtaken(FakeApi):
         self.current = current
 
     def patch(self, path: str, body: dict[str, Any], *, content_type: str) -> None:
-        if body["metadata"]["resourceVersion"] == "1":
+        if body["metadata"].get("resourceVersion") == "1":
             raise ApiError("the object has been modified", status=409, reason="Conflict")
         super().patch(path, body, content_type=content_type)
 
@@ -120,7 +120,7 @@ def test_who_is_urged_is_compared_and_its_heals_are_forgotten_in_one_request(hea
     api = FakeApi()
     operation = {"sync": {"autoHealAttemptsCount": heals}}
     one = {
-        "metadata": {"namespace": "cd", "name": "web"},
+        "metadata": {"namespace": "cd", "name": "web", "resourceVersion": "1"},
         "status": {"operationState": {"operation": operation}},
     }
     applications(api).urge(one)
@@ -129,6 +129,31 @@ def test_who_is_urged_is_compared_and_its_heals_are_forgotten_in_one_request(hea
     assert body["metadata"]["annotations"]["argocd.argoproj.io/refresh"] == "normal"
     forgotten = {"operationState": {"operation": {"sync": {"autoHealAttemptsCount": None}}}}
     assert body.get("status") == (forgotten if heals else None)
+
+
+def healed(heals: int, *, version: str = "1") -> dict[str, Any]:
+    """One that Argo CD has healed so often; 0 is that it begins anew, and has no state of a sync in that moment."""
+    meta = {"name": "web", "namespace": "cd", "resourceVersion": version}
+    state = {"operation": {"sync": {"autoHealAttemptsCount": heals}}}
+    return {"metadata": meta, "status": {"operationState": state} if heals else {}}
+
+
+def test_a_count_of_heals_that_is_gone_meanwhile_is_not_taken_back() -> None:
+    begins = healed(0, version="2")
+    api = Overtaken(begins)
+    assert applications(api).forget_heals(healed(2)) == begins
+    assert api.patched == []
+    applications(api).urge(healed(2))
+    ((_, body, _),) = api.patched
+    assert set(body) == {"metadata"} and set(body["metadata"]) == {"annotations"}
+
+
+def test_a_count_of_heals_that_others_write_meanwhile_is_taken_back() -> None:
+    api = Overtaken(healed(3, version="2"))
+    applications(api).forget_heals(healed(2))
+    ((_, body, _),) = api.patched
+    assert body["metadata"] == {"resourceVersion": "2"}
+    assert body["status"] == {"operationState": {"operation": {"sync": {"autoHealAttemptsCount": None}}}}
 
 
 def test_only_a_sync_that_is_running_is_ended() -> None:
