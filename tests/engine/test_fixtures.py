@@ -19,8 +19,11 @@ RunFixture = Callable[..., Outcome]
 WITHOUT_DRIFT = "review,converge,idempotent,prune"
 """What self-heal has to find is in `twins`; that it finds nothing is seen with the vision's grid, and with all by the soak."""
 
-SELECTED = "not (idempotent or prune) or cluster-objects or finalizer-unknown or job-gone"
-"""Of the broken grid: what acts on Applications is asked of those in which it has something to find."""
+SELECTED = (
+    "not (idempotent or prune) or cluster-objects or finalizer-unknown or job-gone or prune-allow-empty"
+)
+"""Of the broken grid: what acts on Applications is asked of those in which it has something to find, and of the one that
+has a stage's name in its own."""
 
 
 def data(path: str) -> Any:

@@ -186,6 +186,11 @@ def version(application: Application) -> int:
     return int(application["metadata"]["resourceVersion"])
 
 
+def is_asked(application: Application) -> bool:
+    """Whether it is asked to compare, and has not done so."""
+    return REFRESH in (application["metadata"].get("annotations") or {})
+
+
 def operation_state(application: Application) -> Mapping[str, Any]:
     """What its last sync came to, or how far the running one is; empty where there was none."""
     return mapping(application, "status", "operationState")

@@ -31,7 +31,7 @@ from pytest_gitops.stages.containers import telling_of
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
 from pytest_gitops.stages.placing import written
-from pytest_gitops.stages.tracks import ASK_AGAIN, BUSY, Track, expected, patience_of, rolling_sets
+from pytest_gitops.stages.tracks import ASK_AGAIN, BUSY, NUDGES, Track, expected, patience_of, rolling_sets
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ class Drive:
         self.lock = threading.RLock()
         self.stop = threading.Event()
         self.blind: Exception | None = None  # why we see nothing any more
+        self.nudged, self.busy = (
+            0,
+            False,
+        )  # how many are asked about their syncs just now; whether others have to wait
         began = context.applied_at = now()
         ids = {c.id for c in cases}
         self.tracks: dict[str, Track] = {}
@@ -204,10 +208,12 @@ class Drive:
     def _judge(self) -> None:
         with self.lock:
             at = now()
+            self.nudged = sum(t.is_nudged(at) for t in self.tracks.values())
             # Of hundreds each wants to know when any other moved last: the last two movers answer for all.
             moved = {key: max(_moved(t, at), self.moved(key)) for key, t in self.tracks.items()}
             last = sorted(((m, key) for key, m in moved.items()), reverse=True)[:2]
-            for key, track in self.tracks.items():
+            # Who was asked about longest ago comes first: there is not room for all.
+            for key, track in sorted(self.tracks.items(), key=lambda each: each[1].nudged):
                 if not track.done:
                     self._one(track, at, others=next((m for m, who in last if who != key), 0.0))
 
@@ -235,8 +241,10 @@ class Drive:
             track.looked = at
             with suppress(GitOpsError):  # it is judged as it is then
                 self.applications.urge(track.state)
-        elif track.wants_nudge(at):
-            self._refresh(track)
+        elif self.nudged < NUDGES and track.wants_nudge(at):
+            self.nudged += 1
+            with suppress(GitOpsError):  # it is judged as it is then
+                track.nudge = version(self.applications.refresh(track.state))
         if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:
             # Its parent is through; what it has not created by now it never will.
             seen = Observation(state=State.STUCK, code=seen.code, message=seen.message)
@@ -284,10 +292,6 @@ class Drive:
                 self._publish(
                     track, Outcome.ERROR, "sync-not-started", f"the sync could not be started: {error}"
                 )
-
-    def _refresh(self, track: Track) -> None:
-        with suppress(GitOpsError):  # it is judged as it is then
-            self.applications.refresh(track.state)
 
     def _refused(self, case: Case, error: Exception) -> None:
         track = self.tracks.get(case.key)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pytest_gitops.argocd.applications import REFRESH, Applications, heals_of, operation_state, version
+from pytest_gitops.argocd.applications import Applications, heals_of, is_asked, operation_state, version
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Moment
@@ -164,7 +164,7 @@ class Following:
 
         asked = ask(self.state(case, limit=limit))
         return self.wait(
-            case, lambda s: s if version(s) > asked and not _is_asked(s) else None, limit=limit, again=ask
+            case, lambda s: s if version(s) > asked and not is_asked(s) else None, limit=limit, again=ask
         )
 
     def synced(self, case: Case, *, limit: float) -> Observation:
@@ -239,10 +239,6 @@ def is_at_work(application: Application) -> bool:
 def is_running(application: Application) -> bool:
     """Whether a sync of it is running."""
     return operation_state(application).get("phase") in {"Running", "Terminating"}
-
-
-def _is_asked(application: Application) -> bool:
-    return REFRESH in (application["metadata"].get("annotations") or {})
 
 
 def _between_attempts(application: Application) -> bool:

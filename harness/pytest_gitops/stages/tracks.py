@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import version
+from pytest_gitops.argocd.applications import is_asked, version
 from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State
 from pytest_gitops.argocd.progressive import rolls
 from pytest_gitops.argocd.sharing import Shared
@@ -40,6 +40,10 @@ NUDGE = 2.0
 """Seconds after which a sync that stands is asked about, twice as many each time. Argo CD looks at a running sync when
 an object of the Application changes, or 30 s after it last did (controller/appcontroller.go, v3.6.1:
 appOperationMaxRequeueInterval): a namespace that it makes itself is none of the objects, and costs those 30 s."""
+
+NUDGES = 2
+"""As many syncs are asked about at once: where Argo CD has its hands full, more requests only keep it from them. With
+100 Applications, 500 requests were half of all computing."""
 
 ASK_AGAIN = 5.0
 """Seconds after which a comparison that has not been made is asked for again: Argo CD forgets a request that comes in
@@ -77,6 +81,7 @@ class Track:
     wanted: bool  # it is judged; otherwise it is only there because others need it
     revisions: tuple[str, ...]
     nudged: float = 0.0  # when Argo CD was last asked to go on with its sync
+    nudge: int | None = None  # the resourceVersion after which its answer comes
     nudges: int = 0  # how often, since it last moved
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -121,6 +126,11 @@ class Track:
             **({"syncedAtSeconds": round(self.synced_at, 2)} if self.synced_at is not None else {}),
             **({"steps": self.steps} if self.steps else {}),
         }
+
+    def is_nudged(self, at: float) -> bool:
+        """Whether Argo CD was asked to go on with its sync and has not come to it; what takes long may be forgotten."""
+        waits = self.nudge is not None and (version(self.state) <= self.nudge or is_asked(self.state))
+        return waits and not self.done and at - self.nudged < ASK_AGAIN
 
     def wants_nudge(self, at: float) -> bool:
         """Whether its sync waits, and Argo CD would look at it again only after long; says so ever more rarely."""

@@ -422,6 +422,27 @@ def test_what_differs_after_its_sync_is_looked_at_again_before_it_is_given_up(
     assert driver.fake.refreshed.count("wrong") == driver.fake.forgotten.count("wrong")
 
 
+def test_of_many_syncs_that_wait_only_some_are_asked_about_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"web-{n}" for n in range(tracks.NUDGES + 2)]
+    driver = Driver(monkeypatch, [case(n) for n in names])
+    waiting = {
+        n: state(n, "OutOfSync", "Missing", "Running", message="waiting for healthy state") for n in names
+    }
+    for name in names:
+        driver.see(name, waiting[name])
+    driver.after(tracks.NUDGE)
+    first = list(driver.fake.refreshed)
+    assert len(first) == tracks.NUDGES
+    driver.see(first[0], waiting[first[0]])  # it was looked at, and waits on
+    driver.after(1)
+    assert len(driver.fake.refreshed) == tracks.NUDGES + 1
+    assert driver.fake.refreshed[-1] not in first
+    driver.after(tracks.ASK_AGAIN)
+    assert set(driver.fake.refreshed) == set(names), (
+        "what is not answered was forgotten, and keeps nobody back"
+    )
+
+
 def test_a_sync_that_was_asked_for_and_not_begun_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web", automated=False)])
     asked = {**state("web", "OutOfSync", "Missing", "", automated=False), "operation": {"sync": {}}}
