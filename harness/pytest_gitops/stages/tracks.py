@@ -129,8 +129,9 @@ class Track:
 
     def is_nudged(self, at: float) -> bool:
         """Whether Argo CD was asked to go on with its sync and has not come to it; what takes long may be forgotten."""
-        waits = self.nudge is not None and (version(self.state) <= self.nudge or is_asked(self.state))
-        return waits and not self.done and at - self.nudged < ASK_AGAIN
+        if self.nudge is None or self.done or not self.state or at - self.nudged >= ASK_AGAIN:
+            return False
+        return version(self.state) <= self.nudge or is_asked(self.state)
 
     def wants_nudge(self, at: float) -> bool:
         """Whether its sync waits, and Argo CD would look at it again only after long; says so ever more rarely."""

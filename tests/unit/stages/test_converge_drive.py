@@ -443,6 +443,16 @@ def test_of_many_syncs_that_wait_only_some_are_asked_about_at_once(monkeypatch: 
     )
 
 
+def test_one_that_is_deleted_after_it_was_asked_about_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.see("web", state("web", "OutOfSync", "Missing", "Running", message="waiting for healthy state"))
+    driver.after(tracks.NUDGE)
+    assert driver.fake.refreshed == ["web"]
+    driver.see("web", {})
+    driver.after(tracks.QUIET)
+    assert driver.of("web").code == "deleted"
+
+
 def test_a_sync_that_was_asked_for_and_not_begun_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web", automated=False)])
     asked = {**state("web", "OutOfSync", "Missing", "", automated=False), "operation": {"sync": {}}}
