@@ -188,7 +188,12 @@ def version(application: Application) -> int:
 
 def is_asked(application: Application) -> bool:
     """Whether it is asked to compare, and has not done so."""
-    return REFRESH in (application["metadata"].get("annotations") or {})
+    return REFRESH in mapping(application, "metadata", "annotations")
+
+
+def is_answered(application: Application, since: int) -> bool:
+    """Whether it has compared since it was asked to, which was at the resourceVersion `since`."""
+    return version(application) > since and not is_asked(application)
 
 
 def operation_state(application: Application) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pytest_gitops.argocd.applications import is_asked
 from pytest_gitops.model import Resource
 from pytest_gitops.shapes import title
 
@@ -189,7 +190,7 @@ def _stale(
         found = str(seen[index] or "") if index < len(seen) else ""
         if expected and expected != found:
             return "stale-revision", f"compared to revision {found[:7] or 'none'}, not yet to {expected[:7]}"
-    if "argocd.argoproj.io/refresh" in (_at(application, "metadata", "annotations") or {}):
+    if is_asked(application):
         return "stale-revision", ASKED
     compared = _at(status, "sync", "comparedTo") or {}
     # With `sources`, `source` is not looked at; a hydrated source is written nowhere in the specification.

@@ -76,10 +76,7 @@ class Drive:
         self.lock = threading.RLock()
         self.stop = threading.Event()
         self.blind: Exception | None = None  # why we see nothing any more
-        self.nudged, self.busy = (
-            0,
-            False,
-        )  # how many are asked about their syncs just now; whether others have to wait
+        self.nudged = 0  # how many are asked about their syncs just now
         began = context.applied_at = now()
         ids = {c.id for c in cases}
         self.tracks: dict[str, Track] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pytest_gitops.argocd.applications import Applications, heals_of, is_asked, operation_state, version
+from pytest_gitops.argocd.applications import Applications, heals_of, is_answered, operation_state, version
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Moment
@@ -163,9 +163,7 @@ class Following:
             return version(self.applications.refresh(state, hard=hard))
 
         asked = ask(self.state(case, limit=limit))
-        return self.wait(
-            case, lambda s: s if version(s) > asked and not is_asked(s) else None, limit=limit, again=ask
-        )
+        return self.wait(case, lambda s: s if is_answered(s, asked) else None, limit=limit, again=ask)
 
     def synced(self, case: Case, *, limit: float) -> Observation:
         """Start a sync, and say what came of it, CONVERGED or why not. Raises like `wait`, and ApiError."""

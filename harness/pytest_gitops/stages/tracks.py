@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import is_asked, version
+from pytest_gitops.argocd.applications import is_answered, version
 from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State
 from pytest_gitops.argocd.progressive import rolls
 from pytest_gitops.argocd.sharing import Shared
@@ -43,7 +43,7 @@ appOperationMaxRequeueInterval): a namespace that it makes itself is none of the
 
 NUDGES = 2
 """As many syncs are asked about at once: where Argo CD has its hands full, more requests only keep it from them. With
-100 Applications, 500 requests were half of all computing."""
+100 Applications, 500 requests were a sixth of all computing."""
 
 ASK_AGAIN = 5.0
 """Seconds after which a comparison that has not been made is asked for again: Argo CD forgets a request that comes in
@@ -131,7 +131,7 @@ class Track:
         """Whether Argo CD was asked to go on with its sync and has not come to it; what takes long may be forgotten."""
         if self.nudge is None or self.done or not self.state or at - self.nudged >= ASK_AGAIN:
             return False
-        return version(self.state) <= self.nudge or is_asked(self.state)
+        return not is_answered(self.state, self.nudge)
 
     def wants_nudge(self, at: float) -> bool:
         """Whether its sync waits, and Argo CD would look at it again only after long; says so ever more rarely."""

@@ -210,15 +210,21 @@ def asked_for(application: dict[str, Any]) -> dict[str, Any]:
     return {**application, "metadata": {**application["metadata"], "annotations": annotations}}
 
 
-def test_what_stays_so_only_because_argo_cd_has_not_looked_is_not_green(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def asked_once_more(monkeypatch: pytest.MonkeyPatch) -> Driver:
+    """`web` has stayed good, Argo CD was asked whether it still is, and has not answered."""
     driver = Driver(monkeypatch, [case("web")])
     driver.fake.answer = lambda name: None
     driver.see("web", state("web"))
     driver.after(tracks.SETTLE)
     assert driver.fake.refreshed == ["web"]
     driver.see("web", asked_for(state("web")))  # the request itself
+    return driver
+
+
+def test_what_stays_so_only_because_argo_cd_has_not_looked_is_not_green(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = asked_once_more(monkeypatch)
     driver.after(2)
     driver.see("web", state("web", "OutOfSync"))  # a controller had written what was not compared
     driver.after(2 * tracks.QUIET)
@@ -226,11 +232,7 @@ def test_what_stays_so_only_because_argo_cd_has_not_looked_is_not_green(
 
 
 def test_the_answer_counts_from_when_it_was_first_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = Driver(monkeypatch, [case("web")])
-    driver.fake.answer = lambda name: None
-    driver.see("web", state("web"))
-    driver.after(tracks.SETTLE)
-    driver.see("web", asked_for(state("web")))
+    driver = asked_once_more(monkeypatch)
     driver.after(3)
     assert driver.none_given()
     driver.see("web", state("web"))
@@ -249,11 +251,7 @@ def test_a_request_to_look_that_is_forgotten_is_made_again(monkeypatch: pytest.M
 
 
 def test_without_an_answer_until_the_deadline_it_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = Driver(monkeypatch, [case("web")])
-    driver.fake.answer = lambda name: None
-    driver.see("web", state("web"))
-    driver.after(tracks.SETTLE)
-    driver.see("web", asked_for(state("web")))
+    driver = asked_once_more(monkeypatch)
     driver.after(LIMIT + 2 * tracks.ASK_AGAIN)
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
