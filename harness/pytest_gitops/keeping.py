@@ -2,6 +2,7 @@
 
 CACHE/downloads/ABCD…      what the configuration names by URL
 CACHE/definitions/ABCD…    definitions of kinds, once they were read as YAML
+CACHE/established/ABCD…    definitions of kinds, as an API server of ours stored them
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 DOWNLOADS = "downloads"
 DEFINITIONS = "definitions"
+ESTABLISHED = "established"
 
 
 def is_private(folder: Path) -> bool:

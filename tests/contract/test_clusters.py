@@ -7,6 +7,7 @@ the other cluster of the next, whose last test ends it.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from engines import WEB, clusters_of_kind, kind_cluster
 
-from pytest_gitops.clusters.api import Api
+from pytest_gitops.clusters.api import DEFINITIONS, Api
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.kwok import LEASE_SECONDS
@@ -99,6 +100,39 @@ def workload(
 
 def core(kind: str, name: str, **more: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": SPACE}, **more}
+
+
+def definition(plural: str, *, group: str) -> dict[str, Any]:
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": plural.title().rstrip("s"), "plural": plural},
+            "versions": [version],
+        },
+    }
+
+
+def reading(call: Callable[..., Any], *, creates: str) -> Callable[..., Any]:
+    """The requests of an `Api`, of which none creates anything but objects of one kind."""
+
+    def checked(api: Api, method: str, path: str, params: Any, body: Any = None, **more: Any) -> Any:
+        assert method in {"GET", "DELETE"} or body["kind"] == creates, f"{method} {path}"
+        return call(api, method, path, params, body, **more)
+
+    return checked
+
+
+def gone(api: Api, path: str) -> bool:
+    with contextlib.suppress(ApiError):
+        api.get(path)
+        return False
+    return True
 
 
 def claim(name: str, **spec: Any) -> dict[str, Any]:
@@ -343,21 +377,7 @@ class Contract:
             api.apply(pod, dry_run=True)
 
     def test_a_new_kind_can_be_used_once_it_is_established(self, api: Api) -> None:
-        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-        version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-        api.apply(
-            {
-                "apiVersion": "apiextensions.k8s.io/v1",
-                "kind": "CustomResourceDefinition",
-                "metadata": {"name": "widgets.example.com"},
-                "spec": {
-                    "group": "example.com",
-                    "scope": "Namespaced",
-                    "names": {"kind": "Widget", "plural": "widgets"},
-                    "versions": [version],
-                },
-            }
-        )
+        api.apply(definition("widgets", group="example.com"))
         api.wait_established(["widgets.example.com"], LIMIT)
         made = api.apply({**core("Widget", "one"), "apiVersion": "example.com/v1"})
         assert made["metadata"]["uid"]
@@ -584,12 +604,56 @@ class TestEmbedded(Contract):
 
     @classmethod
     def boot(cls, supervisor: Supervisor, toolbox: dict[str, Path]) -> Embedded:
-        cluster = Embedded(supervisor, supervisor.directory / "embedded", toolbox)
+        # Where definitions are kept; a run's own directory is nobody's cache.
+        cache = supervisor.directory / "cache"
+        cluster = Embedded(supervisor, supervisor.directory / "embedded", toolbox, cache=cache)
         cluster.start()
         return cluster
 
     def test_it_runs_the_version_that_its_tool_is(self, cluster: Embedded) -> None:
         assert cluster.version.startswith("1.")
+
+    def test_a_definition_that_was_taken_before_is_not_taken_anew(
+        self, cluster: Embedded, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """`api` has no shelf, and says what the API server makes of it."""
+        path = f"{DEFINITIONS}/gears.example.org"
+        made = []
+        for _ in range(2):
+            one = cluster.connect()
+            one.define(definition("gears", group="example.org"))
+            one.wait_established(["gears.example.org"], LIMIT)
+            gear = {"apiVersion": "example.org/v1", "kind": "Gear", "metadata": {"name": "g"}}
+            assert api.post(f"/apis/example.org/v1/namespaces/{SPACE}/gears", gear)["metadata"]["uid"]
+            made.append(api.get(path))
+            api.delete(path)
+            wait_until(lambda: gone(api, path), limit=LIMIT, what="the definition gone")
+            monkeypatch.setattr(Api, "apply", None)
+            monkeypatch.setattr(Api, "_call", reading(Api._call, creates=gear["kind"]))
+        first, second = (m["metadata"].pop("uid") for m in made)
+        assert first != second
+        for each in made:
+            del each["metadata"]["creationTimestamp"], each["metadata"]["resourceVersion"]
+        assert made[0] == made[1]
+
+    def test_a_definition_that_is_there_is_not_put_over(self, cluster: Embedded) -> None:
+        api, other = cluster.connect(), Api(cluster.kubeconfig)
+        defined = definition("nuts", group="example.org")
+        api.define(defined, applied=True)
+        api.wait_established(["nuts.example.org"], LIMIT)
+        before = other.get(f"{DEFINITIONS}/nuts.example.org")
+        api.define(defined, applied=True)
+        assert other.get(f"{DEFINITIONS}/nuts.example.org") == before
+        with pytest.raises(ApiError, match="already exists"):
+            api.define(defined)
+
+    def test_a_definition_that_is_refused_is_refused_each_time(self, cluster: Embedded) -> None:
+        api = cluster.connect()
+        wrong = definition("bolts", group="example.org")
+        wrong["metadata"]["name"] = "nails.example.org"
+        for _ in range(2):
+            with pytest.raises(ApiError, match=r'must be spec.names.plural\+"."\+spec.group'):
+                api.define(wrong)
 
     def test_nobody_is_let_in_without_a_certificate(self, cluster: Embedded, tmp_path: Path) -> None:
         document = json.loads(cluster.kubeconfig.read_text())

@@ -39,7 +39,7 @@ LAYERS: dict[str, set[str]] = {
     # what a run is made of, each for itself
     "tools": {"errors", "processes.process", "waiting"},
     "world": {"errors", "processes.process", "waiting"},
-    "clusters": {"errors", "processes.ports", "processes.process", "processes.warden", "waiting"},
+    "clusters": {"errors", "keeping", "processes.ports", "processes.process", "processes.warden", "waiting"},
     "report": {"errors", "model"},
     "repository": {"errors", "keeping", "model", "processes.process", "settings.settings", "shapes", "world"},
     "rego": {"errors", "model", "processes.process", "redaction", "repository", "shapes"},

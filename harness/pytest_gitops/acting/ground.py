@@ -98,7 +98,8 @@ class ActingGround:
     def _start_plane(self) -> Embedded:
         ground = self._ground
         directory = ground.supervisor.directory / f"cluster-{NAME}"
-        plane = Embedded(ground.supervisor, directory, ground.paths, name=NAME)
+        cache = ground.settings.cache
+        plane = Embedded(ground.supervisor, directory, ground.paths, name=NAME, cache=cache)
         plane.start()
         return plane
 

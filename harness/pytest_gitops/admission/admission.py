@@ -32,6 +32,7 @@ class Admission:
     `servers` maps each version that is asked ("1.37") to its kube-apiserver, `etcd` is a file too. `known` are
     CustomResourceDefinitions that need not be rendered, `prerequisites` objects that every cluster has, `present`
     namespaces that a cluster has anyway, by the cluster's name. `stub` takes objects of unknown kinds as they are.
+    `cache` is the folder where definitions are kept.
     """
 
     def __init__(
@@ -45,12 +46,13 @@ class Admission:
         prerequisites: Sequence[Manifest] = (),
         present: Mapping[str, set[str]] | None = None,
         stub: bool = False,
+        cache: Path | None = None,
     ) -> None:
         self._supervisor, self._directory = supervisor, directory
         self._etcd, self._servers = etcd, dict(servers)
         self._known = [*definitions_in(prerequisites), *known]
         self._prerequisites = [m for m in prerequisites if kind_of(m) != CRD]
-        self._present, self._stub = present or {}, stub
+        self._present, self._stub, self._cache = present or {}, stub, cache
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="admission")
         self._first: dict[str, Future[Plane]] = {}
         self._open: list[Plane] = []
@@ -146,6 +148,7 @@ class Admission:
                 self._directory / str(number),
                 {"etcd": self._etcd, "kube-apiserver": self._servers[version]},
                 name=f"admission-{number}",
+                cache=self._cache,
             )
             self._open.append(plane)
         plane.start()

@@ -10,14 +10,12 @@ from typing import Any
 from pytest_gitops.admission.furniture import CRD, defines
 from pytest_gitops.admission.kinds import Kinds
 from pytest_gitops.admission.values import Hit, Item, Manifest, kind_of, metadata_of
-from pytest_gitops.clusters.api import APPLY, MANAGER, Api
+from pytest_gitops.clusters.api import APPLY, DEFINITIONS, MANAGER, Api
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import WaitTimeout
 from pytest_gitops.model import Severity
 from pytest_gitops.shapes import mapping
 from pytest_gitops.waiting import wait_until
-
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 LIMIT = 60.0
 """Seconds until new kinds are served: the largest, Argo CD's ApplicationSet, took 4.5 s on two busy cores."""
@@ -134,7 +132,7 @@ class Definitions:
     def change(self, old: Item, new: Item) -> ApiError | None:
         """Put a definition of the base in place, and ask for the new one on top of it; then take it away again."""
         name, body = old.name, {k: v for k, v in old.body.items() if k != "status"}
-        path = f"{CRDS}/{name}"
+        path = f"{DEFINITIONS}/{name}"
         try:
             self._api.apply(body)
             self._api.wait_established([name], limit=LIMIT)
@@ -194,7 +192,7 @@ class Definitions:
         made: dict[Kind, str] = {}
         for kind, manifest in wanted.items():
             try:
-                self._api.post(CRDS, {k: v for k, v in manifest.items() if k != "status"})
+                self._api.define({k: v for k, v in manifest.items() if k != "status"})
             except ApiError as error:
                 if error.status == 0 or error.status >= 500:
                     raise
@@ -214,7 +212,7 @@ class Definitions:
         """Whether definitions that are not served say so themselves: another one has their names."""
         found = False
         for kind, name in made.items():
-            conditions = self._api.get(f"{CRDS}/{name}").get("status", {}).get("conditions") or ()
+            conditions = self._api.get(f"{DEFINITIONS}/{name}").get("status", {}).get("conditions") or ()
             for condition in conditions:
                 if condition["type"] == "NamesAccepted" and condition["status"] == "False":
                     self._refused[kind] = str(condition.get("message"))

@@ -17,15 +17,22 @@ ENVIRON = {"GOGC": "400"}
 
 
 class Plane:
-    """One API server on which nothing acts by itself; `tools` maps each of `PROGRAMS` to its file. `api` and
+    """One API server on which nothing acts by itself; `tools` maps each of `PROGRAMS` to its file, `cache` is the
+    folder where definitions are kept. `api` and
     `version` are there after `start`. Raises ToolError if a tool is missing."""
 
     api: Api
 
     def __init__(
-        self, supervisor: Supervisor, directory: Path, tools: Mapping[str, Path], *, name: str
+        self,
+        supervisor: Supervisor,
+        directory: Path,
+        tools: Mapping[str, Path],
+        *,
+        name: str,
+        cache: Path | None = None,
     ) -> None:
-        self._core = Core(supervisor, directory, tools, name=name, environ=ENVIRON)
+        self._core = Core(supervisor, directory, tools, name=name, cache=cache, environ=ENVIRON)
 
     @property
     def version(self) -> str:
@@ -35,7 +42,7 @@ class Plane:
     def start(self) -> None:
         """Return when the API server is ready. Raises ProcessDied or WaitTimeout."""
         self._core.start()
-        self.api = Api(self._core.kubeconfig)
+        self.api = self._core.connect()
 
     def close(self) -> None:
         """End it, and remove its directory."""

@@ -53,6 +53,7 @@ def admission(
         prerequisites=prerequisites,
         present={IN_CLUSTER: {control}},
         stub=settings.unknown_kinds == "stub",
+        cache=settings.cache,
     )
 
 

@@ -18,8 +18,6 @@ APPLICATIONSETS = "applicationsets.argoproj.io"
 
 KINDS = ("Application", APPLICATION_SET, "AppProject")
 
-CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-
 PART_OF = {"app.kubernetes.io/part-of": "argocd"}
 """Argo CD's settings manager sees only ConfigMaps and Secrets with this label."""
 

@@ -16,7 +16,8 @@ import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
-from pytest_gitops.clusters.apierror import ApiError, Reply, refusal, warnings_of
+from pytest_gitops.clusters.apierror import ApiError, Reply, loaded, refusal, warnings_of
+from pytest_gitops.clusters.embedded.shelf import Shelf
 from pytest_gitops.clusters.paths import is_loopback, tail, url
 from pytest_gitops.clusters.watching import Stream, Watch
 from pytest_gitops.errors import EngineError
@@ -37,6 +38,9 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 """Every kind of a cluster in one answer (Kubernetes 1.30: aggregated discovery v2)."""
 
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+"""Where the API server has its CustomResourceDefinitions."""
+
 CONNECTIONS = 32
 """Connections kept open; more threads than these work too, on connections closed after use."""
 
@@ -52,10 +56,18 @@ SILENCE_SECONDS = 90
 class Api:
     """The API server that `kubeconfig` names, in `context` or the file's current one.
 
-    Safe to use from many threads. Raises EngineError if the file cannot be used.
+    `shelf` has definitions that need not be taken once more. Safe to use from many threads. Raises EngineError if the
+    file cannot be used.
     """
 
-    def __init__(self, kubeconfig: Path, *, context: str = "", connections: int = CONNECTIONS) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        *,
+        context: str = "",
+        connections: int = CONNECTIONS,
+        shelf: Shelf | None = None,
+    ) -> None:
         configuration = Configuration()
         try:
             load: Any = load_kube_config  # untyped
@@ -68,6 +80,7 @@ class Api:
         self.host, self.kubeconfig = str(configuration.host), kubeconfig
         self.configuration: Any = configuration  # what the kubeconfig and its helper say
         self._pool: urllib3.PoolManager = ApiClient(configuration).rest_client.pool_manager
+        self._shelf = shelf
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
         self._lock = threading.Lock()
 
@@ -83,7 +96,7 @@ class Api:
         """Read what is no object: a log. Raises ApiError."""
         response = self._send("GET", path, params, accept="*/*")
         if response.status >= 400:
-            raise refusal(response.status, self._loaded(response, path), f"GET {path}")
+            raise refusal(response.status, loaded(response.data, path), f"GET {path}")
         return response.data.decode(errors="replace")
 
     def metadata(self, path: str) -> list[dict[str, Any]]:
@@ -134,7 +147,7 @@ class Api:
         warnings = warnings_of(response.headers.getlist("Warning"))
         if response.status < 400:
             return Reply(warnings=warnings)
-        error = refusal(response.status, self._loaded(response, ""), "")
+        error = refusal(response.status, loaded(response.data, ""), "")
         if error.status >= 500 or error.status == 429:
             raise ApiError(
                 error.message, status=error.status, reason=error.reason, request=f"{method} {path}"
@@ -195,12 +208,22 @@ class Api:
         """The path of all objects of a kind, in every namespace. Raises ApiError like `path_of`."""
         return f"{self._base(api_version)}/{self._kind(api_version, kind)[0]}"
 
+    def define(self, definition: Mapping[str, Any], *, applied: bool = False) -> None:
+        """Create a CustomResourceDefinition, by server-side apply where it is to be `applied`; `wait_established` says
+        when it is served. Raises ApiError."""
+        if self._shelf is None or not self._shelf.bring(definition, applied=applied):
+            if applied:
+                self.apply(definition)
+            else:
+                self.post(DEFINITIONS, definition)
+
     def wait_established(self, crd_names: Iterable[str], limit: float) -> None:
         """Wait until these CustomResourceDefinitions are established and served.
 
         Raises WaitTimeout after `limit` seconds, also for one that does not exist.
         """
-        pending = set(crd_names)
+        names = frozenset(crd_names)
+        pending = set(names)
 
         def established() -> bool:
             for name in sorted(pending):
@@ -214,6 +237,8 @@ class Api:
             what="CustomResourceDefinitions established",
             seen=lambda: "not yet " + ", ".join(sorted(pending)),
         )
+        if self._shelf is not None:
+            self._shelf.keep(names)
 
     def watch(
         self,
@@ -238,7 +263,7 @@ class Api:
         response = self._send("GET", path, params, stream=True, read_limit=SILENCE_SECONDS)
         if response.status >= 400:
             with contextlib.closing(response):
-                raise refusal(response.status, self._loaded(response, f"GET {path}"), f"GET {path}")
+                raise refusal(response.status, loaded(response.data, f"GET {path}"), f"GET {path}")
         return _Stream(response)
 
     def _serves(self, crd: str) -> bool:
@@ -301,25 +326,9 @@ class Api:
         accept: str = "application/json",
     ) -> dict[str, Any]:
         response = self._send(method, path, params, body, content_type=content_type, accept=accept)
-        data = self._loaded(response, f"{method} {path}")
+        data = loaded(response.data, f"{method} {path}")
         if response.status >= 400:
             raise refusal(response.status, data, f"{method} {path}")
-        return data
-
-    @staticmethod
-    def _loaded(response: urllib3.BaseHTTPResponse, request: str) -> dict[str, Any]:
-        content = response.data
-        try:
-            data = json.loads(content) if content else {}
-        except ValueError:
-            data = {"message": content.decode(errors="replace").strip()}
-        if not isinstance(data, dict):
-            raise ApiError(
-                f"expected a JSON object, saw {content[:80]!r}",
-                status=0,
-                reason="Unreadable",
-                request=request,
-            )
         return data
 
     def _send(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -94,3 +95,17 @@ def warnings_of(headers: Iterable[str]) -> tuple[str, ...]:
 
 _QUOTED = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
+
+
+def loaded(content: bytes, request: str) -> dict[str, Any]:
+    """The object of an answer to `request`; what is no JSON is its message. Raises ApiError for JSON that is no
+    object."""
+    try:
+        data = json.loads(content) if content else {}
+    except ValueError:
+        data = {"message": content.decode(errors="replace").strip()}
+    if not isinstance(data, dict):
+        raise ApiError(
+            f"expected a JSON object, saw {content[:80]!r}", status=0, reason="Unreadable", request=request
+        )
+    return data

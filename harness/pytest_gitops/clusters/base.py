@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pytest_gitops.clusters.api import Api
 
 
 class Cluster(Protocol):
@@ -32,3 +35,6 @@ class Cluster(Protocol):
 
     def start(self) -> None:
         """Return when the API server says that it is ready and nodes exist. Raises EngineError."""
+
+    def connect(self) -> Api:
+        """A way of one's own to the API server, with full rights, once it is up. Raises EngineError."""

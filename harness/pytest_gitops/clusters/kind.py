@@ -132,21 +132,23 @@ class Kind:
             self._reach()
             self.settle()
 
-    def settle(self) -> None:
-        """Return when names are answered: CoreDNS comes up some seconds after the nodes. Raises EngineError."""
+    def connect(self) -> Api:
+        """The way to its API server, with full rights. Raises EngineError."""
         from pytest_gitops.clusters.api import Api  # late: it takes a quarter of a second
 
-        api = Api(self.kubeconfig)
+        return Api(self.kubeconfig)
+
+    def settle(self) -> None:
+        """Return when names are answered: CoreDNS comes up some seconds after the nodes. Raises EngineError."""
+        api = self.connect()
         wait_until(
             lambda: _answers_names(api), limit=DNS_SECONDS, what=f"CoreDNS of the kind cluster {self.name}"
         )
 
     def _reach(self) -> None:
-        from pytest_gitops.clusters.api import Api  # late: it takes a quarter of a second
-
         for image in self._images:
             self._load(image)
-        api = Api(self.kubeconfig)
+        api = self.connect()
         try:
             self._host, self.version = api.host, api.server_version()
         except ApiError as error:

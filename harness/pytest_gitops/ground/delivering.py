@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.install import CRD_PATH
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.ground.boot import CRD_SECONDS
 from pytest_gitops.ground.side import Side
@@ -94,7 +93,7 @@ class Delivery:
 
     def _furnish(self, api: Api, definitions: Sequence[Manifest]) -> None:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="rollouts") as pool:
-            for each in [pool.submit(api.post, CRD_PATH, d) for d in definitions]:
+            for each in [pool.submit(api.define, d) for d in definitions]:
                 each.result()
         api.wait_established([d["metadata"]["name"] for d in definitions], limit=CRD_SECONDS)
 

@@ -99,6 +99,7 @@ class Fleet:
             self._supervisor.directory / f"cluster-{number}{self._label}",
             self._paths,
             name=f"destination-{number}{self._label}",
+            cache=self._side.settings.cache,
         )
         self._planes.append(plane)
         plane.start()

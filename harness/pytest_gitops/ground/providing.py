@@ -42,7 +42,7 @@ class Own:
                 node_image=settings.kind.node_image,
                 images=settings.kind.images,
             )
-        self.cluster: Cluster = self._kind or Embedded(supervisor, directory, tools)
+        self.cluster: Cluster = self._kind or Embedded(supervisor, directory, tools, cache=settings.cache)
 
     @property
     def simulated(self) -> tuple[str, ...]:

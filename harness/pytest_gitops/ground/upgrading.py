@@ -148,7 +148,8 @@ def begin_plane(ground: Ground) -> Future[Embedded] | None:
 
 def _plane(ground: Ground) -> Embedded:
     directory = ground.supervisor.directory / "cluster-upgrade"
-    return Embedded(ground.supervisor, directory, ground.paths, name="upgrade")
+    cache = ground.settings.cache
+    return Embedded(ground.supervisor, directory, ground.paths, name="upgrade", cache=cache)
 
 
 def upgrade_ground(

@@ -49,8 +49,8 @@ class FakeApi:
         self.given: list[str] = []
         self.awaited: list[str] = []
 
-    def post(self, path: str, body: dict[str, Any]) -> None:
-        self.given.append(body["metadata"]["name"])
+    def define(self, definition: dict[str, Any]) -> None:
+        self.given.append(definition["metadata"]["name"])
 
     def wait_established(self, names: list[str], limit: float) -> None:
         self.awaited += names
@@ -163,11 +163,11 @@ def test_a_review_alone_gets_no_controller(tmp_path: Path, started: list[tuple[s
 def test_a_cluster_that_refuses_a_definition_ends_the_start_and_not_the_plan(
     tmp_path: Path, started: list[tuple[str, Any]]
 ) -> None:
-    def refuse(path: str, body: Any) -> None:
+    def refuse(definition: Any) -> None:
         raise RuntimeError("no room")
 
     ground = FakeGround(tmp_path)
-    ground.api.post = refuse  # type: ignore[method-assign]
+    ground.api.define = refuse  # type: ignore[method-assign]
     delivered = made(ground, context(ROLLOUT))
     delivered.furnish(cast(Any, [ground.api]), head=True)
     with pytest.raises(RuntimeError, match="no room"):

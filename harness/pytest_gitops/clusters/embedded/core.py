@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_gitops.clusters.embedded import apiserver, etcd, kubeconfig
+from pytest_gitops.clusters.embedded.etcd import Store
 from pytest_gitops.clusters.embedded.pki import MASTERS, Authority, Pair
 from pytest_gitops.clusters.embedded.reservation import reserve
+from pytest_gitops.clusters.embedded.shelf import Shelf
 from pytest_gitops.errors import ToolError
+from pytest_gitops.keeping import ESTABLISHED, Kept
 from pytest_gitops.processes.ports import LOOPBACK
 from pytest_gitops.processes.process import Daemon, Supervisor
 from pytest_gitops.processes.warden import remove
@@ -31,10 +34,11 @@ ADMIN = "admin"
 class Core:
     """etcd and a kube-apiserver in `directory`, which is made here (0700). Several may run at once, by `name`.
 
-    `tools` maps each of `programs` to its file; `limit` is in seconds. `users` are names for kubeconfigs, each
-    with the user and the group that its certificate says; `environ` is added to what the processes see. `ca` is
-    the file of the certificate that the API server's own is signed by; it is valid for 127.0.0.1, localhost and
-    kubernetes.default.svc with its shorter forms. Raises ToolError if a tool is not among `tools`.
+    `tools` maps each of `programs` to its file; `cache` is the folder where definitions of kinds are kept; `limit` is
+    in seconds. `users` are names for kubeconfigs, each with the user and the group that its certificate says;
+    `environ` is added to what the processes see. `ca` is the file of the certificate that the API server's own is
+    signed by; it is valid for 127.0.0.1, localhost and kubernetes.default.svc with its shorter forms. Raises ToolError
+    if a tool is not among `tools`.
     """
 
     programs: tuple[str, ...] = PROGRAMS
@@ -47,6 +51,7 @@ class Core:
         tools: Mapping[str, Path],
         *,
         name: str,
+        cache: Path | None = None,
         limit: float = START_SECONDS,
         environ: Mapping[str, str] | None = None,
     ) -> None:
@@ -57,7 +62,7 @@ class Core:
         self.ca = directory / "ca.crt"
         self.kubeconfig = self.kubeconfig_of(ADMIN)
         self.version = ""
-        self._supervisor, self._tools, self._limit = supervisor, tools, limit
+        self._supervisor, self._tools, self._limit, self._cache = supervisor, tools, limit, cache
         own = {"HOME": str(directory), "TMPDIR": str(directory / "tmp"), "PATH": "/usr/bin:/bin"}
         self._env = {**own, **(environ or {})}
         self._port = 0
@@ -94,7 +99,8 @@ class Core:
             self._port = held.getsockname()[1]
             accounts, api = self._start_server()
         self.version = api.server_version()
-        return accounts, api
+        api.close()
+        return accounts, self.connect()
 
     def _start_server(self) -> tuple[Pair, Api]:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix=self.name) as beside:
@@ -111,7 +117,7 @@ class Core:
             )
             serving, accounts = certified.result()
         server = self._run_apiserver(serving, accounts)
-        api = self._connect()
+        api = self.connect()
         server.wait_ready(api.ready, limit=self._limit, pause=PROBE_SECONDS)
         return accounts, api
 
@@ -133,11 +139,15 @@ class Core:
             pair=pair,
         )
 
-    def _connect(self) -> Api:
+    def connect(self) -> Api:
+        """The way to the API server, with full rights. Raises EngineError."""
         # Loaded while the API server starts, and only by who starts one.
         from pytest_gitops.clusters.api import Api
 
-        return Api(self.kubeconfig)
+        if self._cache is None or not self.version:
+            return Api(self.kubeconfig)
+        kept = Kept(self._cache / ESTABLISHED)
+        return Api(self.kubeconfig, shelf=Shelf(Store(self.directory), kept, version=self.version))
 
     def _run_apiserver(self, serving: Pair, accounts: Pair) -> Daemon:
         daemon = apiserver.start(

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
+import json
+import os
+import socket
 from pathlib import Path
+from typing import Any
 
 from pytest_gitops.processes.process import Daemon, Supervisor
 
@@ -38,3 +44,68 @@ def start(
     # kube-apiserver looks for etcd once and, when it is not there yet, only a second later again.
     daemon.wait_ready((directory / SOCKET).exists, limit=limit)
     return daemon
+
+
+SECONDS = 5.0
+
+
+class Store:
+    """What the etcd in `directory` holds, by key, as the API server has written it: asked through etcd's JSON gateway.
+    Raises OSError if it does not answer, or refuses."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def get(self, key: str) -> bytes | None:
+        """The value of a key, if there is one."""
+        found = self._call("range", {"key": _encoded(key.encode())}).get("kvs") or ()
+        return base64.b64decode(found[0]["value"]) if found else None
+
+    def add(self, key: str, value: bytes) -> bool:
+        """Give a key that is not there its value; False, and nothing done, if it is there."""
+        name = _encoded(key.encode())
+        return bool(
+            self._call(
+                "txn",
+                {
+                    "compare": [{"key": name, "target": "CREATE", "createRevision": "0"}],
+                    "success": [{"requestPut": {"key": name, "value": _encoded(value)}}],
+                },
+            ).get("succeeded")
+        )
+
+    def _call(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
+        connection = _Connection(self._directory)
+        try:
+            connection.request("POST", f"/v3/kv/{what}", json.dumps(body))
+            response = connection.getresponse()
+            content = response.read()
+            if response.status != http.client.OK:
+                raise OSError(f"etcd refuses {what}: {content[:200]!r}")
+            answer: dict[str, Any] = json.loads(content)
+            return answer
+        except (http.client.HTTPException, ValueError) as error:
+            raise OSError(f"etcd has no answer to {what}: {error}") from error
+        finally:
+            connection.close()
+
+
+class _Connection(http.client.HTTPConnection):
+    """To the socket in a directory, which is named from the directory: a socket's whole path may be too long."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__("etcd", timeout=SECONDS)
+        self._directory = directory
+
+    def connect(self) -> None:
+        handle = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(f"/proc/self/fd/{handle}/{SOCKET}")
+        finally:
+            os.close(handle)
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -39,9 +39,10 @@ class Embedded(core.Core):
         *,
         name: str = "embedded",
         nodes: int = NODES,
+        cache: Path | None = None,
         limit: float = core.START_SECONDS,
     ) -> None:
-        super().__init__(supervisor, directory, tools, name=name, limit=limit)
+        super().__init__(supervisor, directory, tools, name=name, cache=cache, limit=limit)
         self.nodes = nodes
 
     def start(self) -> None:
