@@ -191,7 +191,7 @@ def is_asked(application: Application) -> bool:
     return REFRESH in mapping(application, "metadata", "annotations")
 
 
-def is_answered(application: Application, since: int) -> bool:
+def is_answered(application: Application, since: float) -> bool:
     """Whether it has compared since it was asked to, which was at the resourceVersion `since`."""
     return version(application) > since and not is_asked(application)
 

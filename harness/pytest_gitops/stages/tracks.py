@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import is_answered, version
+from pytest_gitops.argocd.applications import is_answered
 from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State
 from pytest_gitops.argocd.progressive import rolls
 from pytest_gitops.argocd.sharing import Shared
@@ -176,7 +176,7 @@ class Track:
     @property
     def is_confirmed(self) -> bool:
         """Whether Argo CD has looked once more, and says so again."""
-        return self.seen.state is State.CONVERGED and version(self.state) > self.inquiry
+        return self.seen.state is State.CONVERGED and is_answered(self.state, self.inquiry)
 
     def wants_confirmation(self, at: float) -> bool:
         """Whether Argo CD is to be asked now: it was not yet, or in vain."""

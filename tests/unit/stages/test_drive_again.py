@@ -125,6 +125,23 @@ def test_a_try_that_was_not_compared_yet_is_as_much_in_vain(monkeypatch: pytest.
     assert driver.of("web").outcome is Outcome.PASSED
 
 
+def test_what_is_tried_in_vain_counts_only_when_argo_cd_has_looked_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Again(monkeypatch, [case("web")])
+    driver.fake.answer = lambda name: None
+    driver.see("web", extra("web"))
+    driver.after(tracks.SETTLE + 1)
+    asked = extra("web", "Running", skipped=False)
+    asked["metadata"]["annotations"] = {"argocd.argoproj.io/refresh": "normal"}
+    driver.see("web", asked)  # its next try, while the request stands
+    driver.after(tracks.SETTLE + 1)
+    assert driver.none_given()
+    driver.see("web", extra("web"))
+    driver.after(1)
+    assert driver.of("web").outcome is Outcome.PASSED
+
+
 def test_what_is_yet_to_be_pruned_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Again(monkeypatch, [case("web")])
     pending = extra("web", skipped=False)
