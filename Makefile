@@ -1,8 +1,8 @@
 # make demo: everything from nothing to a green fixture.   make test: the whole suite, the real engine included.
 PYTHON ?= python3
 VENV   ?= .venv
-# Runs that go on at once in `make test` and `make soak`, on two cores: a third of their time they wait. Each takes up to 2 GB.
-WORKERS ?= 3
+# Runs that go on at once in `make test` and `make soak`, on two cores: half of their time they wait. Each takes up to 2 GB.
+WORKERS ?= 4
 RUNS    ?= 50
 BIN    := $(VENV)/bin
 
@@ -16,8 +16,8 @@ demo: $(VENV)/ready tools
 
 # Files are given out in the order of pyproject's testpaths, the long ones first, so that all workers end together.
 # Clusters that live for seconds collect their garbage only when they are large.
-test: export GOGC ?= off
-test: export GOMEMLIMIT ?= 1GiB
+test soak: export GOGC ?= off
+test soak: export GOMEMLIMIT ?= 1GiB
 test: $(VENV)/ready tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
