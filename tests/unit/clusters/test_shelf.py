@@ -35,7 +35,8 @@ class FakeStore:
 
 
 def stored(*, managers: tuple[str, ...] = ("pytest-gitops", "kube-apiserver"), **more: Any) -> bytes:
-    metadata = {"name": NAME, "uid": "1", "managedFields": [{"manager": m} for m in managers], **more}
+    fields = [{"manager": m} for m in managers]
+    metadata = {"name": NAME, "uid": "1", "generation": 1, "managedFields": fields, **more}
     return json.dumps({**DEFINITION, "metadata": metadata, "status": {"conditions": CONDITIONS}}).encode()
 
 
@@ -86,10 +87,11 @@ def test_another_definition_another_owner_and_another_version_are_created(
     [
         stored(managers=("pytest-gitops", "kube-apiserver", "argocd-controller")),
         stored(deletionTimestamp="2026-01-01T00:00:00Z"),
+        stored(generation=2),
         stored().replace(b'"Established", "status": "True"', b'"Established", "status": "False"'),
         json.dumps({**DEFINITION, "status": {}}).encode(),
     ],
-    ids=["touched by another", "going", "not established", "no conditions yet"],
+    ids=["touched by another", "going", "written over", "not established", "no conditions yet"],
 )
 def test_what_is_not_as_it_was_created_is_not_kept(tmp_path: Path, value: bytes) -> None:
     filled(tmp_path, value)

@@ -68,11 +68,12 @@ class Shelf:
 
 
 def _is_ours(stored: Mapping[str, Any]) -> bool:
-    """Whether a definition is established, and nobody has touched it but who created it and the API server."""
+    """Whether a definition is established as it was created, and nobody but us and the API server has written it."""
     metadata = stored["metadata"]
     conditions = {c["type"]: c["status"] for c in (stored.get("status") or {}).get("conditions") or ()}
     return (
         conditions.get("Established") == conditions.get("NamesAccepted") == "True"
         and {f.get("manager") for f in metadata.get("managedFields") or ()} <= WRITERS
+        and metadata.get("generation") == 1
         and not metadata.get("deletionTimestamp")
     )
