@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from test_converge_drive import LIMIT, Driver, case, state
+from drive_support import LIMIT, Driver, case, state
 
 from pytest_gitops.argocd.appstate import Managed
 from pytest_gitops.model import Case, Outcome

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from test_converge_drive import LIMIT, Driver, case, state
+from drive_support import LIMIT, Driver, case, state
 
 from pytest_gitops.model import Outcome
 from pytest_gitops.stages import tracks

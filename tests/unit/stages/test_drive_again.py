@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from drive_support import GOOD, Driver, case, state
 from stage_support import HEAD
-from test_converge_drive import GOOD, Driver, case, state
 
 from pytest_gitops.model import Case, Outcome
 from pytest_gitops.stages import drive, tracks
