@@ -1,8 +1,8 @@
 # make demo: everything from nothing to a green fixture.   make test: the whole suite, the real engine included.
 PYTHON ?= python3
 VENV   ?= .venv
-# Runs that go on at once in `make test` and `make soak`, on two cores: half of their time they wait. Each takes up to 2 GB.
-WORKERS ?= 4
+# Runs that go on at once in `make test` and `make soak`, on two cores: half of their time they wait. Each takes up to 3.5 GB.
+WORKERS ?= $(shell awk '/^MemTotal/ { print ($$2 > 20000000) ? 4 : 3 }' /proc/meminfo)
 RUNS    ?= 50
 BIN    := $(VENV)/bin
 
@@ -17,7 +17,7 @@ demo: $(VENV)/ready tools
 # Files are given out in the order of pyproject's testpaths, the long ones first, so that all workers end together.
 # Clusters that live for seconds collect their garbage only when they are large.
 test soak: export GOGC ?= off
-test soak: export GOMEMLIMIT ?= 1GiB
+test soak: export GOMEMLIMIT ?= 768MiB
 test: $(VENV)/ready tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
