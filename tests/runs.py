@@ -96,6 +96,18 @@ def commit(folder: Path, *, branch: str = "main") -> Path:
     return folder
 
 
+def pull_request(folder: Path, files: Mapping[str, str | None]) -> Path:
+    """Make a git repository of a folder, as it is on `main`, with a branch `change` on which `files`, {path: text}, are as
+    given; None removes one."""
+    commit(folder)
+    with git.Repo(folder) as repository:
+        repository.git.switch("--quiet", "--create", "change")
+    for path in (p for p, text in files.items() if text is None):
+        (folder / path).unlink()
+    write(folder, {p: text for p, text in files.items() if text is not None})
+    return commit(folder)
+
+
 def write(folder: Path, files: Mapping[str, str]) -> Path:
     """Write {path: text} below `folder`."""
     for path, text in files.items():

@@ -7,10 +7,9 @@ import dataclasses
 import time
 from pathlib import Path
 
-from runs import commit, write
+from runs import pull_request
 
 from bench import grid
-from pytest_gitops.processes.process import run
 from pytest_gitops.repository.base import find_base
 from pytest_gitops.repository.git import open_repository
 from pytest_gitops.run.asking import Selection
@@ -23,9 +22,8 @@ STAGES = ("source", "render", "policy", "change")
 def changed(folder: Path, settings: Settings, count: int = 200) -> None:
     """`settings` are those of any run; what is compared is made here."""
     root = grid.make(folder / "changed", count)
-    run("git", "switch", "--quiet", "--create", "change", cwd=root)
     overlay = "overlays/app-002/kustomization.yaml"
-    commit(write(root, {overlay: (root / overlay).read_text() + "commonAnnotations: {changed: yes-it-is}\n"}))
+    pull_request(root, {overlay: (root / overlay).read_text() + "commonAnnotations: {changed: yes-it-is}\n"})
     base = find_base(open_repository(root, environ=settings.environ), "main", environ=settings.environ)
     plain = dataclasses.replace(
         settings,

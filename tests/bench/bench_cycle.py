@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from runs import commit, write
+from runs import pull_request
 
 from bench import grid
 from bench.bench_alone import alone
 from pytest_gitops.model import VERIFY_STAGES, Outcome
-from pytest_gitops.processes.process import run
 from pytest_gitops.repository.base import find_base
 from pytest_gitops.repository.git import open_repository
 from pytest_gitops.run.asking import Selection
@@ -33,9 +32,8 @@ def cycle(
     """`bare` gives the seconds that a bare Argo CD needs for a repository, `memory` the GB of a run's processes."""
     for count in counts:
         root = grid.make(folder / f"cycle-{count}", count)
-        run("git", "switch", "--quiet", "--create", "change", cwd=root)
         texts = {str(p.relative_to(root)): p.read_text() for p in root.rglob("*.yaml")}
-        commit(write(root, {p: t.replace("main:1.0.0", "main:1.1.0") for p, t in texts.items()}))
+        pull_request(root, {p: t.replace("main:1.0.0", "main:1.1.0") for p, t in texts.items()})
         seconds, used, stages = _seconds(_of(settings, root), memory)
         once = bare(root)
         print(

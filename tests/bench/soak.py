@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import ROOT, commit, gitops
+from runs import ROOT, commit, gitops, pull_request, write
 
 from pytest_gitops.processes.process import run
 
@@ -52,14 +52,9 @@ def make(fixture: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
     if fixture not in BEFORE:
         return commit(folder), ()
     pattern, earlier = BEFORE[fixture]
-    texts = {p: p.read_text("utf-8") for p in folder.rglob("*") if p.is_file()}
-    for path, text in texts.items():
-        path.write_text(re.sub(pattern, earlier, text), "utf-8")
-    commit(folder)
-    run("git", "-C", folder, "switch", "--quiet", "--create", "change")
-    for path, text in texts.items():
-        path.write_text(text, "utf-8")
-    return commit(folder), ("--gitops-base", "main")
+    texts = {str(p.relative_to(folder)): p.read_text("utf-8") for p in folder.rglob("*") if p.is_file()}
+    write(folder, {path: re.sub(pattern, earlier, text) for path, text in texts.items()})
+    return pull_request(folder, texts), ("--gitops-base", "main")
 
 
 def verdicts(fixture: str, place: Path) -> Verdicts | None:

@@ -6,9 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from runs import ROOT, Outcome, commit, gitops, write
-
-from pytest_gitops.processes.process import run
+from runs import ROOT, Outcome, commit, gitops, pull_request, write
 
 pytestmark = pytest.mark.engine
 
@@ -21,13 +19,13 @@ GRID = {
 
 def on_branch(folder: Path, *edits: tuple[str, str, str]) -> Path:
     """two-clusters as it is on `main`, and on a branch with texts of files replaced."""
-    commit(shutil.copytree(ROOT / "fixtures" / "two-clusters", folder))
-    run("git", "-C", folder, "switch", "-q", "-c", "change")
+    shutil.copytree(ROOT / "fixtures" / "two-clusters", folder)
+    files: dict[str, str] = {}
     for name, old, new in edits:
-        text = (folder / name).read_text("utf-8")
+        text = files.get(name) or (folder / name).read_text("utf-8")
         assert old in text, name
-        (folder / name).write_text(text.replace(old, new), "utf-8")
-    return commit(folder, branch="change")
+        files[name] = text.replace(old, new)
+    return pull_request(folder, files)
 
 
 def test_a_promotion_from_dev_to_prod_upgrades_prod_and_leaves_dev_alone(

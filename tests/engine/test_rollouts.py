@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import ROOT, Outcome, commit, gitops, write
+from runs import ROOT, Outcome, commit, gitops, pull_request, write
 
-from pytest_gitops.processes.process import run
 from pytest_gitops.settings.settings import default_cache, environment
 from pytest_gitops.tools import ROLLOUTS_PARTS, ensure
 
@@ -221,11 +220,9 @@ def update(rollouts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
             "pytest-gitops.yaml": configuration,
             "asked/web.yaml": rollout(CHECKED) + "---\n" + own,
         }
-        commit(write(folder, BASE | apps | asked))
-        run("git", "checkout", "-q", "-b", "change", cwd=folder)
-        (folder / "takes-away" / "account.yaml").unlink()
+        write(folder, BASE | apps | asked)
         asked = {"asked/web.yaml": rollout(CHECKED, image="2") + "---\n" + own}
-        commit(write(folder, new | HEAD | asked), branch="change")
+        pull_request(folder, {**new, **HEAD, **asked, "takes-away/account.yaml": None})
         return gitops(folder, "--gitops-base", "main", "--gitops-stages", STAGES, "-k", SELECTED)
 
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from runs import commit, write
+from runs import pull_request, write
 
 from pytest_gitops.configuration.file import FILE_NAME
-from pytest_gitops.processes.process import run
 
 URL = "https://github.com/example/shop.git"
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
@@ -132,9 +131,4 @@ def joined(*parts: Mapping[str, Text]) -> dict[str, Text]:
 
 def pull(folder: Path, base: Mapping[str, str], head: Mapping[str, str | None]) -> Path:
     """A clone whose branch `change` makes `head` of `base`, which is `main`; None removes a file."""
-    commit(write(folder, {FILE_NAME: f"repository: {{urls: ['{URL}']}}\n", **base}))
-    run("git", "-C", folder, "switch", "-q", "-c", "change")
-    for path in (p for p, text in head.items() if text is None):
-        (folder / path).unlink()
-    write(folder, {p: text for p, text in head.items() if text is not None})
-    return commit(folder, branch="change")
+    return pull_request(write(folder, {FILE_NAME: f"repository: {{urls: ['{URL}']}}\n", **base}), head)
