@@ -15,13 +15,12 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_gitops.argocd.render import Rendered
-from pytest_gitops.keeping import is_private, write_whole
+from pytest_gitops.keeping import is_private, tidy, write_whole
 
 FOLDER = "renders"
 
@@ -32,9 +31,6 @@ MAX_ONE = 64 * 1024 * 1024
 """The longest text of a render that is kept, unpacked."""
 
 ENDING = ".json.gz"
-
-LEFT = 0.8
-"""The share of MAX_BYTES that is kept when there is more, so that not every run has to tidy up."""
 
 
 @dataclass(slots=True)
@@ -88,33 +84,11 @@ class Store:
         """Let the files go that were not used for longest, if there is more than is to be kept."""
         with self._lock:
             written, self._written = self._written, 0
-        if not written:
-            return
-        files = sorted(_files(self.root))
-        total = sum(size for _, size, _ in files)
-        if total <= self.limit:
-            return
-        for _, size, path in files:
-            if total <= self.limit * LEFT:
-                break
-            with contextlib.suppress(OSError):  # another run may have been faster
-                Path(path).unlink()
-            total -= size
+        if written:
+            tidy(self.root, self.limit)
 
     def _path(self, key: str) -> Path:
         return self.root / key[:2] / f"{key}{ENDING}"
-
-
-def _files(root: Path) -> Iterator[tuple[float, int, str]]:
-    """Last use, size and path of every file, also of those that a killed run left half written."""
-    with contextlib.suppress(OSError):
-        for folder in os.scandir(root):
-            if not folder.is_dir(follow_symlinks=False):
-                continue
-            with contextlib.suppress(OSError):
-                for file in os.scandir(folder):
-                    about = file.stat(follow_symlinks=False)
-                    yield about.st_mtime, about.st_size, file.path
 
 
 def _plain(rendered: Rendered) -> dict[str, Any]:

@@ -132,5 +132,5 @@ def test_what_was_not_used_for_longest_goes_first(store: Store) -> None:
 def test_a_run_that_kept_nothing_looks_at_no_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.put(KEY, RENDERED)
     store.close()
-    monkeypatch.setattr(module, "_files", lambda root: pytest.fail("looked"))
+    monkeypatch.setattr(module, "tidy", lambda root, limit: pytest.fail("looked"))
     store.close()

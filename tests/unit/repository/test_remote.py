@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -237,48 +236,3 @@ def test_of_a_release_only_the_definitions_are_taken(get: Callable[..., Fetched]
         + b"---\nkind: List\nitems:\n- {kind: CustomResourceDefinition, metadata: {name: cs}}\n"
     )
     assert names(get(Web(release), PINNED)) == ["as.example.com", "cs"]
-
-
-# ---------------------------------------------------------------------- the folder
-
-
-def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "downloads")
-    kept.put(PINNED, CRD)
-    assert kept.get(PINNED) == CRD
-    assert kept.get(MOVING) is None
-    (file,) = kept.root.iterdir()
-    assert (stat.S_IMODE(kept.root.stat().st_mode), stat.S_IMODE(file.stat().st_mode)) == (0o700, 0o600)
-
-
-def test_a_file_that_was_changed_or_moved_is_none(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "downloads")
-    kept.put(PINNED, CRD)
-    (file,) = kept.root.iterdir()
-    whole = file.read_bytes()
-    for broken in (whole[:-1], whole[:10], b"", whole[:32] + OTHER):
-        file.write_bytes(broken)
-        assert kept.get(PINNED) is None
-    file.write_bytes(whole)
-    assert kept.get(PINNED) == CRD
-    kept.put(MOVING, CRD)
-    (other,) = set(kept.root.iterdir()) - {file}
-    other.write_bytes(whole)
-    assert kept.get(MOVING) is None
-
-
-def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "downloads")
-    kept.put(PINNED, CRD)
-    kept.root.chmod(0o770)
-    assert kept.get(PINNED) is None
-    kept.put(MOVING, CRD)
-    assert len(list(kept.root.iterdir())) == 1
-    kept.root.chmod(0o700)
-
-
-def test_a_cache_that_cannot_be_written_is_no_end(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    kept = Kept(tmp_path / "file" / "downloads")
-    kept.put(PINNED, CRD)
-    assert kept.get(PINNED) is None
