@@ -90,8 +90,9 @@ def test_another_definition_another_owner_and_another_version_are_created(
         stored(generation=2),
         stored().replace(b'"Established", "status": "True"', b'"Established", "status": "False"'),
         json.dumps({**DEFINITION, "status": {}}).encode(),
+        b"k8s\x00\n\xff",
     ],
-    ids=["touched by another", "going", "written over", "not established", "no conditions yet"],
+    ids=["touched by another", "going", "written over", "not established", "no conditions yet", "no JSON"],
 )
 def test_what_is_not_as_it_was_created_is_not_kept(tmp_path: Path, value: bytes) -> None:
     filled(tmp_path, value)

@@ -12,6 +12,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pytest_gitops.clusters.embedded.etcd import Store
@@ -37,7 +38,7 @@ class Shelf:
         """Put a definition in place as one that is established. False if it has to be created, by server-side apply
         where it is `applied`: the fields' owners differ."""
         name = str((definition.get("metadata") or {}).get("name"))
-        content = json.dumps([self._version, applied, definition], sort_keys=True)
+        content = json.dumps([self._version, applied, definition])
         key = hashlib.sha256(content.encode()).hexdigest()
         kept = self._kept.get(key)
         if kept is None:
@@ -59,12 +60,11 @@ class Shelf:
                 key = self._created.pop(name, None)
             if key is None:
                 continue
-            try:
+            # No answer of etcd, or a Kubernetes that stores something else than JSON.
+            with suppress(OSError, ValueError):
                 stored = self._store.get(KEYS + name)
-            except OSError:
-                continue
-            if stored is not None and _is_ours(json.loads(stored)):
-                self._kept.put(key, stored)
+                if stored is not None and _is_ours(json.loads(stored)):
+                    self._kept.put(key, stored)
 
 
 def _is_ours(stored: Mapping[str, Any]) -> bool:
