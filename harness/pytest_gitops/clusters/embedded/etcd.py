@@ -46,7 +46,8 @@ def start(
     return daemon
 
 
-SECONDS = 5.0
+SECONDS = 60.0
+"""How long an answer may take. Who gave up earlier would not know whether what it asked for is done all the same."""
 
 
 class Store:
