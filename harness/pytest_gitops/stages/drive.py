@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import Applications, version
+from pytest_gitops.argocd.applications import Application, Applications, version
 from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.argocd.convergence import (
+    ASKED,
     STALE,
     Observation,
     Progress,
@@ -31,7 +33,7 @@ from pytest_gitops.stages.containers import telling_of
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
 from pytest_gitops.stages.placing import written
-from pytest_gitops.stages.tracks import ASK_AGAIN, BUSY, NUDGES, Track, expected, patience_of, rolling_sets
+from pytest_gitops.stages.tracks import ASK_AGAIN, NUDGES, Track, expected, patience_of, rolling_sets
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ TICK = 0.1
 ALIGNED = {"", "progressing", "degraded", "missing", "suspended"}
 """Codes of an Application that has applied all that it renders to."""
 
+Ask = Callable[[Application], Application]
 Begin = Callable[[Callable[[Case, Exception], None]], None]
 """What sets the Applications off; it tells the given function which the API server refuses, and why."""
 
@@ -207,7 +210,7 @@ class Drive:
             at = now()
             self.nudged = sum(t.is_nudged(at) for t in self.tracks.values())
             # Of hundreds each wants to know when any other moved last: the last two movers answer for all.
-            moved = {key: max(_moved(t, at), self.moved(key)) for key, t in self.tracks.items()}
+            moved = {key: max(t.moved(at), self.moved(key)) for key, t in self.tracks.items()}
             last = sorted(((m, key) for key, m in moved.items()), reverse=True)[:2]
             # Who was asked about longest ago comes first: there is not room for all.
             for key, track in sorted(self.tracks.items(), key=lambda each: each[1].nudged):
@@ -234,14 +237,14 @@ class Drive:
             if track.done or at < track.patience.deadline + track.settle + ASK_AGAIN:
                 return
         seen = track.seen
-        if track.is_overlooked(at, again=self.again):
+        if track.is_overlooked(at):
             track.looked = at
-            with suppress(GitOpsError):  # it is judged as it is then
-                self.applications.urge(track.state)
+            self._ask(track, self.applications.urge)
+        elif self.again and self.nudged < NUDGES and track.is_forgotten(at):
+            track.looked = at
+            self._ask_again(track, at, self.applications.urge)
         elif self.nudged < NUDGES and track.wants_nudge(at):
-            self.nudged += 1
-            with suppress(GitOpsError):  # it is judged as it is then
-                track.nudge = version(self.applications.refresh(track.state))
+            self._ask_again(track, at, self.applications.refresh)
         if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:
             # Its parent is through; what it has not created by now it never will.
             seen = Observation(state=State.STUCK, code=seen.code, message=seen.message)
@@ -258,10 +261,25 @@ class Drive:
             return
         if track.is_confirmed or not track.wanted:
             self._passed(track)
-        elif track.wants_confirmation(at):
+        elif track.inquired is None:
             track.inquired = at
-            with suppress(GitOpsError):  # it is asked again
-                track.inquiry = version(self.applications.refresh(track.state))
+            track.inquiry = self._ask(track, self.applications.refresh)
+        elif self.nudged < NUDGES and track.is_unanswered(at):
+            # The first answer counts: where there are many, each comes after the next request.
+            track.inquired = at
+            track.inquiry = min(track.inquiry, self._ask_again(track, at, self.applications.refresh))
+
+    def _ask(self, track: Track, ask: Ask) -> float:
+        """Ask Argo CD to look at it; the resourceVersion after which its answer comes, never if that failed."""
+        with suppress(GitOpsError):  # it is judged as it is then
+            return version(ask(track.state))
+        return math.inf
+
+    def _ask_again(self, track: Track, at: float, ask: Ask) -> float:
+        """Do so once more, for as few at a time as there is room for; who was asked about longest ago comes first."""
+        self.nudged += 1
+        track.nudged, track.nudge = at, self._ask(track, ask)
+        return track.nudge
 
     def _sync(self, track: Track, at: float, others: float) -> None:
         """Sync an Application without automation: once when it has been compared, and again when a sync failed and
@@ -314,9 +332,10 @@ class Drive:
             return
         # Roots, and what an ApplicationSet made, were there before: if they are not seen it is our fault.
         unseen = seen.code == "never-created" and case.parent_kind != "Application"
-        if unseen or seen.code in {"not-compared", *STALE}:
+        unanswered = seen.state is State.CONVERGED and track.inquired is not None
+        if unseen or unanswered or seen.code in {"not-compared", *STALE}:
             waited = now() - track.began
-            text = f"Argo CD has not got to it within {waited:.0f} s: {seen.message}"
+            text = f"Argo CD has not got to it within {waited:.0f} s: {ASKED if unanswered else seen.message}"
             self._publish(track, Outcome.ERROR, "not-reconciled", text)
             return
         if track.rolled and seen.code == "not-synced":
@@ -338,20 +357,11 @@ class Drive:
             seen,
             why=telling.given_up(progress, limit=track.deadline.seconds, late=late, still=still),
             waited=at - track.began,
-            events=lambda titles: self._events(case, titles),
+            events=lambda titles: telling.events(self.applications, case, titles),
             slow=progress is Progress.SLOW,
             differences=track.differences,
         )
         self._red(track, told, {"progress": progress.value})
-
-    def _events(self, case: Case, titles: Sequence[str]) -> tuple[str, ...]:
-        names = [t.rsplit("/", 1)[-1].rsplit(" ", 1)[-1] for t in titles]
-        if not names or not case.destination.namespace:
-            return ()
-        try:
-            return self.applications.warnings(case.destination.namespace, names)
-        except GitOpsError:
-            return ()  # an event is a bonus; its absence must not hide the cause
 
     def _red(self, track: Track, told: telling.Told, evidence: Mapping[str, Any] | None = None) -> None:
         told = told.at(written(self.context, track.case, told.finding.resource))
@@ -388,9 +398,3 @@ class Drive:
                 evidence=facts,
             ),
         )
-
-
-def _moved(track: Track, at: float) -> float:
-    """When an Application last moved, as others see it."""
-    busy = track.state and not track.done and track.seen.state is State.MOVING
-    return min(at, track.patience.moved + BUSY) if busy else track.patience.moved

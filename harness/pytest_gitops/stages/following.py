@@ -27,9 +27,9 @@ TICK = 0.5
 """Seconds between two looks at the clock; states come by watch, not by looking."""
 
 ASK_AGAIN = 5.0
-"""Seconds after which what was asked and not begun is asked again. After each patch of its own the controller puts the
-answer into its store (appcontroller.go: writeBackToInformer), and if a request has come in between, it forgets that one
-until its next resync, minutes later."""
+"""Seconds after which what was asked and not begun is asked again, twice as many each time. After each patch of its own
+the controller puts the answer into its store (appcontroller.go: writeBackToInformer), and if a request has come in
+between, it forgets that one until its next resync, minutes later."""
 
 
 class Stopped(Exception):
@@ -116,13 +116,13 @@ class Following:
         again: Callable[[Application], object] | None = None,
     ) -> T:
         """What `found` makes of the first state for which it returns something truthy; `again` is called with the
-        state that there is every `ASK_AGAIN` seconds.
+        state that there is after `ASK_AGAIN` seconds, and ever more rarely.
 
         Raises Late after `limit` seconds, Deleted when the Application goes, Stopped when the run ends, EngineError
         when the Applications cannot be watched.
         """
         began, changed = now(), self._changed[case.key]
-        deadline, asked = began + limit, began
+        deadline, asked, pause = began + limit, began, ASK_AGAIN
         with changed:
             while True:
                 state = self._states.get(case.key)
@@ -137,8 +137,8 @@ class Following:
                         return value
                 if now() >= deadline:
                     raise Late(observe(state or {}))
-                if again is not None and state is not None and now() >= asked + ASK_AGAIN:
-                    asked = now()
+                if again is not None and state is not None and now() >= asked + pause:
+                    asked, pause = now(), 2 * pause
                     changed.release()
                     try:
                         again(state)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_gitops.argocd.applications import Applications
 from pytest_gitops.argocd.causes import cause_of
 from pytest_gitops.argocd.convergence import Observation, Progress
 from pytest_gitops.argocd.known_causes import Cause
 from pytest_gitops.argocd.sharing import Shared
+from pytest_gitops.errors import GitOpsError
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.stages.evidence import SHOWN as MOST_FIELDS
 from pytest_gitops.stages.evidence import Difference
@@ -143,6 +145,17 @@ def stuck(
     lines += [f"  event    {e}" for e in warned]
     lines += _because(known)
     return Told(finding=finding, text="\n".join(lines), cause=known, events=warned)
+
+
+def events(applications: Applications, case: Case, titles: Sequence[str]) -> tuple[str, ...]:
+    """What the cluster warns of the objects with these titles, in the namespace that `case` deploys to."""
+    found = [t.rsplit("/", 1)[-1].rsplit(" ", 1)[-1] for t in titles]
+    if not found or not case.destination.namespace:
+        return ()
+    try:
+        return applications.warnings(case.destination.namespace, found)
+    except GitOpsError:
+        return ()  # an event is a bonus; its absence must not hide the cause
 
 
 def blocked(case: Case, windows: Sequence[Mapping[str, Any]]) -> str:

@@ -42,12 +42,13 @@ an object of the Application changes, or 30 s after it last did (controller/appc
 appOperationMaxRequeueInterval): a namespace that it makes itself is none of the objects, and costs those 30 s."""
 
 NUDGES = 2
-"""As many syncs are asked about at once: where Argo CD has its hands full, more requests only keep it from them. With
-100 Applications, 500 requests were a sixth of all computing."""
+"""As many are asked about once more at a time: where Argo CD has its hands full, more requests only keep it from those
+that it has. With 100 Applications, 500 requests were a sixth of all computing; with 60, on a machine with ten times the
+load that it can bear, 1,400 of them kept it from ever coming to an end."""
 
 ASK_AGAIN = 5.0
-"""Seconds after which a comparison that has not been made is asked for again: Argo CD forgets a request that comes in
-the moment after a write of its own."""
+"""Seconds after which a comparison that has not been made may be asked for again: Argo CD forgets a request that comes
+in the moment after a write of its own."""
 
 WAITS = ("waiting for ", "Sync operation blocked")
 """How Argo CD's words begin for a sync that waits for something (gitops-engine sync_context.go, controller/sync.go)."""
@@ -81,14 +82,14 @@ class Track:
     wanted: bool  # it is judged; otherwise it is only there because others need it
     revisions: tuple[str, ...]
     nudged: float = 0.0  # when Argo CD was last asked to go on with its sync
-    nudge: int | None = None  # the resourceVersion after which its answer comes
+    nudge: float | None = None  # the resourceVersion after which its answer comes
     nudges: int = 0  # how often, since it last moved
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
     state: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = NOT_THERE
     good_since: float | None = None  # since when it is Synced and Healthy
     inquired: float | None = None  # when Argo CD was asked whether it still is
-    inquiry: float = math.inf  # the resourceVersion after which its answer comes
+    inquiry: float = math.inf  # the resourceVersion after which its answer comes, that to the first request
     synced_at: float | None = None
     asked: float | None = None  # when we last started a sync
     shared: tuple[Shared, ...] = ()  # what it claims and others claim too
@@ -115,6 +116,11 @@ class Track:
             if (kind, step) not in known and len(self.steps) < STEPS:
                 self.steps.append({"at": round(at - self.began, 2), "kind": kind, "step": step})
 
+    def moved(self, at: float) -> float:
+        """When it last moved, as others see it."""
+        busy = self.state and not self.done and self.seen.state is State.MOVING
+        return min(at, self.patience.moved + BUSY) if busy else self.patience.moved
+
     def facts(self) -> dict[str, Any]:
         """What was seen of it on its way, as evidence."""
         return {
@@ -128,7 +134,7 @@ class Track:
         }
 
     def is_nudged(self, at: float) -> bool:
-        """Whether Argo CD was asked to go on with its sync and has not come to it; what takes long may be forgotten."""
+        """Whether Argo CD was asked once more and has not come to it; what takes long may be forgotten."""
         if self.nudge is None or self.done or not self.state or at - self.nudged >= ASK_AGAIN:
             return False
         return not is_answered(self.state, self.nudge)
@@ -146,17 +152,21 @@ class Track:
         self.nudged, self.nudges = at, self.nudges + 1
         return True
 
-    def is_overlooked(self, at: float, *, again: bool) -> bool:
-        """Whether Argo CD has to be asked to look (`again`: at another revision), as it does by itself after three
-        minutes (timeout.reconciliation), and after ever longer when it has healed before: it overlooks the first status
-        of a CustomResourceDefinition, and a request for a comparison that comes in the moment after a write of its
-        own."""
-        waited = at - max(self.looked or 0.0, self.patience.moved, self.began)
+    def _stood(self, at: float) -> float:
+        """Seconds since it last moved, or since Argo CD was asked to look because it did not."""
+        return at - max(self.looked or 0.0, self.patience.moved, self.began)
+
+    def is_overlooked(self, at: float) -> bool:
+        """Whether Argo CD has to be asked to look, as it does by itself after three minutes (timeout.reconciliation),
+        and after ever longer when it has healed before: it overlooks the first status of a CustomResourceDefinition."""
         if self.seen.code == "progressing":
-            return waited >= QUIET
+            return self._stood(at) >= QUIET
         # What is stuck is given up after QUIET: before that it is looked at more than once.
-        stuck = self.seen.code == "out-of-sync" or (again and self.seen.code in STALE)
-        return stuck and waited >= ASK_AGAIN
+        return self.seen.code == "out-of-sync" and self._stood(at) >= ASK_AGAIN
+
+    def is_forgotten(self, at: float) -> bool:
+        """Whether Argo CD was to look at another revision and may have forgotten it, or has not come to it."""
+        return self.seen.code in STALE and self._stood(at) >= ASK_AGAIN
 
     def note_good(self, at: float) -> None:
         """Take in whether it is Synced and Healthy; to be asked whether it still is takes nothing away."""
@@ -178,9 +188,9 @@ class Track:
         """Whether Argo CD has looked once more, and says so again."""
         return self.seen.state is State.CONVERGED and is_answered(self.state, self.inquiry)
 
-    def wants_confirmation(self, at: float) -> bool:
-        """Whether Argo CD is to be asked now: it was not yet, or in vain."""
-        return self.inquired is None or at - self.inquired >= ASK_AGAIN
+    def is_unanswered(self, at: float) -> bool:
+        """Whether Argo CD was asked to look once more and may have forgotten it, or has not come to it."""
+        return self.inquired is not None and at - self.inquired >= ASK_AGAIN
 
 
 def rolling_sets(context: Context) -> frozenset[str]:

@@ -44,9 +44,9 @@ class FakeApplications:
             raise self.no_sync
         self.synced.append(application["metadata"]["name"])
 
-    def urge(self, application: Mapping[str, Any]) -> None:
+    def urge(self, application: Mapping[str, Any]) -> dict[str, Any]:
         self.forgotten.append(application["metadata"]["name"])
-        self.refresh(application)
+        return self.refresh(application)
 
     def refresh(self, application: Mapping[str, Any]) -> dict[str, Any]:
         asked = self.stamped(application)

@@ -34,6 +34,16 @@ def asked_for(application: dict[str, Any]) -> dict[str, Any]:
     return {**application, "metadata": {**application["metadata"], "annotations": annotations}}
 
 
+def test_one_that_is_good_and_never_says_so_again_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web")])
+    driver.fake.answer = lambda name: None
+    driver.see("web", state("web"))
+    driver.after(LIMIT + 2 * tracks.ASK_AGAIN)
+    result = driver.of("web")
+    assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
+    assert "a refresh is asked for and not yet done" in result.message
+
+
 def asked_once_more(monkeypatch: pytest.MonkeyPatch) -> Driver:
     """`web` has stayed good, Argo CD was asked whether it still is, and has not answered."""
     driver = Driver(monkeypatch, [case("web")])
@@ -72,6 +82,33 @@ def test_a_request_to_look_that_is_forgotten_is_made_again(monkeypatch: pytest.M
     driver.after(tracks.SETTLE + 3 * tracks.ASK_AGAIN)
     assert driver.fake.refreshed == ["web"] * 4
     assert driver.none_given()
+
+
+def test_the_answer_to_the_first_request_counts_whatever_was_asked_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = asked_once_more(monkeypatch)
+    answer = driver.fake.stamped(state("web"))
+    driver.after(tracks.ASK_AGAIN)
+    assert driver.fake.refreshed == ["web"] * 2
+    driver.drive._observe(driver.drive.tracks["argocd/web"], answer)
+    driver.after(1)
+    assert driver.of("web").outcome is Outcome.PASSED
+
+
+def test_of_many_without_an_answer_only_some_are_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a busy Argo CD has ever more to do, and never comes to an end."""
+    names = [f"app-{n}" for n in range(10)]
+    driver = Driver(monkeypatch, [case(n) for n in names])
+    driver.fake.answer = lambda name: None
+    for name in names:
+        driver.see(name, state(name))
+    driver.after(tracks.SETTLE)
+    assert sorted(driver.fake.refreshed) == names
+    driver.after(tracks.ASK_AGAIN)
+    assert len(driver.fake.refreshed) == len(names) + tracks.NUDGES
+    driver.after(4 * tracks.ASK_AGAIN)
+    assert set(driver.fake.refreshed[len(names) :]) == set(names), "each has its turn"
 
 
 def test_without_an_answer_until_the_deadline_it_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,18 @@ def test_a_comparison_that_is_forgotten_is_asked_for_again(monkeypatch: pytest.M
     assert driver.fake.refreshed == ["web", "web"]
 
 
+def test_of_many_that_are_forgotten_only_some_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"app-{n}" for n in range(6)]
+    driver = Again(monkeypatch, [case(n) for n in names])
+    driver.fake.answer = lambda name: None
+    for name in names:
+        driver.see(name, state(name, revision=OTHER))
+    driver.after(tracks.ASK_AGAIN)
+    assert len(driver.fake.refreshed) == tracks.NUDGES
+    driver.after(2 * tracks.ASK_AGAIN)
+    assert sorted(driver.fake.refreshed) == names
+
+
 def test_a_child_waits_for_its_parent_to_give_it_its_form(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Again(monkeypatch, [case("root"), case("child", "root")])
     driver.see("root", state("root", revision=OTHER))
