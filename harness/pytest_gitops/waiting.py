@@ -18,9 +18,61 @@ POLL_SECONDS = 0.02
 POLL_MAX_SECONDS = 0.25
 
 
+LOOK = 0.25
+"""Seconds between two looks at the clock while a run goes on."""
+
+STOOD = 2.0
+"""Seconds without a look after which this process must have stood still itself."""
+
+
+class _Clock:
+    """The machine's clock without the time in which this process stood still, while somebody looks at it often enough
+    for that to be known."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keepers = 0
+        self._last = self._lost = 0.0
+
+    def now(self) -> float:
+        with self._lock:
+            at = time.monotonic()
+            if self._keepers and at - self._last > STOOD:
+                self._lost += at - self._last - LOOK
+            self._last = at
+            return at - self._lost
+
+    def keep(self, more: int) -> None:
+        self.now()
+        with self._lock:
+            self._keepers += more
+
+
+_clock = _Clock()
+
+
 def now() -> float:
-    """Seconds on a clock that never goes back."""
-    return time.monotonic()
+    """Seconds on a clock that never goes back, and stands still with this process (`keep_time`)."""
+    return _clock.now()
+
+
+def keep_time() -> Callable[[], None]:
+    """Let `now` leave out what nobody had: a machine that was held for a minute, or that had to fetch its programs from
+    the disk again, is no Application that stood still for so long. Returns what ends it."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK):
+            now()
+
+    def end() -> None:
+        if not over.is_set():
+            over.set()
+            _clock.keep(-1)
+
+    _clock.keep(1)
+    threading.Thread(target=look, name="clock", daemon=True).start()
+    return end
 
 
 def utc() -> datetime:

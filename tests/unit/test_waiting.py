@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 import pytest
@@ -30,6 +31,45 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(waiting, "time", clock)
     return clock
+
+
+@pytest.fixture
+def kept(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> waiting._Clock:
+    """The clock of a run that goes on, at which only the test looks."""
+    found = waiting._Clock()
+    monkeypatch.setattr(waiting, "_clock", found)
+    found.keep(1)
+    return found
+
+
+def test_time_in_which_the_process_stood_still_does_not_count(clock: Clock, kept: waiting._Clock) -> None:
+    began = waiting.now()
+    for _ in range(8):
+        clock.at += waiting.LOOK
+        waiting.now()
+    clock.at += 60
+    assert waiting.now() - began == pytest.approx(9 * waiting.LOOK)
+    clock.at += waiting.STOOD
+    assert waiting.now() - began == pytest.approx(9 * waiting.LOOK + waiting.STOOD)
+
+
+def test_time_counts_where_nobody_looks_at_the_clock(clock: Clock, kept: waiting._Clock) -> None:
+    kept.keep(-1)
+    began = waiting.now()
+    clock.at += 60
+    assert waiting.now() - began == 60
+
+
+def test_a_run_looks_at_the_clock_until_it_ends() -> None:
+    def looking() -> list[threading.Thread]:
+        return [t for t in threading.enumerate() if t.name == "clock"]
+
+    end = waiting.keep_time()
+    assert len(looking()) == 1
+    end()
+    end()
+    waiting.wait_until(lambda: not looking(), limit=10, what="no more looks")
+    assert waiting._clock._keepers == 0
 
 
 def test_a_wait_returns_what_the_probe_found(clock: Clock) -> None:

@@ -13,8 +13,10 @@ from pytest_gitops.argocd.symptoms import MISSING, SYMPTOMS
 
 _OURS = re.compile(
     r"failed to initialize sync context|failed to generate temp file|code = Unavailable|transport: Error while dialing"
+    r"|error synchronizing cache state : .*(?:context deadline exceeded|Client\.Timeout exceeded|i/o timeout)"
 )
-"""What Argo CD says when it is it that cannot work: its own files, its repo-server, the way to a cluster."""
+"""What Argo CD says when it is it that cannot work: its own files, its repo-server, the way to a cluster, or one that
+does not answer in time."""
 
 _BY_CODE = {
     "slow": Cause(

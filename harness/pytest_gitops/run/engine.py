@@ -42,7 +42,7 @@ from pytest_gitops.settings.settings import Settings
 from pytest_gitops.stages import all_stages
 from pytest_gitops.stages.base import Stage
 from pytest_gitops.stages.context import Context
-from pytest_gitops.waiting import now, utc
+from pytest_gitops.waiting import keep_time, now, utc
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.embedded.plane import Embedded
@@ -71,6 +71,7 @@ class Engine:
         self._stages: tuple[Stage, ...] = all_stages()
         self._worker: threading.Thread | None = None
         self._destinations = Connecting(self._ground)
+        self._end_time: Callable[[], None] = lambda: None
 
     # ------------------------------------------------------------------ prepare
 
@@ -80,6 +81,7 @@ class Engine:
         Raises ConfigError if the repository or its configuration cannot be used, EngineError if we cannot start.
         """
         ground = self._ground
+        self._end_time = keep_time()
         try:
             ground.up()
             controllers = Controllers(ground)
@@ -313,6 +315,7 @@ class Engine:
         if self._desk is not None:
             self._desk.close()
         self._ground.close()
+        self._end_time()
 
     def hand_over(self, name: str, text: str) -> Path:
         """Leave a file in the run's private directory for our own worker processes."""

@@ -248,7 +248,7 @@ class Drive:
         if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:
             # Its parent is through; what it has not created by now it never will.
             seen = Observation(state=State.STUCK, code=seen.code, message=seen.message)
-        final = track.patience.final(seen, now=at, others_moved=max(others, self.moved(track.case.key)))
+        final = track.final(seen, at, others=max(others, self.moved(track.case.key)))
         if final is not None:
             self._failed(track, final, late=at >= track.patience.deadline)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import is_answered
+from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State
 from pytest_gitops.argocd.progressive import rolls
 from pytest_gitops.argocd.sharing import Shared
@@ -121,6 +122,11 @@ class Track:
         busy = self.state and not self.done and self.seen.state is State.MOVING
         return min(at, self.patience.moved + BUSY) if busy else self.patience.moved
 
+    def final(self, seen: Observation, at: float, *, others: float) -> Observation | None:
+        """What to judge of it if this is where it ends, None to wait on; `others` is when another one last moved."""
+        self.patience.quiet = STILL if self.is_let_down else QUIET
+        return self.patience.final(seen, now=at, others_moved=others)
+
     def facts(self) -> dict[str, Any]:
         """What was seen of it on its way, as evidence."""
         return {
@@ -162,7 +168,12 @@ class Track:
         if self.seen.code == "progressing":
             return self._stood(at) >= QUIET
         # What is stuck is given up after QUIET: before that it is looked at more than once.
-        return self.seen.code == "out-of-sync" and self._stood(at) >= ASK_AGAIN
+        return (self.seen.code == "out-of-sync" or self.is_let_down) and self._stood(at) >= ASK_AGAIN
+
+    @property
+    def is_let_down(self) -> bool:
+        """Whether it is Argo CD itself that could not go on: it may when it tries again."""
+        return self.seen.state is State.STUCK and is_ours(self.seen.message)
 
     def is_forgotten(self, at: float) -> bool:
         """Whether Argo CD was to look at another revision and may have forgotten it, or has not come to it."""
