@@ -7,7 +7,6 @@ the other cluster of the next, whose last test ends it.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import signal
@@ -126,13 +125,6 @@ def reading(call: Callable[..., Any], *, creates: str) -> Callable[..., Any]:
         return call(api, method, path, params, body, **more)
 
     return checked
-
-
-def gone(api: Api, path: str) -> bool:
-    with contextlib.suppress(ApiError):
-        api.get(path)
-        return False
-    return True
 
 
 def claim(name: str, **spec: Any) -> dict[str, Any]:
@@ -627,7 +619,7 @@ class TestEmbedded(Contract):
             assert api.post(f"/apis/example.org/v1/namespaces/{SPACE}/gears", gear)["metadata"]["uid"]
             made.append(api.get(path))
             api.delete(path)
-            wait_until(lambda: gone(api, path), limit=LIMIT, what="the definition gone")
+            until_gone(api, path)
             monkeypatch.setattr(Api, "apply", None)
             monkeypatch.setattr(Api, "_call", reading(Api._call, creates=gear["kind"]))
         first, second = (m["metadata"].pop("uid") for m in made)

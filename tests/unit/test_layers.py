@@ -34,15 +34,18 @@ LAYERS: dict[str, set[str]] = {
     },
     "processes.confine": set(),
     "processes.ports": set(),
+    "processes.sockets": set(),
     "processes.warden": set(),
     "processes.process": {"errors", "processes.warden", "waiting"},
     # what a run is made of, each for itself
     "tools": {"errors", "processes.process", "waiting"},
     "world": {"errors", "processes.process", "waiting"},
-    "clusters": {"errors", "keeping", "processes.ports", "processes.process", "processes.warden", "waiting"},
+    "clusters": {
+        "errors", "keeping", "processes.ports", "processes.process", "processes.sockets", "processes.warden", "waiting",
+    },
     "report": {"errors", "model"},
     "repository": {"errors", "keeping", "model", "processes.process", "settings.settings", "shapes", "world"},
-    "rego": {"errors", "model", "processes.process", "redaction", "repository", "shapes"},
+    "rego": {"errors", "model", "processes.process", "processes.sockets", "redaction", "repository", "shapes"},
     "configuration.schemas": {"errors", "repository"},
     "configuration.file": {
         "configuration.schemas", "errors", "repository", "settings.expectations", "settings.registered",

@@ -5,9 +5,7 @@ A unix socket needs no port that another run could take, and no token: the direc
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +19,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Finding
+from pytest_gitops.processes import sockets
 from pytest_gitops.processes.process import Daemon, Supervisor, run
 from pytest_gitops.rego import module, query
 from pytest_gitops.rego.bundle import ALL_NAMESPACES, Bundle, Folder, load
@@ -70,7 +69,6 @@ class Opa:
         self._bundle: Bundle | None = None
         self._daemon: Daemon | None = None
         self._client: _Client | None = None
-        self._handle = -1
         self._asking = threading.Lock()
         # Rules that are not asked any more, and why.
         self._out: dict[int, tuple[Trouble, str]] = {}
@@ -109,16 +107,14 @@ class Opa:
             r"^Version: *(\S+)", run(self._binary, "version", env={}, limit=30).stdout, re.MULTILINE
         )
         self.version = said[1] if said else "unknown"
-        # The path of a unix socket has at most 107 characters, a run's directory may have more: both sides
-        # name it from the directory itself.
+        # Named from the directory itself, as who connects does: a run's own path may be too long for a socket.
         daemon = self._supervisor.start(
             "opa", self._binary, "run", "--server", "--addr", f"unix://{SOCKET}", "--unix-socket-perm", "600",
             "--skip-version-check", "--log-level", "error", "--bundle", "bundle",
             # No environment of the user's. Fewer collections, more memory: the server lives for one run only.
             env={"HOME": str(self._directory), "GOGC": "400"}, cwd=self._directory,
         )  # fmt: skip
-        self._handle = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
-        self._client = client = _Client(f"/proc/self/fd/{self._handle}/{SOCKET}", timeout=self._limit)
+        self._client = client = _Client(self._directory, timeout=self._limit)
         daemon.wait_ready(lambda: client.check_health(), limit=READY_SECONDS)
         self._bundle, self._daemon = bundle, daemon
 
@@ -201,9 +197,6 @@ class Opa:
             self._client.close_connection()
         if self._daemon:
             self._daemon.terminate()
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
 
     def _refusal(self, error: requests.HTTPError) -> Exception:
         try:
@@ -231,20 +224,20 @@ class _Failing(Exception):
 class _Client(OpaClient):  # type: ignore[misc]  # opa_client has no types
     """opa_client's, spoken over a unix socket whatever proxies the environment has, asking only once."""
 
-    def __init__(self, path: str, *, timeout: float) -> None:
-        self._path = path
+    def __init__(self, directory: Path, *, timeout: float) -> None:
+        self._directory = directory
         super().__init__(host="opa", port=80, retries=0, timeout=timeout)
 
     def _init_session(self) -> requests.Session:
         session: requests.Session = super()._init_session()
-        session.mount("http://", _Adapter(self._path))
+        session.mount("http://", _Adapter(self._directory))
         return session
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, path: str) -> None:
+    def __init__(self, directory: Path) -> None:
         super().__init__()
-        self._pool = _Pool("opa", path)
+        self._pool = _Pool("opa", directory)
 
     def send(  # type: ignore[override]  # its timeouts have other types there
         self, request: requests.PreparedRequest, *, timeout: float, **given: Any
@@ -262,20 +255,18 @@ class _Adapter(HTTPAdapter):
 
 
 class _Pool(HTTPConnectionPool):
-    def __init__(self, host: str, path: str) -> None:
+    def __init__(self, host: str, directory: Path) -> None:
         super().__init__(host)
-        self._path = path
+        self._directory = directory
 
     def _new_conn(self) -> _Connection:
-        return _Connection(self.host, self._path)
+        return _Connection(self.host, self._directory)
 
 
 class _Connection(HTTPConnection):
-    def __init__(self, host: str, path: str) -> None:
+    def __init__(self, host: str, directory: Path) -> None:
         super().__init__(host)
-        self._path = path
+        self._directory = directory
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        self.sock = sockets.connect(self._directory, SOCKET, timeout=self.timeout)

@@ -79,7 +79,7 @@ class Drive:
         self.lock = threading.RLock()
         self.stop = threading.Event()
         self.blind: Exception | None = None  # why we see nothing any more
-        self.nudged = 0  # how many are asked about their syncs just now
+        self.nudged = 0  # how many are asked about once more just now
         began = context.applied_at = now()
         ids = {c.id for c in cases}
         self.tracks: dict[str, Track] = {}

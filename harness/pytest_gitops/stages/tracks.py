@@ -82,7 +82,7 @@ class Track:
     deadline: Deadline
     wanted: bool  # it is judged; otherwise it is only there because others need it
     revisions: tuple[str, ...]
-    nudged: float = 0.0  # when Argo CD was last asked to go on with its sync
+    nudged: float = 0.0  # when Argo CD was last asked about it once more
     nudge: float | None = None  # the resourceVersion after which its answer comes
     nudges: int = 0  # how often, since it last moved
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step

@@ -43,6 +43,7 @@ class Core:
 
     programs: tuple[str, ...] = PROGRAMS
     users: Mapping[str, tuple[str, str]] = {ADMIN: (ADMIN, MASTERS)}
+    environ: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -53,7 +54,6 @@ class Core:
         name: str,
         cache: Path | None = None,
         limit: float = START_SECONDS,
-        environ: Mapping[str, str] | None = None,
     ) -> None:
         for program in self.programs:
             if program not in tools:
@@ -64,7 +64,7 @@ class Core:
         self.version = ""
         self._supervisor, self._tools, self._limit, self._cache = supervisor, tools, limit, cache
         own = {"HOME": str(directory), "TMPDIR": str(directory / "tmp"), "PATH": "/usr/bin:/bin"}
-        self._env = {**own, **(environ or {})}
+        self._env = {**own, **self.environ}
         self._port = 0
         self._daemons: list[Daemon] = []
 
@@ -99,8 +99,7 @@ class Core:
             self._port = held.getsockname()[1]
             accounts, api = self._start_server()
         self.version = api.server_version()
-        api.close()
-        return accounts, self.connect()
+        return accounts, api
 
     def _start_server(self) -> tuple[Pair, Api]:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix=self.name) as beside:

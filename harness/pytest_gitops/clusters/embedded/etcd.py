@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
+from pytest_gitops.processes import sockets
 from pytest_gitops.processes.process import Daemon, Supervisor
 
 SOCKET = "etcd.sock:1"
@@ -92,20 +91,12 @@ class Store:
 
 
 class _Connection(http.client.HTTPConnection):
-    """To the socket in a directory, which is named from the directory: a socket's whole path may be too long."""
-
     def __init__(self, directory: Path) -> None:
         super().__init__("etcd", timeout=SECONDS)
         self._directory = directory
 
     def connect(self) -> None:
-        handle = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
-        try:
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(f"/proc/self/fd/{handle}/{SOCKET}")
-        finally:
-            os.close(handle)
+        self.sock = sockets.connect(self._directory, SOCKET, timeout=self.timeout)
 
 
 def _encoded(data: bytes) -> str:
