@@ -1,9 +1,8 @@
 # make demo: everything from nothing to a green fixture.   make test: the whole suite, the real engine included.
 PYTHON ?= python3
 VENV   ?= .venv
-# Runs that go on at once in `make test` and `make soak`, on two cores: half of their time they wait. Each takes up to 3.5 GB.
-# Four are a fifth faster, and make what has to happen within seconds late as soon as the machine has anything else to do.
-WORKERS ?= 3
+# Runs that go on at once in `make test` and `make soak`, on two cores: half of their time they wait. Each takes up to 4 GB.
+WORKERS ?= 4
 RUNS    ?= 50
 BIN    := $(VENV)/bin
 

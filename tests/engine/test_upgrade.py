@@ -130,7 +130,7 @@ def test_a_removed_root_that_does_not_go_is_found_with_what_holds_it(upgraded: O
     assert counting(upgraded, "held") == [("not-deleted", "held/settings.yaml", 1)]
     message = upgraded.stage("argocd/held", "upgrade")["message"]
     assert (
-        "Application argocd/held: expected it to end when it is deleted, saw it still there 12 s after the last that "
+        "Application argocd/held: expected it to end when it is deleted, saw it still there 24 s after the last that "
         "went: ConfigMap held/settings is held by the finalizer example.com/hold, which nobody takes away"
     ) in message
     assert "pruned" not in evidence(upgraded, "held")

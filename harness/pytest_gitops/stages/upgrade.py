@@ -37,7 +37,7 @@ question = "Does base upgrade to head, and go back?"
 needs = ("converge",)
 ahead_needs = ("render",)
 
-GOING = 12.0
+GOING = 24.0
 """Seconds without a further end after which deletions are given up: finalizers, and what the garbage collector does."""
 
 LOOK = 1.0
