@@ -82,8 +82,9 @@ LAYERS: dict[str, set[str]] = {
     "ground.fleet": {
         "argocd", "clusters", "errors", "ground.side", "model", "processes.process", "settings.registered", "world",
     },
+    "ground.crowd": {"errors", "repository", "settings.settings"},
     "ground.providing": {
-        "clusters", "configuration.file", "errors", "model", "processes.process", "settings.settings",
+        "clusters", "configuration.file", "errors", "ground.crowd", "model", "processes.process", "settings.settings",
     },
     "ground.rule_sources": {"ground.side", "model", "rego", "settings.settings"},
     "ground.boot": {
@@ -100,8 +101,8 @@ LAYERS: dict[str, set[str]] = {
         "settings.settings",
     },
     "ground.upgrading": {
-        "argocd", "clusters", "errors", "ground.boot", "ground.delivering", "ground.fleet", "ground.installing",
-        "ground.side", "processes.process", "repository", "settings.settings", "stages",
+        "argocd", "clusters", "errors", "ground.boot", "ground.crowd", "ground.delivering", "ground.fleet",
+        "ground.installing", "ground.side", "processes.process", "repository", "settings.settings", "stages",
     },
     "ground.hosting": {
         "argocd", "clusters", "errors", "ground.boot", "hosts.isolation", "model", "settings.registered", "shapes",
@@ -139,7 +140,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "run.asking": {"errors", "ground.connecting", "model", "run.verdicts", "settings.settings", "stages", "waiting"},
     "run.engine": {
-        "acting", "argocd", "clusters", "errors", "ground.boot", "ground.connecting", "ground.controllers",
+        "acting", "argocd", "clusters", "errors", "ground.boot", "ground.connecting", "ground.controllers", "ground.crowd",
         "ground.delivering", "ground.side", "ground.upgrading", "model", "planning.plan", "planning.planner",
         "processes.process", "renders.rendering", "repository", "run.asking", "run.outcome", "run.surveys",
         "run.verdicts", "scenarios", "selection.sharding", "selection.sparing", "settings.registered",

@@ -21,7 +21,14 @@ class Controllers:
     def __init__(self, ground: Ground) -> None:
         self._ground, self._lock = ground, threading.Lock()
         self._sets: Daemon | None = None
+        self._rollouts: list[Daemon] = []
         self.delivery: Delivery | None = None
+
+    @property
+    def may_end(self) -> bool:
+        """Whether the first cluster is an embedded one that the user does not want to have afterwards."""
+        settings = self._ground.settings
+        return settings.provider is Provider.EMBEDDED and not settings.keep
 
     def start_sets(self, side: Side) -> None:
         """The applicationset-controller of a side alone: nothing is synced yet."""
@@ -43,9 +50,9 @@ class Controllers:
 
     def lend(self) -> tuple[Embedded, Api] | None:
         """The first cluster, as it was before ApplicationSets were expanded there, for somebody else to act on; None
-        where it is not an embedded one, or the user wants to have it."""
-        ground, settings = self._ground, self._ground.settings
-        if settings.keep or settings.provider is not Provider.EMBEDDED:
+        where it may not end."""
+        ground = self._ground
+        if not self.may_end:
             return None
         assert isinstance(ground.cluster, Embedded) and ground.api is not None
         self.forget()
@@ -61,5 +68,16 @@ class Controllers:
         if self.delivery is not None:
             own = self._ground.own_apis
             self.delivery.furnish(own, head=True)  # the clusters that came up since
-            self.delivery.start(own, head)
+            self._rollouts = self.delivery.start(own, head)
         self._ground.acting = head.start_applications(self._ground.cluster.kubeconfig)
+
+    def end(self) -> None:
+        """End the first cluster, those beside it and all that acts on them, while the run goes on."""
+        ground = self._ground
+        assert isinstance(ground.cluster, Embedded) and ground.fleet is not None
+        with self._lock:
+            acting = [d for d in (self._sets, *self._rollouts, ground.acting) if d is not None]
+            self._sets, self._rollouts, ground.acting = None, [], None
+        ground.supervisor.stop(*acting)
+        ground.fleet.stop()
+        ground.cluster.stop()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.errors import GitOpsError
+from pytest_gitops.ground.crowd import frugal
 from pytest_gitops.ground.delivering import Delivery
 from pytest_gitops.ground.installing import Installer
 from pytest_gitops.ground.side import Side
@@ -128,13 +129,13 @@ class UpgradeGround:
         return Installer(side, world=self._base.world, refused=lambda d, e: self.refused.append((d, e)))
 
 
-def begin_plane(ground: Ground) -> Future[Embedded] | None:
-    """Begin to bring up the control plane of `upgrade`, beside the first one; None if the run has no upgrade."""
+def begin_plane(ground: Ground, *, crowd: bool = False) -> Future[Embedded] | None:
+    """Begin to bring up the control plane of `upgrade`, for a crowd or not; None if the run has no upgrade."""
     settings = ground.settings
     asked = "upgrade" in settings.stages and not settings.only_tests
     if settings.base is None or settings.provider is Provider.NONE or not asked:
         return None
-    plane = _plane(ground)
+    plane = _plane(ground, frugal(settings) if crowd else {})
 
     def start() -> Embedded:
         plane.start()
@@ -146,10 +147,10 @@ def begin_plane(ground: Ground) -> Future[Embedded] | None:
     return begun
 
 
-def _plane(ground: Ground) -> Embedded:
+def _plane(ground: Ground, environ: Mapping[str, str]) -> Embedded:
     directory = ground.supervisor.directory / "cluster-upgrade"
     cache = ground.settings.cache
-    return Embedded(ground.supervisor, directory, ground.paths, name="upgrade", cache=cache)
+    return Embedded(ground.supervisor, directory, ground.paths, name="upgrade", cache=cache, environ=environ)
 
 
 def upgrade_ground(

@@ -33,7 +33,8 @@ class Selection:
 
 class Turns:
     """The turns of `stages` for what is selected. `failure` tells why the run is over, None while it is not; `abort`
-    ends it; `mark` is told the name of each stage that is through."""
+    ends it; `mark` is told the name of each stage that is through. What has a ground of its own begins beside the
+    others, or, where `clear` is given, after all that act on the first one, which `clear` then ends."""
 
     def __init__(
         self,
@@ -47,41 +48,50 @@ class Turns:
         abort: Callable[[GitOpsError], None],
         mark: Callable[[str], None],
         say: Callable[[str], None],
+        clear: Callable[[], None] | None = None,
     ) -> None:
         self.context, self.stages, self.selection = context, stages, selection
         self.verdicts, self.destinations = verdicts, destinations
-        self._failure, self._abort, self._mark, self._say = failure, abort, mark, say
-        self._threads: dict[str, threading.Thread] = {}
+        self._failure, self._abort, self._mark, self._say, self._clear = failure, abort, mark, say, clear
+        self._through = {s.name: threading.Event() for s in stages}
 
     def run(self) -> None:
         """Each stage in a thread of its own, as soon as those before it are through; returns after the last."""
         for stage in self.stages:
-            thread = threading.Thread(target=self._in_turn, args=(stage,), name=stage.name, daemon=True)
-            self._threads[stage.name] = thread
-            thread.start()
-        for thread in self._threads.values():
-            thread.join()
+            threading.Thread(target=self._one, args=(stage,), name=stage.name, daemon=True).start()
+        self._wait_for([s.name for s in self.stages])
+
+    def _one(self, stage: Stage) -> None:
+        try:
+            self._in_turn(stage)
+        finally:
+            self._through[stage.name].set()
 
     def _in_turn(self, stage: Stage) -> None:
         answer = None
         if isinstance(stage, Eager):
-            self._wait_for([n for need in stage.ahead_needs for n in (*with_needs(need, self.stages), need)])
-            answer = self._ahead(stage, stage)
+            needs = [n for need in stage.ahead_needs for n in (*with_needs(need, self.stages), need)]
+            self._wait_for(needs)
+            answer = self._ahead(stage, stage, needs)
         self._wait_for(before(stage.name, self.stages))
         self._run_stage(stage, answer)
 
     def _wait_for(self, names: Sequence[str]) -> None:
         for each in names:
-            self._threads[each].join()
+            self._through[each].wait()
 
-    def _ahead(self, stage: Stage, eager: Eager) -> Answer | None:
-        """What answers in the place of `stage.run`; None if there is nothing to answer."""
+    def _ahead(self, stage: Stage, eager: Eager, needs: Sequence[str]) -> Answer | None:
+        """What answers in the place of `stage.run`, for whom the stages of `needs` passed; None if there is nothing to
+        answer."""
         asked = self._asked(stage)
         if not asked or self.context.stopping.is_set():
             return None
         try:
             self.destinations.connect(self.context, self.selection.cases(*VERIFY_STAGES))
-            cases = [c for c in asked if self._skip(stage, c) is None]
+            cases = [c for c in asked if self._skip(stage, c, needs) is None]
+            if cases and self._clear is not None:
+                self._wait_for([n for n in IN_TURN if n in self._through])
+                self._clear()
             return eager.ahead(self.context, cases) if cases else None
         except Exception as error:
             failure = error
@@ -116,7 +126,7 @@ class Turns:
                 self._unanswered(stage, asked, self._failure() or error)
                 return
         for case in asked:
-            skipped = self._skip(stage, case)
+            skipped = self._skip(stage, case, with_needs(stage.name, self.stages))
             if skipped is None:
                 ready.append(case)
             else:
@@ -157,13 +167,13 @@ class Turns:
                 case.id, StageResult(stage=stage.name, outcome=Outcome.ERROR, code=code, message=str(error))
             )
 
-    def _skip(self, stage: Stage, case: Case) -> StageResult | None:
-        """Why the stage cannot be asked of this case, or None."""
+    def _skip(self, stage: Stage, case: Case, needs: Sequence[str]) -> StageResult | None:
+        """Why the stage cannot be asked of this case, of which those of `needs` were asked; or None."""
 
         def result(outcome: Outcome, code: str, why: str) -> StageResult:
             return StageResult(stage=stage.name, outcome=outcome, code=code, message=f"not asked: {why}")
 
-        for need in with_needs(stage.name, self.stages):
+        for need in needs:
             said = self.verdicts.get(case.id, need)
             if said is not None and said.code == "no-cluster":
                 break  # which is so of this one too

@@ -20,6 +20,7 @@ from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.ground.boot import Ground
 from pytest_gitops.ground.connecting import Connecting
 from pytest_gitops.ground.controllers import Controllers
+from pytest_gitops.ground.crowd import is_crowd
 from pytest_gitops.ground.delivering import delivery
 from pytest_gitops.ground.side import Side
 from pytest_gitops.ground.upgrading import begin_plane, upgrade_ground
@@ -63,7 +64,9 @@ class Engine:
         self._stopping = threading.Event()
         self._failure: GitOpsError | None = None
         self._ground = Ground(settings, say=say, died=self._died, beside=self._begin)
+        self._controllers = Controllers(self._ground)
         self._upgrade_plane: Future[Embedded] | None = None
+        self._one_after_the_other = False
         self._context: Context | None = None
         self._renderings: list[Rendering] = []
         self._selection = Selection(())
@@ -84,7 +87,7 @@ class Engine:
         self._end_time = keep_time()
         try:
             ground.up()
-            controllers = Controllers(ground)
+            controllers = self._controllers
             context = self._context = self._new_context(ground.head)
             context.start_controller = lambda: controllers.start_applications(without=context.left_out)
             sparing = None
@@ -111,6 +114,7 @@ class Engine:
                 context.upgrade_ground = lambda: upgrade_ground(
                     ground, context, delivered, self._upgrade_plane
                 )
+                self._put_upgrade_off(plan)
             self._desk = Desk(
                 ground,
                 context,
@@ -132,6 +136,16 @@ class Engine:
 
     def _begin(self, ground: Ground) -> None:
         self._upgrade_plane = begin_plane(ground)
+
+    def _put_upgrade_off(self, plan: Plan) -> None:
+        """End its control plane, which has begun already, where two at once are too much."""
+        if is_crowd(len(plan.cases)) and self._upgrade_plane is not None and self._controllers.may_end:
+            self._one_after_the_other = True
+            self._upgrade_plane.result().stop()
+
+    def _begin_upgrade(self) -> None:
+        self._controllers.end()
+        self._upgrade_plane = begin_plane(self._ground, crowd=True)
 
     def _new_context(self, side: Side) -> Context:
         ground = self._ground
@@ -238,6 +252,7 @@ class Engine:
             abort=self.abort,
             mark=self._ground.mark,
             say=self._say,
+            clear=self._begin_upgrade if self._one_after_the_other else None,
         )
         scenarios = threading.Thread(target=self._run_scenarios, name=STAGE, daemon=True)
         scenarios.start()

@@ -37,6 +37,19 @@ class FakeSide:
     def start_sets(self, *_: object) -> str:
         return "controller"
 
+    def start_applications(self, *_: object) -> str:
+        return "application-controller"
+
+
+class FakeDelivery:
+    """One whose controller of Argo Rollouts is a word."""
+
+    def furnish(self, *_: object, head: bool) -> None:
+        pass
+
+    def start(self, *_: object) -> list[str]:
+        return ["argo-rollouts"]
+
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Any:
@@ -46,8 +59,12 @@ def ground(tmp_path: Path) -> Any:
         cluster=Embedded(cast(Any, None), tmp_path, {name: tmp_path / name for name in PROGRAMS}),
         api=FakeApi(),
         serve_sets=lambda _: None,
-        supervisor=SimpleNamespace(stop=stopped.append),
+        supervisor=SimpleNamespace(stop=lambda *daemons: stopped.extend(daemons)),
         stopped=stopped,
+        head=FakeSide(),
+        acting=None,
+        own_apis=[],
+        fleet=SimpleNamespace(stop=lambda: stopped.append("clusters beside it")),
     )
 
 
@@ -76,3 +93,18 @@ def test_what_is_to_be_kept_or_really_runs_containers_is_not_lent(
     controllers.start_sets(cast(Any, FakeSide()))
     assert controllers.lend() is None
     assert ground.stopped == []
+
+
+def test_all_that_acts_ends_before_the_clusters_it_acts_on(
+    ground: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ground.cluster, "stop", lambda: ground.stopped.append("cluster"))
+    controllers = Controllers(ground)
+    controllers.delivery = cast(Any, FakeDelivery())
+    controllers.start_sets(cast(Any, FakeSide()))
+    controllers.start_applications()
+    controllers.end()
+    assert ground.stopped == [
+        "controller", "argo-rollouts", "application-controller", "clusters beside it", "cluster",
+    ]  # fmt: skip
+    assert ground.acting is None

@@ -37,7 +37,7 @@ def test_no_plane_of_upgrade_comes_up(
     settings: Settings, only: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plane = SimpleNamespace(start=lambda: None)
-    monkeypatch.setattr(upgrading, "_plane", lambda _: plane)
+    monkeypatch.setattr(upgrading, "_plane", lambda _, environ: plane)
     ground = SimpleNamespace(settings=replace(settings, only_tests=only))
     begun = upgrading.begin_plane(cast(Any, ground))
     assert (begun.result() if begun is not None else None) is (None if only else plane)

@@ -76,7 +76,12 @@ class Anywhere:
         pass
 
 
-def run(stages: Sequence[Any], *names: str, spared: Sequence[str] = ()) -> Verdicts:
+def run(
+    stages: Sequence[Any],
+    *names: str,
+    spared: Sequence[str] = (),
+    clear: Callable[[], None] | None = None,
+) -> Verdicts:
     """`spared` are in the plan, and nothing is asked about them."""
     cases, others = tuple(case(n) for n in names), tuple(case(n) for n in spared)
     context = SimpleNamespace(
@@ -100,6 +105,7 @@ def run(stages: Sequence[Any], *names: str, spared: Sequence[str] = ()) -> Verdi
         abort=ended.append,
         mark=lambda _: None,
         say=lambda _: None,
+        clear=clear,
     ).run()
     return verdicts
 
@@ -154,6 +160,46 @@ def test_what_began_is_called_to_its_end_though_nobody_is_left_to_be_asked() -> 
     ]
     run(stages, "web")
     assert log[-1] == "upgrade "
+
+
+def test_where_two_clusters_are_too_much_the_first_is_cleared_before_the_other_begins() -> None:
+    log: list[str] = []
+    stages = [
+        Fake("render", log, family=Family.REVIEW),
+        Fake("converge", log, needs=("render",), says={"db": Outcome.FAILED}),
+        Ahead("upgrade", log, needs=("converge",), ahead_needs=("render",)),
+        Fake("prune", log, needs=("converge",)),
+    ]
+    run(stages, "web", "db", clear=lambda: log.append("cleared"))
+    assert log == [
+        "render web,db",
+        "converge web,db",
+        "prune web",
+        "cleared",
+        "upgrade begins web,db",  # base has all that it has when both are there at once
+        "upgrade web",
+    ]
+
+
+def test_nothing_is_cleared_for_what_is_not_asked() -> None:
+    log: list[str] = []
+    stages = [
+        Fake("render", log, says={"web": Outcome.FAILED}, family=Family.REVIEW),
+        Fake("converge", log, needs=("render",)),
+        Ahead("upgrade", log, needs=("converge",), ahead_needs=("render",)),
+    ]
+    run(stages, "web", clear=lambda: log.append("cleared"))
+    assert log == ["render web"]
+
+
+def test_what_cannot_be_cleared_is_an_error_of_what_should_have_begun_then() -> None:
+    def fails() -> None:
+        raise EngineError("it does not end")
+
+    log: list[str] = []
+    verdicts = run([Fake("converge", log), Ahead("upgrade", log, needs=("converge",))], "web", clear=fails)
+    assert outcome(verdicts, "web", "upgrade") == (Outcome.ERROR, "engine-error")
+    assert outcome(verdicts, "web", "converge")[0] is Outcome.PASSED
 
 
 @pytest.mark.parametrize("error", [EngineError("no memory"), RuntimeError("ours")])

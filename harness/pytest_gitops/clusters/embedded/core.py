@@ -36,9 +36,9 @@ class Core:
 
     `tools` maps each of `programs` to its file; `cache` is the folder where definitions of kinds are kept; `limit` is
     in seconds. `users` are names for kubeconfigs, each with the user and the group that its certificate says;
-    `environ` is added to what the processes see. `ca` is the file of the certificate that the API server's own is
-    signed by; it is valid for 127.0.0.1, localhost and kubernetes.default.svc with its shorter forms. Raises ToolError
-    if a tool is not among `tools`.
+    `environ`, the class's and the given one, is added to what the processes see. `ca` is the file of the certificate
+    that the API server's own is signed by; it is valid for 127.0.0.1, localhost and kubernetes.default.svc with its
+    shorter forms. Raises ToolError if a tool is not among `tools`.
     """
 
     programs: tuple[str, ...] = PROGRAMS
@@ -53,6 +53,7 @@ class Core:
         *,
         name: str,
         cache: Path | None = None,
+        environ: Mapping[str, str] | None = None,
         limit: float = START_SECONDS,
     ) -> None:
         for program in self.programs:
@@ -64,7 +65,7 @@ class Core:
         self.version = ""
         self._supervisor, self._tools, self._limit, self._cache = supervisor, tools, limit, cache
         own = {"HOME": str(directory), "TMPDIR": str(directory / "tmp"), "PATH": "/usr/bin:/bin"}
-        self._env = {**own, **self.environ}
+        self._env = {**own, **self.environ, **(environ or {})}
         self._port = 0
         self._daemons: list[Daemon] = []
 

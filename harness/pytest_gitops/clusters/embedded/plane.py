@@ -40,9 +40,10 @@ class Embedded(core.Core):
         name: str = "embedded",
         nodes: int = NODES,
         cache: Path | None = None,
+        environ: Mapping[str, str] | None = None,
         limit: float = core.START_SECONDS,
     ) -> None:
-        super().__init__(supervisor, directory, tools, name=name, cache=cache, limit=limit)
+        super().__init__(supervisor, directory, tools, name=name, cache=cache, environ=environ, limit=limit)
         self.nodes = nodes
 
     def start(self) -> None:
