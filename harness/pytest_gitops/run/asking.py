@@ -91,6 +91,8 @@ class Turns:
             cases = [c for c in asked if self._skip(stage, c, needs) is None]
             if cases and self._clear is not None:
                 self._wait_for([n for n in IN_TURN if n in self._through])
+                if self.context.stopping.is_set():
+                    return None
                 self._clear()
             return eager.ahead(self.context, cases) if cases else None
         except Exception as error:

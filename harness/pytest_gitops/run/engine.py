@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,6 @@ class Engine:
         self._ground = Ground(settings, say=say, died=self._died, beside=self._begin)
         self._controllers = Controllers(self._ground)
         self._upgrade_plane: Future[Embedded] | None = None
-        self._one_after_the_other = False
         self._context: Context | None = None
         self._renderings: list[Rendering] = []
         self._selection = Selection(())
@@ -114,7 +114,6 @@ class Engine:
                 context.upgrade_ground = lambda: upgrade_ground(
                     ground, context, delivered, self._upgrade_plane
                 )
-                self._put_upgrade_off(plan)
             self._desk = Desk(
                 ground,
                 context,
@@ -137,11 +136,14 @@ class Engine:
     def _begin(self, ground: Ground) -> None:
         self._upgrade_plane = begin_plane(ground)
 
-    def _put_upgrade_off(self, plan: Plan) -> None:
-        """End its control plane, which has begun already, where two at once are too much."""
-        if is_crowd(len(plan.cases)) and self._upgrade_plane is not None and self._controllers.may_end:
-            self._one_after_the_other = True
+    def _puts_upgrade_off(self) -> bool:
+        """Whether its control plane has to wait for the end of the first one; if it has begun already, it is ended."""
+        selected = self._selection.cases(*VERIFY_STAGES)
+        if self._upgrade_plane is None or not is_crowd(len(selected)) or not self._controllers.may_end:
+            return False
+        with suppress(GitOpsError):  # what could not begin is begun once more
             self._upgrade_plane.result().stop()
+        return True
 
     def _begin_upgrade(self) -> None:
         self._controllers.end()
@@ -252,7 +254,7 @@ class Engine:
             abort=self.abort,
             mark=self._ground.mark,
             say=self._say,
-            clear=self._begin_upgrade if self._one_after_the_other else None,
+            clear=self._begin_upgrade if self._puts_upgrade_off() else None,
         )
         scenarios = threading.Thread(target=self._run_scenarios, name=STAGE, daemon=True)
         scenarios.start()

@@ -181,6 +181,23 @@ def test_where_two_clusters_are_too_much_the_first_is_cleared_before_the_other_b
     ]
 
 
+def test_nothing_is_cleared_once_the_run_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    waits = threading.Event()
+
+    class Dies(Fake):
+        def run(self, context: Any, cases: Sequence[Case], publish: Publish) -> None:
+            assert waits.wait(10)
+            context.stopping.set()
+
+    monkeypatch.setattr(
+        Anywhere, "why_not", lambda _, stage, *__: waits.set() if stage == "upgrade" else None
+    )
+    stages = [Dies("converge", log), Ahead("upgrade", log, needs=("converge",))]
+    run(stages, "web", clear=lambda: log.append("cleared"))
+    assert log == []
+
+
 def test_nothing_is_cleared_for_what_is_not_asked() -> None:
     log: list[str] = []
     stages = [

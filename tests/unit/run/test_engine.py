@@ -1,0 +1,71 @@
+"""When `upgrade` waits for the end of the first control plane: what is selected decides, and what the user wants to keep."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_gitops.errors import EngineError
+from pytest_gitops.run.asking import Selection
+from pytest_gitops.run.engine import Engine
+from pytest_gitops.settings.settings import Provider, Settings
+
+SETTINGS = Settings(root=Path(), report=Path(), cache=Path(), environ={})
+
+
+@pytest.fixture(autouse=True)
+def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+
+
+def engine(selected: int, *, stage: str = "converge", settings: Settings = SETTINGS) -> Engine:
+    """One whose plane of `upgrade` has begun, and of which `selected` Applications are asked."""
+    made = Engine(settings)
+    made._selection = Selection(tuple((f"a{n}", stage) for n in range(selected)))
+    made._upgrade_plane = Future()
+    return made
+
+
+def put_off(engine: Engine, plane: Any) -> bool:
+    """Whether it is put off, its plane having come up, or failed to."""
+    assert engine._upgrade_plane is not None
+    if isinstance(plane, Exception):
+        engine._upgrade_plane.set_exception(plane)
+    else:
+        engine._upgrade_plane.set_result(plane)
+    return engine._puts_upgrade_off()
+
+
+def test_it_is_put_off_for_fifty_on_two_processors_and_what_had_begun_is_ended() -> None:
+    ended: list[str] = []
+    plane = SimpleNamespace(stop=lambda: ended.append("plane"))
+    assert not put_off(engine(49), plane)
+    assert ended == []
+    assert put_off(engine(50), plane)
+    assert ended == ["plane"]
+
+
+def test_what_is_only_reviewed_counts_for_nothing() -> None:
+    assert not put_off(engine(60, stage="policy"), SimpleNamespace())
+
+
+@pytest.mark.parametrize(
+    "settings", [replace(SETTINGS, keep=True), replace(SETTINGS, provider=Provider.KIND)]
+)
+def test_a_first_cluster_that_stays_is_not_waited_for(settings: Settings) -> None:
+    assert not put_off(engine(60, settings=settings), SimpleNamespace())
+
+
+def test_without_a_base_there_is_nothing_to_put_off() -> None:
+    made = engine(60)
+    made._upgrade_plane = None
+    assert not made._puts_upgrade_off()
+
+
+def test_a_plane_that_could_not_begin_is_begun_again_in_its_turn() -> None:
+    assert put_off(engine(60), EngineError("no memory"))
