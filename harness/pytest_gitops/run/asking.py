@@ -89,12 +89,14 @@ class Turns:
         try:
             self.destinations.connect(self.context, self.selection.cases(*VERIFY_STAGES))
             cases = [c for c in asked if self._skip(stage, c, needs) is None]
-            if cases and self._clear is not None:
+            if not cases:
+                return None
+            if self._clear is not None:
                 self._wait_for([n for n in IN_TURN if n in self._through])
                 if self.context.stopping.is_set():
                     return None
                 self._clear()
-            return eager.ahead(self.context, cases) if cases else None
+            return eager.ahead(self.context, cases)
         except Exception as error:
             failure = error
 

@@ -136,14 +136,17 @@ class Engine:
     def _begin(self, ground: Ground) -> None:
         self._upgrade_plane = begin_plane(ground)
 
-    def _puts_upgrade_off(self) -> bool:
-        """Whether its control plane has to wait for the end of the first one; if it has begun already, it is ended."""
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether the control plane of `upgrade` has to wait for the end of the first one."""
         selected = self._selection.cases(*VERIFY_STAGES)
-        if self._upgrade_plane is None or not is_crowd(len(selected)) or not self._controllers.may_end:
-            return False
+        return self._upgrade_plane is not None and is_crowd(len(selected)) and self._controllers.may_end
+
+    def _put_upgrade_off(self) -> None:
+        """End its control plane, which began before anybody knew what is selected."""
+        assert self._upgrade_plane is not None
         with suppress(GitOpsError):  # what could not begin is begun once more
             self._upgrade_plane.result().stop()
-        return True
 
     def _begin_upgrade(self) -> None:
         self._controllers.end()
@@ -244,6 +247,9 @@ class Engine:
 
     def _ask(self, context: Context) -> None:
         """The stages in their turns, and beside them the scenarios, on a ground of their own."""
+        clear = self._begin_upgrade if self._is_crowded else None
+        if clear is not None:
+            self._put_upgrade_off()
         turns = Turns(
             context,
             self._stages,
@@ -254,7 +260,7 @@ class Engine:
             abort=self.abort,
             mark=self._ground.mark,
             say=self._say,
-            clear=self._begin_upgrade if self._puts_upgrade_off() else None,
+            clear=clear,
         )
         scenarios = threading.Thread(target=self._run_scenarios, name=STAGE, daemon=True)
         scenarios.start()

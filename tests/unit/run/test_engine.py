@@ -38,7 +38,10 @@ def put_off(engine: Engine, plane: Any) -> bool:
         engine._upgrade_plane.set_exception(plane)
     else:
         engine._upgrade_plane.set_result(plane)
-    return engine._puts_upgrade_off()
+    if not engine._is_crowded:
+        return False
+    engine._put_upgrade_off()
+    return True
 
 
 def test_it_is_put_off_for_fifty_on_two_processors_and_what_had_begun_is_ended() -> None:
@@ -64,7 +67,7 @@ def test_a_first_cluster_that_stays_is_not_waited_for(settings: Settings) -> Non
 def test_without_a_base_there_is_nothing_to_put_off() -> None:
     made = engine(60)
     made._upgrade_plane = None
-    assert not made._puts_upgrade_off()
+    assert not made._is_crowded
 
 
 def test_a_plane_that_could_not_begin_is_begun_again_in_its_turn() -> None:
