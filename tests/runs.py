@@ -69,10 +69,12 @@ def command(*args: str) -> list[str]:
     return [sys.executable, "-m", "pytest", *ARGS, *args]
 
 
-def gitops(folder: Path, *args: str, environ: Mapping[str, str] | None = None) -> Outcome:
-    """Run `pytest --gitops` in `folder` to its end."""
+def gitops(
+    folder: Path, *args: str, environ: Mapping[str, str] | None = None, limit: float = RUN_LIMIT
+) -> Outcome:
+    """Run `pytest --gitops` in `folder` to its end, for which it has `limit` seconds."""
     env = environment(**(environ or {}))
-    status, output = pytest_in(folder, (*ARGS, *args), env=env, limit=RUN_LIMIT)
+    status, output = pytest_in(folder, (*ARGS, *args), env=env, limit=limit)
     return Outcome(status=status, output=output, report=report(folder), folder=folder)
 
 

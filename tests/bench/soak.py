@@ -4,7 +4,8 @@ Every fixture is run as a repository of its own, and what is right also as a pul
 A verdict is (Application, stage, outcome, code); each is compared with the first run's. Nothing but such a difference is a
 failure here: the tests say what the verdicts have to be.
 
-What each run said is a line of `build/soak.jsonl`. A soak that was ended goes on from there; without the file it begins.
+What each run said is a line of `build/soak.jsonl`. A soak that was ended goes on from there; without the file it begins. Of a
+run that differs the report is kept beside it, `build/soak-FIXTURE-NUMBER.json`, for whoever has to find out why.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 import pytest
 from runs import ROOT, commit, gitops, pull_request, write
 
+from pytest_gitops.errors import EngineError
 from pytest_gitops.processes.process import run
 
 FIXTURES = ("twins", "broken-grid", "layouts", "omega-grid")
@@ -40,10 +42,16 @@ RUNS = 50
 LANES = 1
 """Runs at once. Half of a run's time is waiting."""
 
+LIMIT = 3600.0
+"""Seconds after which a run hangs, however much else the machine has to do: a bare one takes some minutes."""
+
 RECORD = ROOT / "build" / "soak.jsonl"
 
 Verdicts = dict[str, str]
 """{"application stage": "outcome code"}"""
+
+Report = dict[str, Any]
+"""report.json; empty where there is none."""
 
 
 def make(fixture: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
@@ -57,16 +65,25 @@ def make(fixture: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
     return pull_request(folder, texts), ("--gitops-base", "main")
 
 
-def verdicts(fixture: str, place: Path) -> Verdicts | None:
-    """One whole run's. A run without a report has none, which differs from everything. None if it was interrupted."""
+def seen(fixture: str, place: Path) -> Report | None:
+    """What one whole run reports. None if it was interrupted."""
     with tempfile.TemporaryDirectory(dir=place) as made:
         folder, args = make(fixture, Path(made) / fixture)
-        done = gitops(folder, "-q", *args)
+        try:
+            done = gitops(folder, "-q", *args, limit=LIMIT)
+        except EngineError as error:
+            print(f"{fixture}: {error}", flush=True)
+            return {}
     if done.status == pytest.ExitCode.INTERRUPTED:
         return None
+    return done.report or {}
+
+
+def verdicts(report: Report) -> Verdicts:
+    """Of a run; one without a report has none, which differs from everything."""
     return {
         f"{application['id']} {stage['stage']}": f"{stage['outcome']} {stage['code'] or ''}".strip()
-        for application in (done.report or {"applications": []})["applications"]
+        for application in report.get("applications", ())
         for stage in application["stages"]
     }
 
@@ -92,18 +109,23 @@ class Record:
     def count(self, fixture: str) -> int:
         return sum(r["fixture"] == fixture for r in self._runs)
 
-    def add(self, fixture: str, seen: Verdicts, seconds: float) -> None:
+    def add(self, fixture: str, report: Report, seconds: float) -> None:
         """Write it down, and say it."""
         with self._lock:
+            seen = verdicts(report)
             told = self._differing(fixture, seen)
             made = {"fixture": fixture, "code": _code(), "seconds": round(seconds), "verdicts": seen}
             self._runs.append(made)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(made) + "\n")
-            print(f"{self.count(fixture)} {fixture}: {len(seen)} verdicts in {seconds:.0f} s", flush=True)
+            number = self.count(fixture)
+            print(f"{number} {fixture}: {len(seen)} verdicts in {seconds:.0f} s", flush=True)
             for line in told:
                 print(f"  differs: {line}", flush=True)
+            if told:
+                kept = self._path.with_name(f"{self._path.stem}-{fixture}-{number}.json")
+                kept.write_text(json.dumps(report), encoding="utf-8")
 
     def _differing(self, fixture: str, seen: Verdicts) -> list[str]:
         first = next((r["verdicts"] for r in self._runs if r["fixture"] == fixture), seen)
@@ -134,10 +156,10 @@ def main() -> int:
 
         def one(fixture: str) -> None:
             began = time.monotonic()
-            seen = verdicts(fixture, Path(place))
-            if seen is None:
+            report = seen(fixture, Path(place))
+            if report is None:
                 raise KeyboardInterrupt
-            record.add(fixture, seen, time.monotonic() - began)
+            record.add(fixture, report, time.monotonic() - began)
 
         with suppress(KeyboardInterrupt):
             try:
