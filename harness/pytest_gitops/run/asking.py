@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pytest_gitops.errors import EngineError, GitOpsError, ProcessDied
 from pytest_gitops.ground.connecting import Connecting
@@ -25,6 +25,13 @@ class Selection:
     """What is asked, in order: (case id, stage) pairs, and (scenario id, `STAGE`) ones."""
 
     pairs: tuple[tuple[str, str], ...]
+    _known: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_known", frozenset(self.pairs))
+
+    def __contains__(self, pair: tuple[str, str]) -> bool:
+        return pair in self._known
 
     def cases(self, *stages: str) -> tuple[str, ...]:
         """The ids of the cases of which one of `stages` is asked."""
@@ -177,13 +184,27 @@ class Turns:
         def result(outcome: Outcome, code: str, why: str) -> StageResult:
             return StageResult(stage=stage.name, outcome=outcome, code=code, message=f"not asked: {why}")
 
+        def untold(of: Case, need: str, said: StageResult, skipped: StageResult) -> StageResult:
+            """The same, failed, where nothing that is selected tells that `of` failed: somebody has to. Of a run that
+            is split another part tells what is only needed here."""
+            elsewhere = of.id != case.id and of.key in self.context.plan.lots
+            if said.outcome is not Outcome.FAILED or elsewhere or (of.id, need) in self.selection:
+                return skipped
+            told = {(c.id, n) for c in (of, case) for n in (*needs, stage.name)}
+            given = [self.verdicts.get(*pair) for pair in told if pair in self.selection]
+            if any(t is not None and t.outcome is Outcome.FAILED for t in given):
+                return skipped
+            message = f"{skipped.message}\n{said.message}".rstrip()
+            return replace(skipped, outcome=Outcome.FAILED, message=message, findings=said.findings)
+
         for need in needs:
             said = self.verdicts.get(case.id, need)
             if said is not None and said.code == "no-cluster":
                 break  # which is so of this one too
             if said is not None and said.outcome is not Outcome.PASSED:
                 outcome = Outcome.ERROR if said.outcome is Outcome.ERROR else Outcome.SKIPPED
-                return result(outcome, f"needs-{need}", f"{need} {said.outcome.value} ({said.code})")
+                found = result(outcome, f"needs-{need}", f"{need} {said.outcome.value} ({said.code})")
+                return untold(case, need, said, found)
         if stage.family is Family.REVIEW:
             return None
         if self.context.settings.provider is Provider.NONE:
@@ -196,5 +217,5 @@ class Turns:
                 said = self.verdicts.get(parent.id, need)
                 if said is not None and said.outcome is not Outcome.PASSED:
                     why = f"{parent.key}, which creates it, failed in {need} ({said.code})"
-                    return result(Outcome.SKIPPED, "parent-failed", why)
+                    return untold(parent, need, said, result(Outcome.SKIPPED, "parent-failed", why))
         return None

@@ -28,7 +28,9 @@ def with_scenarios(context: Context) -> Plan:
     alone: frozenset[str] = frozenset()
     if plan.changed is not None and context.base is not None:
         base, changed = context.base.snapshot, {c.key for c in plan.cases if c.id in plan.changed}
-        then, now = (s.read_many({each.file for each in scenarios}) for s in (base, context.snapshot))
+        changed |= {c.key for c in plan.removed}
+        named = {file for each in scenarios for file in each.files}
+        then, now = (s.read_many(named) for s in (base, context.snapshot))
         alone = left_alone(scenarios, changed, differs=lambda f: then.get(f) != now.get(f))
     return replace(plan, scenarios=scenarios, left_alone=alone, problems=(*plan.problems, *problems))
 

@@ -17,11 +17,14 @@ def asked(scenarios: Iterable[Scenario], stages: Collection[str]) -> tuple[Scena
 def left_alone(
     scenarios: Sequence[Scenario], changed: Collection[str], *, differs: Callable[[str], bool]
 ) -> frozenset[str]:
-    """The ids of those that are about none of the `changed` Applications ("namespace/name") and whose file does not
-    differ from base. One that is about no Application, or about the revision of all, is not among them."""
+    """The ids of those that are about none of the `changed` Applications ("namespace/name") and of whose files none
+    differs from base. One that is about no Application, or about the revision of all, is not among them."""
     names = {*changed, *(k.rsplit("/", 1)[-1] for k in changed)}
     return frozenset(
         s.id
         for s in scenarios
-        if s.applications and not s.checks_out and not names & {*s.applications} and not differs(s.file)
+        if s.applications
+        and not s.checks_out
+        and not names & {*s.applications}
+        and not any(map(differs, s.files))
     )

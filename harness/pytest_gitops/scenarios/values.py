@@ -97,6 +97,12 @@ class Scenario:
         return tuple(dict.fromkeys(s.application for s in self.every_step if s.application))
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The files that it consists of: its own, and those that rendered output is held against."""
+        golden = (str(s.arguments["golden"]) for s in self.every_step if "golden" in s.arguments)
+        return tuple(dict.fromkeys((self.file, *golden)))
+
+    @property
     def acts(self) -> bool:
         """Whether it needs a cluster."""
         return any(s.action in ON_A_CLUSTER for s in self.every_step)

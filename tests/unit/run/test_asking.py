@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -43,7 +43,10 @@ class Fake:
             assert self.go_on.wait(10)
         for each in cases:
             outcome = self.says.get(each.name, Outcome.PASSED)
-            publish(each, StageResult(stage=self.name, outcome=outcome, code="as-told"))
+            publish(
+                each,
+                StageResult(stage=self.name, outcome=outcome, code="as-told", message="words of its own"),
+            )
 
 
 @dataclass
@@ -81,17 +84,30 @@ def run(
     *names: str,
     spared: Sequence[str] = (),
     clear: Callable[[], None] | None = None,
+    selected: Sequence[tuple[str, str]] | None = None,
+    parents: Mapping[str, str] | None = None,
+    split: bool = False,
 ) -> Verdicts:
-    """`spared` are in the plan, and nothing is asked about them."""
+    """`spared` are in the plan, and nothing is asked about them; `selected` is (name, stage), all if it is None;
+    `parents` says who creates whom; `split` is a run that is one of several."""
     cases, others = tuple(case(n) for n in names), tuple(case(n) for n in spared)
+    above = {n: f"argocd/{p}" for n, p in (parents or {}).items()}
+    cases = tuple(
+        replace(c, parent=above[c.name], parent_kind="Application") if c.name in above else c for c in cases
+    )
+    lots = {c.key: "1" for c in cases} if split else {}
     context = SimpleNamespace(
-        plan=Plan(cases=cases + others, duplicates={}, cycles=frozenset(), projects=(), problems=()),
+        plan=Plan(
+            cases=cases + others, duplicates={}, cycles=frozenset(), projects=(), problems=(), lots=lots
+        ),
         spared={c.id for c in others},
         settings=Settings(root=Path(), report=Path(), cache=Path(), environ={}),
         stopping=threading.Event(),
         applied_at=0.0,
     )
-    pairs = tuple((c.id, s.name) for c in cases for s in stages)
+    pairs = tuple(
+        (c.id, s.name) for c in cases for s in stages if selected is None or (c.name, s.name) in selected
+    )
     verdicts = Verdicts()
     verdicts.expect(pairs)
     ended: list[GitOpsError] = []
@@ -122,6 +138,47 @@ def test_a_stage_is_asked_after_what_it_needs_of_those_that_passed() -> None:
     verdicts = run([first, Fake("converge", log, needs=("render",))], "web", "db")
     assert log == ["render web,db", "converge web"]
     assert outcome(verdicts, "db", "converge") == (Outcome.SKIPPED, "needs-render")
+
+
+def verify(render: Outcome) -> list[Fake]:
+    log: list[str] = []
+    return [
+        Fake("render", log, says={"db": render}, family=Family.REVIEW),
+        Fake("converge", log, needs=("render",)),
+        Fake("idempotent", log, needs=("render", "converge")),
+    ]
+
+
+def test_what_failed_in_a_stage_that_is_not_selected_is_told_by_the_first_that_is() -> None:
+    """Else nobody would, and the run would be green: `--gitops-stages verify` of what does not render."""
+    selected = [("db", "converge"), ("db", "idempotent")]
+    verdicts = run(verify(Outcome.FAILED), "db", selected=selected)
+    assert outcome(verdicts, "db", "converge") == (Outcome.FAILED, "needs-render")
+    found = verdicts.get(case("db").id, "converge")
+    assert found is not None and found.message == "not asked: render failed (as-told)\nwords of its own"
+    assert outcome(verdicts, "db", "idempotent") == (Outcome.SKIPPED, "needs-render")
+
+
+def test_what_was_skipped_in_a_stage_that_is_not_selected_is_skipped() -> None:
+    verdicts = run(verify(Outcome.SKIPPED), "db", selected=[("db", "converge")])
+    assert outcome(verdicts, "db", "converge") == (Outcome.SKIPPED, "needs-render")
+
+
+@pytest.mark.parametrize(
+    ("selected", "split", "expected"),
+    [
+        ([("web", "converge")], False, Outcome.FAILED),
+        ([("web", "converge"), ("db", "converge")], False, Outcome.SKIPPED),
+        ([("web", "converge"), ("db", "render")], False, Outcome.SKIPPED),
+        ([("web", "converge")], True, Outcome.SKIPPED),  # another part of the run tells
+    ],
+)
+def test_a_parent_that_failed_is_told_by_its_child_if_by_nobody_else(
+    selected: Sequence[tuple[str, str]], split: bool, expected: Outcome
+) -> None:
+    parents = {"web": "db"}
+    verdicts = run(verify(Outcome.FAILED), "db", "web", selected=selected, parents=parents, split=split)
+    assert outcome(verdicts, "web", "converge") == (expected, "parent-failed")
 
 
 def test_a_turn_on_the_cluster_comes_after_a_stage_that_failed_too() -> None:

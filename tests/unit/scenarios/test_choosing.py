@@ -33,3 +33,13 @@ def test_what_is_about_nothing_that_changes_is_left_alone() -> None:
     assert not alone("wait: a", "argocd/b", differs=True)
     assert not alone("checkout: base", "argocd/b")
     assert not alone("rbac: {subject: x, action: get, resource: logs, expect: deny}", "argocd/b")
+
+
+def test_the_golden_files_of_a_scenario_are_its_own() -> None:
+    held = scenario("render: {application: a, golden: a.gitops-golden.yaml}")
+    assert held.files == ("a.gitops-test.yaml", "a.gitops-golden.yaml")
+    for file in held.files:
+        assert (
+            left_alone([held], ["argocd/b"], differs=lambda f, differing=file: f == differing) == frozenset()
+        )
+    assert left_alone([held], ["argocd/b"], differs=lambda _: False) == {held.id}
