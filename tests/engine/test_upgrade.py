@@ -44,10 +44,11 @@ def counting(result: Outcome, name: str) -> list[tuple[str, str, int]]:
 GREEN = (
     *("plain", "keeps", "manual", "hook-green", "leaves", "added", "parent", "child", "child-leaves"),
     *("landlord", "landlord-fair", "lodger-stays"),
+    *("hashed", "asks", "asks-at-its-end", "owned-claims", "careless"),
 )
 MOVED = (
     *("project", "passed-on", "handed-down", "parent-one", "parent-two"),
-    *("city-lisbon", "city-porto", "city-evora"),
+    *("city-lisbon", "city-porto", "city-evora", "town-tavira"),
 )
 
 
@@ -66,6 +67,20 @@ def test_what_may_not_be_pruned_is_kept_and_said(upgraded: Outcome, name: str) -
     assert evidence(upgraded, name)["kept"] == [f"ConfigMap {name}/old"]
     (finding,) = upgraded.stage(f"argocd/{name}", "upgrade")["findings"]
     assert (finding["rule"], finding["severity"]) == ("kept-object", "info")
+
+
+def test_what_is_named_by_what_is_in_it_is_kept_where_nobody_prunes(upgraded: Outcome) -> None:
+    (kept,) = evidence(upgraded, "hashed")["kept"]
+    assert kept.startswith("ConfigMap hashed/settings-")
+    (finding,) = upgraded.stage("argocd/hashed", "upgrade")["findings"]
+    assert (finding["rule"], finding["severity"]) == ("kept-object", "info")
+
+
+@pytest.mark.parametrize(("name", "gone"), [("asks", "old"), ("asks-at-its-end", "settings")])
+def test_what_somebody_has_to_confirm_is_confirmed(upgraded: Outcome, name: str, gone: str) -> None:
+    assert evidence(upgraded, name)["pruned"] == [f"ConfigMap {name}/{gone}"]
+    assert evidence(upgraded, name)["confirmed"] is True
+    assert "confirmed" not in evidence(upgraded, "plain")
 
 
 def test_what_should_be_pruned_and_is_not_is_found(upgraded: Outcome) -> None:
@@ -112,13 +127,20 @@ def test_a_claim_that_is_made_anew_is_an_error_of_its_own(upgraded: Outcome) -> 
     assert counting(upgraded, "replaced") == [("claim-replaced", "replaced/claim.yaml", 1)]
 
 
+def test_claims_that_go_with_their_stateful_set_are_lost_when_it_is_made_anew(upgraded: Outcome) -> None:
+    assert upgraded.stage("argocd/replaced-set", "converge")["outcome"] == "passed"
+    assert verdict(upgraded, "replaced-set") == ("failed", "claim-replaced"), upgraded.output
+    (found,) = upgraded.stage("argocd/replaced-set", "upgrade")["findings"]
+    assert found["resource"] == "PersistentVolumeClaim replaced-set/data-db-0"
+
+
 def test_what_cannot_go_back_is_found_though_it_upgrades(upgraded: Outcome) -> None:
     assert verdict(upgraded, "one-way") == ("failed", "rollback-failed")
     assert counting(upgraded, "one-way") == [("rollback-failed", "one-way/crd.yaml", 1)]
     assert evidence(upgraded, "one-way")["head"]["outcome"] == "passed"
 
 
-@pytest.mark.parametrize("name", ["orphans", "child-orphans"])
+@pytest.mark.parametrize("name", ["orphans", "child-orphans", "left-alone"])
 def test_what_a_removed_application_leaves_behind_is_named(upgraded: Outcome, name: str) -> None:
     assert verdict(upgraded, name) == ("failed", "orphaned-object")
     found = [f["resource"] for f in upgraded.stage(f"argocd/{name}", "upgrade")["findings"]]
@@ -178,6 +200,12 @@ def test_what_the_old_parent_deletes_before_the_new_one_has_it_is_lost(upgraded:
 def test_what_a_generator_lets_go_is_deleted_with_its_objects(upgraded: Outcome) -> None:
     assert evidence(upgraded, "city-porto")["pruned"] == ["ConfigMap city-porto/settings"]
     assert evidence(upgraded, "city-porto")["rollback"]["outcome"] == "passed"
+
+
+def test_what_a_generator_lets_go_and_means_to_leave_stays(upgraded: Outcome) -> None:
+    assert evidence(upgraded, "town-tavira")["kept"] == ["ConfigMap town-tavira/settings"]
+    (finding,) = upgraded.stage("argocd/town-tavira", "upgrade")["findings"]
+    assert "as ApplicationSet argocd/towns says" in finding["message"]
 
 
 def test_what_stays_on_the_cluster_that_an_application_leaves_is_named(upgraded: Outcome) -> None:

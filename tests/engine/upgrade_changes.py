@@ -27,6 +27,8 @@ spec: {hard: {count/jobs.batch: "0"}}
 """
 """What a hook of the first sync comes before, and one of a later sync after."""
 
+HASHED = "configMapGenerator: [{{name: settings, literals: [colour={colour}]}}]\n"
+
 BASE = {
     # changed, and something removed
     "apps/plain.yaml": application("plain", sync=USUAL),
@@ -40,6 +42,15 @@ BASE = {
     "apps/manual.yaml": application("manual", sync=MANUAL),
     "manual/settings.yaml": config_map("settings", "green"),
     "manual/old.yaml": config_map("old", "green"),
+    # the same, and the name comes from what is in it
+    "apps/hashed.yaml": application("hashed", sync=ONCE),
+    "hashed/kustomization.yaml": HASHED.format(colour="green"),
+    # what somebody has to confirm, when it is pruned and when its Application is deleted
+    "apps/asks.yaml": application("asks"),
+    "asks/settings.yaml": config_map("settings", "green"),
+    "asks/old.yaml": config_map("old", "green", options="Prune=confirm"),
+    "apps/asks-at-its-end.yaml": application("asks-at-its-end", finalizer=True),
+    "asks-at-its-end/settings.yaml": config_map("settings", "green", options="Delete=confirm"),
     # what Argo CD does not count as a difference, so nothing syncs, and it stays
     "apps/uncounted.yaml": application("uncounted"),
     "uncounted/settings.yaml": config_map("settings", "green"),
@@ -58,6 +69,11 @@ BASE = {
     "shrunk/claim.yaml": claim("data", "2Gi"),
     "apps/replaced.yaml": application("replaced"),
     "replaced/claim.yaml": claim("data", "1Gi", options="Replace=true,Force=true"),
+    # a StatefulSet that takes its claims along, and one that only comes to say so
+    "apps/replaced-set.yaml": application("replaced-set"),
+    "replaced-set/db.yaml": stateful_set("db", "1Gi", options="Replace=true,Force=true", claims="Delete"),
+    "apps/owned-claims.yaml": application("owned-claims"),
+    "owned-claims/db.yaml": stateful_set("db", "1Gi", claims="Retain"),
     "apps/hook.yaml": application("hook"),
     "hook/settings.yaml": config_map("settings", "green"),
     "hook/quota.yaml": QUOTA,
@@ -78,6 +94,12 @@ BASE = {
     "held/settings.yaml": config_map("settings", "green").replace(
         "{name: settings}", "{name: settings, finalizers: [example.com/hold]}"
     ),
+    # removed, and what it made has no finalizer
+    "apps/careless.yaml": application("careless", finalizer=True).replace(
+        "namespace: careless", "namespace: argocd"
+    ),
+    "careless/left-alone.yaml": application("left-alone"),
+    "left-alone/settings.yaml": config_map("settings", "green"),
     # removed, with the namespace that another one lives in
     "apps/landlord.yaml": application("landlord", finalizer=True),
     "landlord/namespace.yaml": namespace("lodger"),
@@ -104,12 +126,19 @@ HEAD: dict[str, str | None] = {
     "keeps/old.yaml": None,
     "manual/settings.yaml": config_map("settings", "red"),
     "manual/old.yaml": None,
+    "hashed/kustomization.yaml": HASHED.format(colour="red"),
+    "asks/settings.yaml": config_map("settings", "red"),
+    "asks/old.yaml": None,
+    "apps/asks-at-its-end.yaml": None,
+    "asks-at-its-end/settings.yaml": None,
     "uncounted/old.yaml": None,
     "broken/settings.yaml": config_map("settings", "green"),
     "selector/web.yaml": f"{config_map('settings', 'green')}---\n{deployment('web', 'other')}",
     "templates/db.yaml": stateful_set("db", "2Gi"),
     "shrunk/claim.yaml": claim("data", "1Gi"),
     "replaced/claim.yaml": claim("data", "1Gi", mode="ReadOnlyMany", options="Replace=true,Force=true"),
+    "replaced-set/db.yaml": stateful_set("db", "2Gi", options="Replace=true,Force=true", claims="Delete"),
+    "owned-claims/db.yaml": stateful_set("db", "1Gi", claims="Delete"),
     "hook/migrate.yaml": hook("2"),
     "hook/settings.yaml": config_map("settings", "red"),
     "hook-green/migrate.yaml": hook("2"),
@@ -122,6 +151,9 @@ HEAD: dict[str, str | None] = {
     "orphans/settings.yaml": None,
     "apps/held.yaml": None,
     "held/settings.yaml": None,
+    "apps/careless.yaml": None,
+    "careless/left-alone.yaml": None,
+    "left-alone/settings.yaml": None,
     "apps/landlord.yaml": None,
     "landlord/namespace.yaml": None,
     "lodger/settings.yaml": config_map("settings", "red"),

@@ -29,6 +29,14 @@ spec:
       syncPolicy: {{automated: {{prune: true}}, syncOptions: {OPTIONS}}}
 """
 
+# The objects of a town stay where it is let go, and the set says so.
+TOWNS = (
+    CITIES.replace("cities", "towns")
+    .replace("city-", "town-")
+    .replace(f", finalizers: [{FINALIZER}]", "")
+    .replace("spec:\n  generators", "spec:\n  syncPolicy: {preserveResourcesOnDeletion: true}\n  generators")
+)
+
 # The new parent's hook finds no node as long as Pods of the child run: so the old parent is first, and lets it go.
 AFTER_THE_OLD_ONE = """\
 apiVersion: batch/v1
@@ -72,6 +80,9 @@ BASE = {
     "cities.yaml": CITIES,
     "cities/lisbon/settings.yaml": config_map("settings", "green"),
     "cities/porto/settings.yaml": config_map("settings", "green"),
+    "towns.yaml": TOWNS,
+    "towns/tavira/settings.yaml": config_map("settings", "green"),
+    "towns/evora/settings.yaml": config_map("settings", "green"),
 }
 
 HEAD: dict[str, str | None] = {
@@ -91,4 +102,5 @@ HEAD: dict[str, str | None] = {
     "cities/lisbon/settings.yaml": config_map("settings", "red"),
     "cities/porto/settings.yaml": None,
     "cities/evora/settings.yaml": config_map("settings", "green"),
+    "towns/tavira/settings.yaml": None,
 }

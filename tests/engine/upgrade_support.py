@@ -74,13 +74,15 @@ spec:
 """
 
 
-def stateful_set(name: str, size: str) -> str:
+def stateful_set(name: str, size: str, *, options: str = "", claims: str = "") -> str:
+    """`claims` is what becomes of its claims when it is deleted: Retain, which is the default, or Delete."""
+    retention = f"\n  persistentVolumeClaimRetentionPolicy: {{whenDeleted: {claims}}}" if claims else ""
     return f"""\
 apiVersion: apps/v1
 kind: StatefulSet
-metadata: {{name: {name}}}
+metadata: {{name: {name}{_annotated(options)}}}
 spec:
-  serviceName: {name}
+  serviceName: {name}{retention}
   selector: {{matchLabels: {{app: {name}}}}}
   template:
     metadata: {{labels: {{app: {name}}}}}

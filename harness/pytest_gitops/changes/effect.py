@@ -99,8 +99,16 @@ def pruned(manifest: Mapping[str, Any], by: Case, volumes: Volumes, *, last: boo
     return Fate(effect=Effect.PRUNED, text=f"The next automated sync deletes it (prune){more}.", data=data)
 
 
-def with_application(manifest: Mapping[str, Any], by: Case, going: Fate, volumes: Volumes) -> Fate:
-    """What happens to an object of `by`, an Application that head no longer has, when `going` happens to that."""
+def with_application(
+    manifest: Mapping[str, Any],
+    by: Case,
+    going: Fate,
+    volumes: Volumes,
+    *,
+    made_by: Mapping[str, Any] | None = None,
+) -> Fate:
+    """What happens to an object of `by`, an Application that head no longer has, when `going` happens to that;
+    `made_by` is the ApplicationSet that generated `by`, if one did."""
     name = f"Application {by.key}"
     if going.effect in {Effect.PRUNED_ON_CONFIRM, Effect.DELETED_ON_CONFIRM}:
         confirm = True
@@ -109,6 +117,12 @@ def with_application(manifest: Mapping[str, Any], by: Case, going: Fate, volumes
     else:
         return Fate(effect=going.effect, text=f"It stays as long as {name} does. {going.text}")
     if not cascades(by):
+        if _sync_policy(made_by).get("preserveResourcesOnDeletion") is True:
+            return Fate(
+                effect=Effect.KEPT_POLICY,
+                text=f"It stays, and nothing owns it, as ApplicationSet {by.parent} says "
+                "(preserveResourcesOnDeletion).",
+            )
         return Fate(
             effect=Effect.ORPHANED,
             text=f"It stays, and nothing owns it: {name} is deleted without a finalizer that deletes its objects.",
@@ -141,14 +155,17 @@ def with_application(manifest: Mapping[str, Any], by: Case, going: Fate, volumes
 
 def generated(case: Case, application_set: Mapping[str, Any] | None, name: str) -> Fate:
     """What happens to an Application that the ApplicationSet `name` no longer generates. None: nothing known of it."""
-    sync = mapping(mapping((application_set or {}).get("spec")).get("syncPolicy"))
-    policy = text(sync.get("applicationsSync"))
+    policy = text(_sync_policy(application_set).get("applicationsSync"))
     if policy in {"create-only", "create-update"}:
         return Fate(
             effect=Effect.KEPT_POLICY,
             text=f"It stays: ApplicationSet {name} deletes no Applications (applicationsSync: {policy}).",
         )
     return Fate(effect=Effect.PRUNED, text=f"ApplicationSet {name} deletes it{_cascade(case)}.")
+
+
+def _sync_policy(application_set: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return mapping(mapping((application_set or {}).get("spec")).get("syncPolicy"))
 
 
 def root(case: Case, what: str = "") -> Fate:

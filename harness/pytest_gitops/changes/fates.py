@@ -33,7 +33,7 @@ class Fates:
         """What happens to an object that Application `old`, now `new` (None: removed), does not render any more."""
         case = old or entry.case
         if new is None or new.key != case.key:
-            fate = effect.with_application(entry.manifest, case, self.of_application(case), self._volumes)
+            fate = self._with(case, entry.manifest, self.of_application(case))
         elif goes := self.other_cluster(case, new):
             return Fate(
                 effect=Effect.LEFT_BEHIND,
@@ -65,7 +65,7 @@ class Fates:
         """What happens to an object that goes from one Application to another."""
         new = self._heads.get(a.case.key)
         if new is None:
-            going = effect.with_application(a.manifest, a.case, self.of_application(a.case), self._volumes)
+            going = self._with(a.case, a.manifest, self.of_application(a.case))
         else:
             going = self._pruned(a.manifest, a.case, new.case)
         return effect.moved(a.manifest, a.case, b.case, going)
@@ -118,7 +118,14 @@ class Fates:
         new = self._heads.get(owner.key)
         if new is not None and new.case.key == owner.key:
             return self._pruned(manifest, owner, new.case)
-        return effect.with_application(manifest, owner, self.of_application(owner, seen), self._volumes)
+        return self._with(owner, manifest, self.of_application(owner, seen))
+
+    def _with(self, case: Case, manifest: Mapping[str, Any], going: Fate) -> Fate:
+        """What happens to an object of `case` when `going` happens to that Application."""
+        made_by = None
+        if case.parent_kind == "ApplicationSet":
+            made_by = self._new.application_set(case.parent) or self._old.application_set(case.parent)
+        return effect.with_application(manifest, case, going, self._volumes, made_by=made_by)
 
     def _pruned(self, manifest: Mapping[str, Any], old: Case, new: Case) -> Fate:
         head = self._heads.get(old.key)

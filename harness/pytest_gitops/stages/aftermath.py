@@ -8,12 +8,20 @@ from typing import Any
 
 from pytest_gitops.changes.values import Effect, Fate
 from pytest_gitops.model import IN_CLUSTER, Case, Finding, Severity
+from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.bystanders import ARGO
-from pytest_gitops.stages.inventory import Claim, Key, Live, maker
+from pytest_gitops.stages.inventory import Claim, Key, Live, made_by, maker
 
 CLAIM = ("", "PersistentVolumeClaim")
 
-GOES = {Effect.PRUNED, Effect.DELETED_WITH_APPLICATION}
+GOES = {
+    Effect.PRUNED,
+    Effect.PRUNED_ON_CONFIRM,
+    Effect.DELETED_WITH_APPLICATION,
+    Effect.DELETED_ON_CONFIRM,
+}
+"""What somebody has to confirm is confirmed here."""
+
 OWNERLESS = {Effect.ORPHANED, Effect.LEFT_BEHIND}
 
 IDENTITY = (
@@ -46,17 +54,20 @@ NOT_PRUNED = (
 
 @dataclass(slots=True, kw_only=True)
 class Aftermath:
-    """What became of the objects of one Application, by their titles, and what is wrong or worth knowing about it."""
+    """What became of the objects of one Application, by their titles, whether somebody had to confirm that, and what is
+    wrong or worth knowing about it."""
 
     pruned: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     recreated: list[str] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
+    confirmed: bool = False
     findings: list[Finding] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         told = ("pruned", "kept", "recreated", "created")
-        return {name: sorted(getattr(self, name)) for name in told if getattr(self, name)}
+        found = {name: sorted(getattr(self, name)) for name in told if getattr(self, name)}
+        return {**found, **({"confirmed": True} if self.confirmed else {})}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +119,7 @@ class Judge:
         claim = (key.group, key.kind) == CLAIM
         if was is None:
             told.created.append(title)
-        elif now is None and self._is_removed(key):
+        elif now is None and (self._is_removed(key) or self._goes_with_its_pod(key)):
             told.pruned.append(title)
         elif now is None and claim:
             # Also one that a StatefulSet made: nothing asked for its end.
@@ -128,6 +139,19 @@ class Judge:
                 told.findings.append(self._finding(owner, "claim-replaced", key, message, help_))
         elif self._is_removed(key):
             self._remains(key, owner, told)
+
+    def _goes_with_its_pod(self, key: Key) -> bool:
+        """Whether a claim goes because its StatefulSet says so: with the whole set, or when that has fewer Pods
+        (persistentVolumeClaimRetentionPolicy)."""
+        if (made := made_by(key, self.head)) is not None:
+            spec = mapping(self.head[made[0]].manifest.get("spec"))
+            first = mapping(spec.get("ordinals")).get("start") or 0
+            replicas = spec.get("replicas")
+            needed = range(first, first + (1 if replicas is None else replicas))
+            return _retention(spec, "whenScaled") == "Delete" and made[1] not in needed
+        if (made := made_by(key, self.base)) is not None and self._is_removed(made[0]):
+            return _retention(mapping(self.base[made[0]].manifest.get("spec")), "whenDeleted") == "Delete"
+        return False
 
     def _made_anew(self, case: Case) -> tuple[str, str]:
         """Why a claim was made anew, and what to do, if its whole Application was, between two parents."""
@@ -183,3 +207,7 @@ class Judge:
             resource=key.title,
             help=help_,
         )
+
+
+def _retention(spec: Mapping[str, Any], when: str) -> str:
+    return str(mapping(spec.get("persistentVolumeClaimRetentionPolicy")).get(when) or "Retain")

@@ -12,6 +12,7 @@ from pytest_gitops.changes.effect import FINALIZER, FINALIZERS
 from pytest_gitops.clusters.apierror import suppress_gone, suppress_overtaken
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
+from pytest_gitops.stages.approving import approve, asked
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.tracks import QUIET, still_of
 from pytest_gitops.waiting import now, utc, wait_until
@@ -39,9 +40,6 @@ appOperationRequeueDelay), and waits for its objects wave by wave."""
 
 LOOKED_AT = "pytest-gitops-looked-at"
 """An annotation that says nothing to anybody: writing it makes Argo CD look at the object."""
-
-APPROVED = "argocd.argoproj.io/deletion-approved"
-"""The annotation by which a person confirms the deletion of what has Delete=confirm or Prune=confirm."""
 
 Application = Mapping[str, Any]
 
@@ -193,11 +191,10 @@ class Departing:
     def _follow(self, tree: Tree, at: float) -> None:
         for case in tree.cases:
             state = self.state(case)
-            if state is not None and _asks(state) and case.key not in self.confirmed:
+            deleted = state is not None and state["metadata"].get("deletionTimestamp")
+            if state is not None and deleted and asked(state) and case.key not in self.confirmed:
                 self.confirmed.add(case.key)
-                approved = {APPROVED: utc().isoformat(timespec="seconds")}
-                with suppress_gone():
-                    self._api.patch(path_of(state), {"metadata": {"annotations": approved}})
+                approve(self._api, state)
             if state is not None and case.id in self._context.kept_out:
                 self._let_go(state)
         if tree.is_set:
@@ -270,11 +267,3 @@ class Departing:
 def look_at(api: Api, path: str) -> None:
     """Make Argo CD look at the object at `path`. Raises ApiError."""
     api.patch(path, {"metadata": {"annotations": {LOOKED_AT: utc().isoformat()}}})
-
-
-def _asks(application: Application) -> bool:
-    """Whether Argo CD waits for somebody to confirm its deletion (status.resources[].requiresDeletionConfirmation)."""
-    resources = (application.get("status") or {}).get("resources") or ()
-    return bool(application["metadata"].get("deletionTimestamp")) and any(
-        r.get("requiresDeletionConfirmation") for r in resources
-    )

@@ -137,7 +137,9 @@ class Clusters:
         return found
 
     def live(self, manifests: Iterable[Mapping[str, Any]]) -> dict[Key, str]:
-        """Everything there is of the kinds of `manifests` that is nobody's part and not on its way out."""
+        """Everything there is of the kinds of `manifests` that is nobody's part and not on its way out. A claim for a
+        volume is looked at whoever owns it: a StatefulSet becomes the owner of its claims when it is to take them along
+        (persistentVolumeClaimRetentionPolicy)."""
         kinds = {(str(m.get("apiVersion", "")), str(m.get("kind", ""))) for m in manifests} | {*ALWAYS}
         by_id = {id(a): a for a in (self._api, *self._destinations.values())}
         wanted = [(a, *k) for a in by_id.values() for k in sorted(kinds)]
@@ -236,7 +238,8 @@ class Clusters:
             return {}  # its definition is not there, or not any more: so is no object of it
         found = {}
         for meta in listed:
-            if not meta.get("ownerReferences") and not meta.get("deletionTimestamp"):
+            part = bool(meta.get("ownerReferences")) and kind != "PersistentVolumeClaim"
+            if not part and not meta.get("deletionTimestamp"):
                 key = Key(
                     self._names[id(api)],
                     version.rpartition("/")[0],
@@ -275,7 +278,12 @@ def _uses(pod: Mapping[str, Any], claim: str) -> bool:
 
 
 def maker(key: Key, claims: Mapping[Key, Claim]) -> Claim | None:
-    """The StatefulSet that made a claim for a volume: "TEMPLATE-NAME-NUMBER" (Kubernetes'
+    """The StatefulSet that made a claim for a volume."""
+    return claims[made[0]] if (made := made_by(key, claims)) else None
+
+
+def made_by(key: Key, claims: Mapping[Key, Claim]) -> tuple[Key, int] | None:
+    """The StatefulSet that made a claim for a volume, and for which of its Pods: "TEMPLATE-NAME-NUMBER" (Kubernetes'
     getPersistentVolumeClaimName)."""
     if (key.group, key.kind) != ("", "PersistentVolumeClaim"):
         return None
@@ -283,9 +291,10 @@ def maker(key: Key, claims: Mapping[Key, Claim]) -> Claim | None:
         if made.kind != "StatefulSet" or (made.cluster, made.namespace) != (key.cluster, key.namespace):
             continue
         templates = (claim.manifest.get("spec") or {}).get("volumeClaimTemplates") or ()
-        stems = (f"{(t.get('metadata') or {}).get('name')}-{made.name}-" for t in templates)
-        if any(key.name.startswith(s) and key.name.removeprefix(s).isdigit() for s in stems):
-            return claim
+        for stem in (f"{(t.get('metadata') or {}).get('name')}-{made.name}-" for t in templates):
+            number = key.name.removeprefix(stem)
+            if key.name.startswith(stem) and number.isdigit():
+                return made, int(number)
     return None
 
 

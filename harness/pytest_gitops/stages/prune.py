@@ -271,6 +271,7 @@ class _Prune:
             state=departing.state(case),
             declared=declared,
             preserved=preserved,
+            stays=case.key in tree.staying,
         )
 
     def _result(self, departing: Departing, tree: Tree, case: Case, remains: Remains) -> StageResult:

@@ -46,13 +46,14 @@ STORED = "a StatefulSet made it, and Kubernetes keeps it and its data"
 class Going:
     """An Application that is deleted, and the cluster that it deploys to. `state` is it as it was seen last, None once
     it has ended; `declared` says whether its manifest has the finalizer that deletes its objects, `preserved` why they
-    stay anyhow."""
+    stay anyhow; `stays` whether it stays itself."""
 
     case: Case
     cluster: str
     state: Mapping[str, Any] | None
     declared: bool = True
     preserved: str = ""
+    stays: bool = False
 
     @property
     def error(self) -> str:
@@ -173,7 +174,9 @@ class Judge:
         """Why an object rightly stays, or nothing."""
         if thing.deleting:
             return ""
-        return self.going[claim.case.key].preserved or stays(claim.manifest, claim.case)
+        going = self.going[claim.case.key]
+        ran = not going.stays and "Delete" in hook_of(claim.manifest)
+        return ("" if ran else going.preserved) or stays(claim.manifest, claim.case)
 
     def _remains(self, key: Key, claim: Claim, thing: Thing, told: Remains) -> None:
         case, title = claim.case, key.title
@@ -289,7 +292,7 @@ class Judge:
                 f"its parent {case.parent} is deleted. Here it was deleted as `argocd app delete` does, which adds it"
             )
             told.findings.append(_finding("cascade-stops", case, message, CASCADE, Severity.WARNING))
-        if going.state is None or going.preserved:
+        if going.state is None or going.stays:
             return
         if going.error:
             known = cause_of("deletion-error", going.error)

@@ -17,9 +17,11 @@ from pytest_gitops.argocd.applications import API, Applications, application_pat
 from pytest_gitops.changes import effect
 from pytest_gitops.changes.values import ApplicationChange, Effect, Fate
 from pytest_gitops.clusters.apierror import suppress_gone
-from pytest_gitops.model import Case, Outcome, StageResult
-from pytest_gitops.stages.aftermath import Aftermath, Judge
+from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
+from pytest_gitops.stages.aftermath import GOES, Aftermath, Judge
+from pytest_gitops.stages.approving import Approving
 from pytest_gitops.stages.base import Answer, Family, Publish
+from pytest_gitops.stages.bystanders import ARGO
 from pytest_gitops.stages.crossing import Crossing, Held, Phase
 from pytest_gitops.stages.drive import Drive
 from pytest_gitops.stages.finalizers import foreign
@@ -125,9 +127,13 @@ class _Upgrade:
 
     def run(self, cases: Sequence[Case], base: Phase, publish: Publish) -> None:
         """Move what is there at `base` to head and back, and answer for `cases`. What is not asked moves along, as
-        the merge would have it, and is not waited for."""
+        the merge would have it, and is not waited for. What Argo CD asks a person to confirm is confirmed."""
         if self.context.stopping.is_set() or not cases:
             return  # whoever stopped the run answers what is open
+        with Approving(self.ground.api) as approving:
+            self._run(cases, base, publish, approving)
+
+    def _run(self, cases: Sequence[Case], base: Phase, publish: Publish, approving: Approving) -> None:
         ids = {c.id for c in cases}
         crossing = self.crossing = Crossing(self.base, self.head, waited=GOING)
         broken = {k for k, r in base.results.items() if r.outcome is not Outcome.PASSED}
@@ -163,6 +169,7 @@ class _Upgrade:
             return
         for case in (*going, *leaving):
             became, held = after.get(case.key, Aftermath()), self.held.get(case.key)
+            became.confirmed = case.key in approving.confirmed
             if held is not None:
                 on_its_way = {key.title for key in held.objects}
                 became.pruned = [title for title in became.pruned if title not in on_its_way]
@@ -272,23 +279,25 @@ class _Upgrade:
 
     def _judge(self, before: Mapping[Key, str]) -> Judge:
         """Judges what became of objects, as soon as it is known what is live `after`."""
+        base = self.clusters.claims(self.base.rendered())
         return Judge(
             before=before,
             after={},
-            base=self.clusters.claims(self.base.rendered()),
+            base=base,
             head=self.clusters.claims(self.head.rendered()),
             heads={old.key: c for c in self.stays if (old := self._old(c)) is not None},
-            fate_of=self._fate,
+            fate_of=lambda key, claim: self._fate(key, claim, base),
             place=self.crossing.place,
         )
 
-    def _fate(self, key: Key, claim: Claim) -> Fate | None:
-        """What the comparison expects of an object of base that head does not have."""
-        case = claim.case
-        removed = any(c.key == case.key for c in self.removed)
-        if removed and not case.parent:
-            going = Fate(effect=Effect.DELETED_WITH_APPLICATION, text="")
-            return effect.with_application(claim.manifest, case, going, effect.Volumes(()))
+    def _fate(self, key: Key, claim: Claim, claims: Mapping[Key, Claim]) -> Fate | None:
+        """What is expected of an object of base, which has `claims`, that head does not have."""
+        case, unknown = claim.case, effect.Volumes(())
+        if (going := self._going(case, claims)) is not None:
+            made_by = self._set_of(case, claims)
+            return effect.with_application(
+                claim.manifest, case, going, unknown, made_by=made_by.manifest if made_by else None
+            )
         now_at = next(
             (c for c in self.stays if (was := self._old(c)) is not None and was.key == case.key), None
         )
@@ -307,7 +316,37 @@ class _Upgrade:
                     and old.namespace in {"", key.namespace}
                 ):
                     return each.fate
+        if now_at is not None and now_at.key == case.key:
+            # One whose name comes from what is in it (Kustomize) is to a comparison the same as the next.
+            return effect.pruned(claim.manifest, now_at, unknown)
         return None
+
+    def _going(
+        self, case: Case, claims: Mapping[Key, Claim], seen: frozenset[str] = frozenset()
+    ) -> Fate | None:
+        """What happens to a removed Application whose root is deleted here, which the comparison knows nobody to do.
+        None for any other."""
+        if case.key in seen or case.key not in {c.key for c in self.removed}:
+            return None
+        if not case.parent:
+            return Fate(effect=Effect.DELETED_WITH_APPLICATION, text="")
+        made_by = self._set_of(case, claims)
+        owned = made_by or claims.get(Key(IN_CLUSTER, ARGO, "Application", case.namespace, case.name))
+        going = self._going(owned.case, claims, seen | {case.key}) if owned is not None else None
+        if owned is None or going is None:
+            return None
+        above = self._set_of(owned.case, claims)
+        fate = effect.with_application(
+            owned.manifest, owned.case, going, effect.Volumes(()), made_by=above.manifest if above else None
+        )
+        return effect.generated(case, None, case.parent) if made_by and fate.effect in GOES else fate
+
+    def _set_of(self, case: Case, claims: Mapping[Key, Claim]) -> Claim | None:
+        """The ApplicationSet that generates an Application, as another Application renders it."""
+        if case.parent_kind != "ApplicationSet":
+            return None
+        namespace, _, name = case.parent.rpartition("/")
+        return claims.get(Key(IN_CLUSTER, ARGO, "ApplicationSet", namespace, name))
 
 
 def _roots(side: Context, cases: Sequence[Case]) -> list[Case]:

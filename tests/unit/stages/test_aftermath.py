@@ -189,3 +189,56 @@ def test_what_nobody_rendered_is_nobodys_fault() -> None:
 def test_what_head_brings_is_told_as_created() -> None:
     told = only(judge({}, {SETTINGS: "1"}, head=claimed((SETTINGS,), NEW)).judge())
     assert told.to_dict() == {"created": ["ConfigMap web/settings"]}
+
+
+def retained(*, deleted: str = "Retain", scaled: str = "Retain", **spec: Any) -> dict[str, Any]:
+    policy = {"whenDeleted": deleted, "whenScaled": scaled}
+    return {"spec": {**TEMPLATES["spec"], "persistentVolumeClaimRetentionPolicy": policy, **spec}}
+
+
+THIRD = key("PersistentVolumeClaim", "data-db-2")
+
+
+@pytest.mark.parametrize(
+    ("head", "meant"),
+    [
+        (retained(scaled="Delete", replicas=2), True),
+        (retained(scaled="Delete"), True),  # one
+        (retained(scaled="Delete", replicas=1, ordinals={"start": 1}), True),
+        (retained(scaled="Delete", replicas=2, ordinals={"start": 1}), False),
+        (retained(scaled="Delete", replicas=3), False),
+        (retained(deleted="Delete", replicas=2), False),
+        (TEMPLATES, False),
+    ],
+)
+def test_a_claim_goes_with_its_pod_only_where_the_stateful_set_says_so(
+    head: Mapping[str, Any], meant: bool
+) -> None:
+    both: dict[str, Any] = {"base": claimed({SET: TEMPLATES}, OLD), "head": claimed({SET: head}, NEW)}
+    told = only(judge({SET: "1", THIRD: "3"}, {SET: "1"}, **both).judge())
+    assert [f.rule for f in told.findings] == ([] if meant else ["claim-replaced"])
+    assert told.pruned == (["PersistentVolumeClaim web/data-db-2"] if meant else [])
+
+
+@pytest.mark.parametrize(("policy", "meant"), [("Delete", True), ("Retain", False)])
+def test_claims_go_with_a_stateful_set_that_head_does_not_have_only_where_it_says_so(
+    policy: str, meant: bool
+) -> None:
+    base = claimed({SET: retained(deleted=policy)}, OLD)
+    told = only(judge({SET: "1", MADE: "1"}, {}, base=base, fate=Effect.PRUNED).judge())
+    assert [f.rule for f in told.findings] == ([] if meant else ["claim-replaced"])
+
+
+def test_claims_of_a_stateful_set_that_head_has_do_not_go_with_it() -> None:
+    """Made anew: with Force=true, or by another Application."""
+    set_ = retained(deleted="Delete")
+    both: dict[str, Any] = {"base": claimed({SET: set_}, OLD), "head": claimed({SET: set_}, NEW)}
+    (finding,) = only(judge({SET: "1", MADE: "1"}, {SET: "2", MADE: "2"}, **both).judge()).findings
+    assert finding.rule == "claim-replaced"
+
+
+@pytest.mark.parametrize("effect", [Effect.PRUNED_ON_CONFIRM, Effect.DELETED_ON_CONFIRM])
+def test_what_goes_once_somebody_confirms_should_go(effect: Effect) -> None:
+    judged = judge({SETTINGS: "1"}, {SETTINGS: "1"}, base=claimed((SETTINGS,), OLD), fate=effect)
+    assert [f.rule for f in only(judged.judge()).findings] == ["not-pruned"]
+    assert judged.remaining() == [SETTINGS]

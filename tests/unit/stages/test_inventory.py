@@ -79,6 +79,14 @@ def test_parts_of_others_and_what_goes_are_not_live() -> None:
     assert clusters(api).live([SETTINGS]) == {Key(IN_CLUSTER, "", "ConfigMap", "web", "settings"): "1"}
 
 
+def test_a_claim_is_looked_at_whoever_owns_it() -> None:
+    """A StatefulSet that is to take its claims along becomes their owner."""
+    owned = live("data-db-0", "1", ownerReferences=[{"uid": "9"}])
+    going = live("data-db-1", "2", ownerReferences=[{"uid": "9"}], deletionTimestamp="now")
+    found = clusters(FakeApi(PersistentVolumeClaim=[owned, going])).live([])
+    assert {k.name: uid for k, uid in found.items()} == {"data-db-0": "1"}
+
+
 def test_claims_and_namespaces_are_looked_at_whoever_renders_them() -> None:
     api = FakeApi(
         PersistentVolumeClaim=[live("data-db-0", "1")], Namespace=[{"metadata": {"name": "web", "uid": "2"}}]

@@ -17,8 +17,8 @@ from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case, Outcome
 from pytest_gitops.repository.discovery import case_of
 from pytest_gitops.stages import departing, prune, tracks
+from pytest_gitops.stages.approving import APPROVED
 from pytest_gitops.stages.context import Context
-from pytest_gitops.stages.departing import APPROVED
 
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 PLURALS = {"applications": "Application", "applicationsets": "ApplicationSet", "appprojects": "AppProject"}

@@ -203,6 +203,23 @@ def test_a_set_that_preserves_is_believed() -> None:
     assert codes(found) == ["kept-object"]
 
 
+def test_a_set_that_preserves_objects_does_not_preserve_an_application_that_cannot_end() -> None:
+    stuck = {"status": {"conditions": [{"type": "DeletionError", "message": "no"}]}}
+    going = Going(case=WEB, cluster=IN_CLUSTER, state=stuck, declared=False, preserved="its set says so")
+    found = only(judge(there={SETTINGS: IT}, after={SETTINGS: IT}, going=[going]))
+    assert codes(found) == ["deletion-error", "kept-object"]
+    staying = replace(going, state=STATE, stays=True)
+    assert codes(only(judge(there={SETTINGS: IT}, after={SETTINGS: IT}, going=[staying]))) == ["kept-object"]
+
+
+def test_a_set_that_preserves_objects_does_not_preserve_the_hooks_of_a_deletion() -> None:
+    going = Going(case=WEB, cluster=IN_CLUSTER, state=None, declared=False, preserved="its set says so")
+    hook = claim(kind="Job", hook="PostDelete")
+    assert codes(only(judge(after={SETTINGS: IT}, claims={SETTINGS: hook}, going=[going]))) == [
+        "orphaned-object"
+    ]
+
+
 def test_a_hook_of_the_deletion_that_stays_is_orphaned() -> None:
     one = judge(after={SETTINGS: IT}, claims={SETTINGS: claim(kind="Job", hook="PostDelete")})
     (finding,) = only(one).findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import Case, Destination, Finding, Moment, Outcome, Severity, StageResult
 from pytest_gitops.repository.discovery import case_of
 from pytest_gitops.stages import crossing, upgrade
+from pytest_gitops.stages.approving import Approving
 from pytest_gitops.stages.context import Context
 from pytest_gitops.stages.inventory import Clusters, Key
 
@@ -91,6 +93,7 @@ class Stage:
         metadata: Mapping[str, Any] | None = None,
         stops_in: str = "",
         going: float = 0.0,
+        confirmed: Sequence[str] = (),
     ) -> None:
         self.asked: dict[str, list[str]] = {}
         self.created: list[list[str]] = []
@@ -147,6 +150,9 @@ class Stage:
         monkeypatch.setattr(upgrade, "Drive", FakeDrive)
         monkeypatch.setattr(upgrade, "Applications", FakeApplications)
         monkeypatch.setattr(upgrade, "GOING", going)
+        approving = Approving(cast(Any, None))
+        approving.confirmed |= set(confirmed)
+        monkeypatch.setattr(upgrade, "Approving", lambda _: nullcontext(approving))
         monkeypatch.setattr(Clusters, "live", lambda *_: next(inventories, live[-1]))
         self.context = make_context()
         old = self.context.base = make_context()
@@ -387,3 +393,90 @@ def test_what_a_removed_application_without_a_finalizer_leaves_is_named(
     result = stage.of("old")
     assert (result.outcome, result.code) == (Outcome.FAILED, "orphaned-object")
     assert "ConfigMap old/settings" in result.message
+
+
+def with_manifest(made: Case, **spec: Any) -> Case:
+    return replace(made, manifest={**made.manifest, "spec": {**made.manifest["spec"], **spec}})
+
+
+def rendered_as(child: Case) -> dict[str, Any]:
+    """A child, as its parent renders it."""
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **child.manifest}
+
+
+FINALIZED = {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}
+
+
+@pytest.mark.parametrize(
+    ("policy", "code"),
+    [
+        ({"automated": {}}, ""),
+        ({}, ""),
+        ({"automated": {"prune": True}}, "not-pruned"),
+        ({"automated": {"prune": True}, "syncOptions": ["Prune=false"]}, ""),
+    ],
+)
+def test_what_kustomize_names_anew_goes_as_its_application_prunes(
+    monkeypatch: pytest.MonkeyPatch, policy: Mapping[str, Any], code: str
+) -> None:
+    """A ConfigMap whose name ends in a hash of what is in it: the comparison takes it for the next one."""
+    old = with_manifest(case("old"), syncPolicy=policy)
+    live, objects = {KEY: "1"}, ({"old": [SETTINGS]}, {})
+    stage = Stage(monkeypatch, [old], [old], live=(live, live), objects=objects)
+    assert stage.of("old").code == code
+    if not code:
+        assert [f.rule for f in stage.of("old").findings] == ["kept-object"]
+
+
+@pytest.mark.parametrize(
+    ("root", "child", "code"),
+    [
+        (FINALIZED, {}, "orphaned-object"),
+        (FINALIZED, FINALIZED, "not-pruned"),
+        ({}, FINALIZED, "orphaned-object"),
+    ],
+)
+def test_what_goes_with_a_removed_root_is_what_the_finalizers_say(
+    monkeypatch: pytest.MonkeyPatch, root: Mapping[str, Any], child: Mapping[str, Any], code: str
+) -> None:
+    """The objects of a child, while the root is deleted as whoever runs Argo CD does."""
+    top, below = case("root"), case("old", parent="root")
+    top = replace(top, manifest={**top.manifest, "metadata": {"name": "root", **root}})
+    below = replace(
+        below, manifest={**below.manifest, "metadata": {"name": "old", "namespace": "argocd", **child}}
+    )
+    live, objects = {KEY: "1"}, ({"root": [rendered_as(below)], "old": [SETTINGS]}, {})
+    stage = Stage(monkeypatch, [top, below], [], live=(live, live), objects=objects)
+    assert stage.of("old").code == code
+
+
+@pytest.mark.parametrize(
+    ("policy", "finalizers", "code"),
+    [
+        ({}, FINALIZED, "not-pruned"),
+        ({"applicationsSync": "create-only"}, FINALIZED, "not-pruned"),
+        ({"preserveResourcesOnDeletion": True}, {}, ""),
+    ],
+)
+def test_what_a_set_of_a_removed_root_made_goes_as_the_set_says(
+    monkeypatch: pytest.MonkeyPatch, policy: Mapping[str, Any], finalizers: Mapping[str, Any], code: str
+) -> None:
+    top = replace(case("root"), manifest={"metadata": {"name": "root", **FINALIZED}, "spec": {}})
+    made = replace(case("old", parent="set"), parent_kind="ApplicationSet")
+    made = replace(made, manifest={**made.manifest, "metadata": {"name": "old", **finalizers}})
+    set_ = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {"name": "set", "namespace": "argocd"},
+        "spec": {"syncPolicy": policy},
+    }
+    live, objects = {KEY: "1"}, ({"root": [set_], "old": [SETTINGS]}, {})
+    stage = Stage(monkeypatch, [top, made], [], live=(live, live), objects=objects)
+    assert stage.of("old").code == code
+
+
+def test_what_argocd_asks_a_person_to_confirm_is_confirmed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [case("web"), case("db")]
+    stage = Stage(monkeypatch, both, both, confirmed=["argocd/web"])
+    assert stage.of("web").evidence["confirmed"] is True
+    assert "confirmed" not in stage.of("db").evidence
