@@ -80,7 +80,12 @@ class Tried:
         if self.drift.sort is Sort.ADDED:
             return MARK not in (metadata.get("annotations") or {})
         assert self.edit is not None, "fields are changed by an edit"
-        return bool(at(live, self.edit.path) == self.edit.old)
+        path = self.edit.path
+        if at(live, path) != self.edit.old:
+            return False
+        # What is put in front of what drifted is no repair.
+        lists = [path[:n] for n, part in enumerate(path) if isinstance(part, int)]
+        return all(len(at(live, each)) == len(at(self.before, each)) for each in lists)
 
     def to_dict(self) -> dict[str, Any]:
         told: dict[str, Any] = {

@@ -27,6 +27,9 @@ SCALED = {("apps", "Deployment"), ("apps", "ReplicaSet"), ("apps", "StatefulSet"
 
 REPLICAS = ("spec", "replicas")
 
+UNSAID = "the manifest does not say how many"
+"""Why a workload that is scaled is left alone: so it is with any field that nobody wants."""
+
 SHOWN = 20
 """Objects that one line of the evidence names; it counts all."""
 
@@ -233,7 +236,7 @@ class _Chooser:
         ignored = _covered(REPLICAS, hidden)
         declared = ignore.at(subject.manifest, REPLICAS) == replicas
         edit = Edit(path=REPLICAS, old=replicas, new=replicas - 1 if replicas > 1 else replicas + 1)
-        why = "ignoreDifferences" if ignored else "" if declared else "the manifest does not say how many"
+        why = "ignoreDifferences" if ignored else "" if declared else UNSAID
         self._take(
             Drift(
                 ref=ref,

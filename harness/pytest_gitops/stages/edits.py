@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_gitops.changes.fields import spelled
 from pytest_gitops.changes.ignore import at
-from pytest_gitops.changes.lists import MISSING
+from pytest_gitops.changes.lists import KEYS, MISSING
 from pytest_gitops.stages.peace import ARGOCD, group_kind
 
 Manifest = Mapping[str, Any]
@@ -43,6 +43,20 @@ PREFERRED: Mapping[tuple[str, str], tuple[Path, ...]] = {
 
 SETTINGS = {(ARGOCD, "Application")}
 """Kinds whose preferred fields may be changed though they are otherwise left in peace."""
+
+WORKLOADS = {
+    *(("apps", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")),
+    ("batch", "Job"),
+}
+
+FIXED: Mapping[str, tuple[Path, ...]] = {
+    "workload": (("spec", "selector"), ("spec", "template", "metadata", "labels")),
+    "rbac.authorization.k8s.io": (("roleRef",),),
+}
+"""Fields that the API server does not let anybody change, or only together."""
+
+REPLACED_AS_A_WHOLE = {"subjects", "items", "versions"}
+"""Lists of `changes.lists.KEYS` that Kubernetes does not merge."""
 
 MEANINGFUL = ("kubernetes.io/", "k8s.io/", "argoproj.io/", "helm.sh/")
 """Labels and annotations with these in their keys mean something to somebody."""
@@ -81,6 +95,8 @@ def candidates(manifest: Manifest, live: Manifest, *, metadata_only: bool) -> li
     for path in dict.fromkeys(paths):
         path, wanted = _stored(key, path, at(manifest, path))
         have = at(live, path)
+        if _is_fixed(key, path) or _is_identity(path):
+            continue
         if wanted is not MISSING and type(have) is type(wanted) and have == wanted:
             found.append(Edit(path=path, old=have, new=changed(path, have, secret=key == ("", "Secret"))))
     return found
@@ -106,7 +122,7 @@ def below(live: Manifest, paths: Sequence[Path]) -> list[Edit]:
             continue
         for rest, value in _scalars(at(live, path)):
             whole = (*path, *rest)
-            if not _is_bookkeeping(whole):
+            if not _is_bookkeeping(whole) and not _is_identity(whole):
                 found.append(Edit(path=whole, old=value, new=changed(whole, value, secret=secret)))
     return found
 
@@ -117,6 +133,23 @@ def _is_bookkeeping(path: Path) -> bool:
     return path[1:2] not in {("labels",), ("annotations",)} or any(
         word in str(key) for key in path[2:] for word in MEANINGFUL
     )
+
+
+def _is_fixed(key: tuple[str, str], path: Path) -> bool:
+    fixed = FIXED["workload"] if key in WORKLOADS else FIXED.get(key[0], ())
+    return any(path[: len(f)] == f for f in fixed)
+
+
+def _is_identity(path: Path) -> bool:
+    """Whether Kubernetes tells one element of a list from another by the field: with another value it is another
+    element, beside which the one of the manifest is put back, and nobody takes it away."""
+    for at_, index in enumerate(path):
+        name = path[at_ - 1]
+        if isinstance(index, int) and isinstance(name, str) and name not in REPLACED_AS_A_WHOLE:
+            rest = ".".join(str(p) for p in path[at_ + 1 :])
+            if any(rest in keys for keys in KEYS.get(name, ())):
+                return True
+    return False
 
 
 def _stored(key: tuple[str, str], path: Path, value: Any) -> tuple[Path, Any]:

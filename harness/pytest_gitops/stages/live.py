@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from pytest_gitops.changes.noise import Scene
 from pytest_gitops.changes.shorten import short
 from pytest_gitops.changes.values import HIDDEN, FieldChange, is_secret_field
 from pytest_gitops.clusters.apierror import suppress_gone
+from pytest_gitops.stages.peace import ARGOCD
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
@@ -22,6 +23,14 @@ Manifest = Mapping[str, Any]
 
 SYNCER = "argocd-controller"
 """The field manager of what a sync writes (argo-cd common/common.go: ArgoCDSSAManager)."""
+
+SYNCERS = frozenset({SYNCER, "argocd"})
+"""The same, and that of what kubectl writes for a sync without a name of its own: `replace` (Replace=true) and, for
+RBAC, `auth reconcile` (gitops-engine/pkg/utils/kube/resource_ops.go, v3.6.1). There the API server takes the program's
+name, which is `argocd` here."""
+
+WRITTEN_BY_ITS_CONTROLLERS = {"Application", "ApplicationSet"}
+"""Kinds that Argo CD's controllers write to all the time, under the program's name."""
 
 BOOKKEEPING = ("resourceVersion", "generation", "managedFields", "creationTimestamp", "selfLink", "uid")
 """Metadata that says nothing of what an object is."""
@@ -72,7 +81,7 @@ class Change:
     @property
     def synced(self) -> bool:
         """Whether Argo CD's sync did it. What is gone or new nobody has signed, and nobody else was asked to act."""
-        return self.word in {"recreated", "gone", "created"} or SYNCER in self.by
+        return self.word in {"recreated", "gone", "created"} or _is_synced(self.ref, self.by)
 
     def to_dict(self) -> dict[str, Any]:
         hide = self.ref.kind == "Secret"
@@ -144,11 +153,16 @@ def changes(before: Mapping[Ref, Manifest], after: Mapping[Ref, Manifest]) -> tu
             by, differ = _writers(old, new), fields(old, new)
             if differ:
                 found.append(Change(ref=ref, word="changed", fields=differ, by=by))
-            elif SYNCER in by and content(old) == content(
-                new
-            ):  # else it wrote down only what it applied last
+            elif _is_synced(ref, by) and content(old) == content(new):
+                # Else it wrote down only what it applied last.
                 found.append(Change(ref=ref, word="rewritten", by=by))
     return tuple(found)
+
+
+def _is_synced(ref: Ref, by: Collection[str]) -> bool:
+    """Whether a sync is among those who wrote an object."""
+    ours = ref.kind in WRITTEN_BY_ITS_CONTROLLERS and ref.api_version.startswith(f"{ARGOCD}/")
+    return not ({SYNCER} if ours else SYNCERS).isdisjoint(by)
 
 
 def _writers(old: Manifest, new: Manifest) -> tuple[str, ...]:

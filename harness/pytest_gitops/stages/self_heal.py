@@ -19,7 +19,7 @@ from pytest_gitops.stages import live
 from pytest_gitops.stages.base import Family, Publish
 from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.drifting import UNSEEN, Drifting, Tried
-from pytest_gitops.stages.drifts import Choice, Drift, Expected, Sort, Subject, choose, heals
+from pytest_gitops.stages.drifts import UNSAID, Choice, Drift, Expected, Sort, Subject, choose, heals
 from pytest_gitops.stages.following import Deleted, Following, Late
 from pytest_gitops.stages.looking import Seen, Unsaid, look_at_each
 from pytest_gitops.stages.placing import by_title, place
@@ -79,7 +79,9 @@ class _Seen:
     @property
     def proven(self) -> bool:
         """Whether anything was shown of drift that matters: fields that nobody wants do not."""
-        return any(t.drift.sort is not Sort.ADDED and not t.by_others for t in self.tried)
+        return any(
+            t.drift.sort is not Sort.ADDED and t.drift.why != UNSAID and not t.by_others for t in self.tried
+        )
 
 
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_gitops.repository.manifest import parse
 from pytest_gitops.stages import edits, peace
-from pytest_gitops.stages.drifts import KINDS, Choice, Drift, Expected, Sort, Subject, choose
+from pytest_gitops.stages.drifting import Tried
+from pytest_gitops.stages.drifts import KINDS, UNSAID, Choice, Drift, Expected, Sort, Subject, choose
 from pytest_gitops.stages.live import Ref
 
 HEALING = {"syncPolicy": {"automated": {"selfHeal": True}}}
@@ -198,6 +199,7 @@ def test_replicas_that_no_manifest_names_are_left_alone() -> None:
     spec = {**manifest(DEPLOYMENT)["spec"], "replicas": 1}
     found = drift(chosen(subject(text, live={"spec": spec})), Sort.SCALED)
     assert (found.expected, found.edits[0].new) == (Expected.LEFT, 2)
+    assert found.why == UNSAID
 
 
 def test_one_replica_less_needs_no_room() -> None:
@@ -362,3 +364,73 @@ def test_bookkeeping_under_an_ignored_path_is_not_touched() -> None:
     made["status"] = {"replicas": 3}
     found = edits.below(made, [("metadata", "name"), ("status",), ("metadata", "annotations")])
     assert {e.field for e in found} == {"metadata.annotations.note"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        (
+            DEPLOYMENT.replace(
+                "image:", "env: [{name: MODE, value: grid}], ports: [{containerPort: 80}], image:"
+            ),
+            [
+                "spec.template.spec.containers[0].image",
+                "spec.replicas",
+                "spec.template.spec.containers[0].env[0].value",
+                "metadata.labels.app",
+            ],
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: db, labels: {app: db}}\nspec: {ports: [{port: 5432}]}\n",
+            ["metadata.labels.app"],
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {ports: [{port: 54, targetPort: 32}]}\n",
+            ["spec.ports[0].targetPort"],
+        ),
+        (
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\n"
+            "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: a}\n"
+            "subjects: [{kind: ServiceAccount, name: a}]\n",
+            ["subjects[0].kind", "subjects[0].name"],
+        ),
+        (
+            "apiVersion: x.y/v1\nkind: A\nmetadata: {name: a}\nspec: {selector: {matchLabels: {a: b}}, roleRef: {a: b}}\n",
+            ["spec.selector.matchLabels.a", "spec.roleRef.a"],
+        ),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {name: b}\n",
+            ["data.name"],
+        ),
+    ],
+)
+def test_what_tells_one_element_of_a_list_from_another_is_no_field_to_change(
+    text: str, fields: list[str]
+) -> None:
+    """Argo CD puts the element of the manifest beside it, and takes nothing away. Nor is what nobody may change."""
+    made = manifest(text)
+    assert [e.field for e in edits.candidates(made, made, metadata_only=False)] == fields
+
+
+def test_of_what_is_ignored_it_is_none_either() -> None:
+    made = manifest(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {ports: [{port: 1, nodePort: 2}]}\n"
+    )
+    assert [e.field for e in edits.below(made, [("spec", "ports")])] == ["spec.ports[0].nodePort"]
+
+
+@pytest.mark.parametrize(
+    ("env", "undone"),
+    [
+        ([{"name": "MODE", "value": "grid"}], True),
+        ([{"name": "MODE", "value": "other"}], False),
+        ([{"name": "MODE", "value": "grid"}, {"name": "MODE-drift", "value": "grid"}], False),
+        ([], False),
+    ],
+)
+def test_what_is_put_back_beside_what_drifted_is_not_undone(env: list[dict[str, str]], undone: bool) -> None:
+    before = {"metadata": {"uid": "1"}, "env": [{"name": "MODE", "value": "grid"}]}
+    edit = edits.Edit(path=("env", 0, "value"), old="grid", new="other")
+    made = Drift(ref=subject(CONFIG).ref, sort=Sort.EDITED, expected=Expected.UNDONE, edits=(edit,))
+    tried = Tried(drift=made, expected=Expected.UNDONE, before=before, syncs=0, began=0.0, edit=edit)
+    assert tried.is_undone({"metadata": {"uid": "1"}, "env": env}) is undone

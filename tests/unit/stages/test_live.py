@@ -59,6 +59,25 @@ def test_what_the_sync_wrote_and_another_took_back_is_told() -> None:
     assert (found.word, found.synced) == ("rewritten", True)
 
 
+REPLACER = "argocd"
+"""What the API server calls a writer who gives no name: kubectl's replace, as a sync with Replace=true uses it."""
+
+
+@pytest.mark.parametrize(("spec", "word"), [({"replicas": 3}, "changed"), ({"replicas": 1}, "rewritten")])
+def test_what_a_sync_replaces_is_its_change_too(spec: dict[str, Any], word: str) -> None:
+    found = one(deployment(), deployment(version="3", manager=REPLACER, spec=spec))
+    assert found is not None
+    assert (found.word, found.by, found.synced) == (word, (REPLACER,), True)
+
+
+@pytest.mark.parametrize("kind", ["Application", "ApplicationSet"])
+def test_what_argocds_controllers_write_of_their_own_kinds_is_no_syncs(kind: str) -> None:
+    ref = live.Ref(kind=kind, namespace="argocd", name="web", api_version="argoproj.io/v1alpha1")
+    assert live.changes({ref: deployment()}, {ref: deployment(version="3", manager=REPLACER)}) == ()
+    (found,) = live.changes({ref: deployment()}, {ref: deployment(version="3", time="2")})
+    assert found.synced
+
+
 def test_a_note_of_what_was_applied_last_is_no_change() -> None:
     note = {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}
     assert one(deployment(), deployment(version="3", time="2", metadata=note)) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from pytest_gitops.argocd.convergence import Observation, State
 from pytest_gitops.model import Finding
 from pytest_gitops.stages import self_heal
 from pytest_gitops.stages.drifting import Tried
-from pytest_gitops.stages.drifts import Choice, Drift, Expected, Sort
+from pytest_gitops.stages.drifts import UNSAID, Choice, Drift, Expected, Sort
 from pytest_gitops.stages.edits import Edit
 from pytest_gitops.stages.following import Following
 from pytest_gitops.stages.live import Ref
@@ -163,3 +164,18 @@ def test_two_heals_of_one_second_are_two() -> None:
         state = {"phase": "Succeeded", "startedAt": "2026-01-01T00:00:00Z", "operation": {"sync": sync}}
         following._note(case.key, {"metadata": {}, "status": {"operationState": state}})
     assert [s.heals for s in following.syncs(case)] == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("sort", "why", "proven"),
+    [
+        (Sort.EDITED, "ignoreDifferences", True),
+        (Sort.SCALED, "ignoreDifferences", True),
+        (Sort.SCALED, UNSAID, False),
+        (Sort.ADDED, "", False),
+    ],
+)
+def test_what_nobody_wants_and_is_left_alone_proves_nothing(sort: Sort, why: str, proven: bool) -> None:
+    made = replace(drift("a", sort, Expected.LEFT), why=why)
+    tried = Tried(drift=made, expected=Expected.LEFT, before={}, syncs=0, began=0.0)
+    assert self_heal._Seen([], {}, tried=[tried]).proven is proven
