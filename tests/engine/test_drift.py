@@ -1,4 +1,4 @@
-"""self-heal among objects that may not be touched, and settings that hide changes."""
+"""self-heal among objects that may not be touched, and settings that hide changes; what Replace=true writes."""
 
 from __future__ import annotations
 
@@ -79,14 +79,26 @@ spec:
   template: {POD}
 """
 
+REVISED = REPLACED.replace(
+    "metadata: {name: web}", 'metadata: {name: web, annotations: {deployment.kubernetes.io/revision: "5"}}'
+)
+"""Kubernetes writes another revision, each sync writes this one, and nobody compares them."""
+
 FILES = {
     "pytest-gitops.yaml": f"version: 1\nrepository: {{urls: ['{URL}']}}\n",
-    "pytest.ini": "[pytest]\ngitops_stages = converge self-heal\n",
+    "pytest.ini": "[pytest]\ngitops_stages = converge idempotent self-heal\n",
     "apps/kept.yaml": application("kept"),
     "sources/kept/all.yaml": KEPT,
     "apps/replaced.yaml": application("replaced", options="Replace=true"),
     "sources/replaced/all.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: replaced}\n---"
     + REPLACED,
+    "apps/revised.yaml": application(
+        "revised",
+        options="Replace=true",
+        more="  ignoreDifferences:\n    - group: apps\n      kind: Deployment\n"
+        "      jsonPointers: [/metadata/annotations/deployment.kubernetes.io~1revision]\n",
+    ),
+    "sources/revised/all.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: revised}\n---" + REVISED,
     "apps/whole.yaml": application("whole", options="CreateNamespace=false"),
     "project.yaml": textwrap.dedent("""\
         apiVersion: argoproj.io/v1alpha1
@@ -147,10 +159,11 @@ def told(run: Outcome) -> Callable[[str], dict[str, Any]]:
 
 
 def test_nothing_is_red_and_everything_is_as_before(run: Outcome) -> None:
-    said = {k: run.stage(k, "self-heal") for k in run.applications}
+    said = {k: run.stage(k, "self-heal") for k in run.applications if k != "argocd/revised"}
     assert {(k, s["outcome"], s["code"]) for k, s in said.items()} == {
         (f"argocd/{n}", "passed", None) for n in ("kept", "replaced", "whole", "quiet", "scaled")
     }, run.output
+    assert {run.stage(k, "idempotent")["outcome"] for k in said} == {"passed"}, run.output
     assert all(d["restored"] for s in said.values() for d in s["evidence"]["drifts"])
 
 
@@ -187,6 +200,13 @@ def test_replace_undoes_too(told: Callable[[str], dict[str, Any]]) -> None:
         "replicas scaled",
         "deleted",
     }
+
+
+def test_what_replace_overwrites_again_and_again_is_seen(run: Outcome) -> None:
+    found = run.stage("argocd/revised", "idempotent")
+    assert (found["outcome"], found["code"]) == ("failed", "sync-changes-objects"), run.output
+    (finding,) = found["findings"]
+    assert (finding["file"], finding["resource"]) == ("sources/revised/all.yaml", "Deployment revised/web")
 
 
 def test_what_argocd_does_not_watch_it_sees_when_it_is_asked(told: Callable[[str], dict[str, Any]]) -> None:
