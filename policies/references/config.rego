@@ -153,8 +153,8 @@ secrets_of(entry) := {name | some tls in entry.object.spec.tls; name := tls.secr
 # title: Key that its ConfigMap or Secret does not have
 # description: |
 #   A Pod asks for a key of a ConfigMap or Secret that is rendered without it: the container does not start
-#   (CreateContainerConfigError), or the volume is not mounted. A Secret without any key is filled by somebody else and
-#   is left alone.
+#   (CreateContainerConfigError), or the volume is not mounted. What is rendered without any key is filled by somebody
+#   else and is left alone; the keys that OpenShift adds where it is asked to count too.
 # scope: document
 # custom:
 #   rule: config-key-missing
@@ -168,7 +168,7 @@ config_key_missing contains hit if {
 	every entry in found {
 		not filled_elsewhere(entry.object)
 	}
-	having := {key | some entry in found; some key in keys_of(entry.object)}
+	having := {key | some entry in found; some key in (keys_of(entry.object) | injected(entry.object))}
 	count(found) > 0
 	some key in want.keys
 	not key in having
@@ -180,10 +180,18 @@ config_key_missing contains hit if {
 
 keys_of(manifest) := {key | some field in ["data", "stringData", "binaryData"]; some key, _ in manifest[field]}
 
-filled_elsewhere(manifest) if {
-	manifest.kind == "Secret"
-	count(keys_of(manifest)) == 0
+# What OpenShift's operators add (cluster-network-operator: TRUSTED_CA_BUNDLE_CONFIGMAP_LABEL; service-ca-operator:
+# InjectCABundleAnnotationName).
+injected(manifest) := {key |
+	some [field, mark, key] in [
+		["labels", "config.openshift.io/inject-trusted-cabundle", "ca-bundle.crt"],
+		["annotations", "service.alpha.openshift.io/inject-cabundle", "service-ca.crt"],
+		["annotations", "service.beta.openshift.io/inject-cabundle", "service-ca.crt"],
+	]
+	manifest.metadata[field][mark] == "true"
 }
+
+filled_elsewhere(manifest) if count(keys_of(manifest)) == 0
 
 filled_elsewhere(manifest) if object.get(manifest, "type", "Opaque") in {"kubernetes.io/service-account-token"}
 

@@ -118,10 +118,39 @@ test_config_key_missing_allows if {
 		])
 	}
 	count(references.config_key_missing) == 0 with input as world([hidden({}), web(asking[2][1])])
+	every empty in [config({}), thing("v1", "ConfigMap", "settings", {}), thing("v1", "ConfigMap", "settings", {"data": null})] {
+		count(references.config_key_missing) == 0 with input as world([empty, web(asking[0][1])])
+	}
 	count(references.config_key_missing) == 0 with input as world([
 		thing("v1", "ConfigMap", "settings", {"binaryData": {"a": "AA=="}}),
 		web(asking[0][1]),
 	])
+}
+
+# What OpenShift fills, beside a key of its own.
+injected := [
+	["ca-bundle.crt", {"labels": {"config.openshift.io/inject-trusted-cabundle": "true"}}],
+	["service-ca.crt", {"annotations": {"service.beta.openshift.io/inject-cabundle": "true"}}],
+]
+
+mounting(key) := web({"containers": [], "volumes": [{"name": "v", "configMap": {"name": "settings", "items": [{"key": key}]}}]})
+
+test_config_key_missing_allows_what_openshift_injects if {
+	every example in injected {
+		filled := object.union(config({"b": ""}), {"metadata": example[1]})
+		count(references.config_key_missing) == 0 with input as world([filled, mounting(example[0])])
+	}
+}
+
+test_config_key_missing_denies_what_openshift_does_not_inject if {
+	every example in injected {
+		filled := object.union(config({"b": ""}), {"metadata": example[1]})
+		hits := references.config_key_missing with input as world([filled, mounting("a")])
+		messages(hits) == {sprintf(
+			`Deployment grid/web: expected key "a" in ConfigMap grid/settings, saw b, %s`,
+			[example[0]],
+		)}
+	}
 }
 
 claiming(name) := web({"containers": [], "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": name}}]})

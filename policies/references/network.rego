@@ -129,7 +129,7 @@ ingress_service_missing contains hit if {
 # title: Way to a port that its Service does not have
 # description: |
 #   An Ingress or a route of the Gateway API sends to a Service that is rendered without that port: who comes that way
-#   gets an error.
+#   gets an error. For an ExternalName a number needs no declaration.
 # scope: document
 # custom:
 #   rule: ingress-port-unknown
@@ -147,10 +147,18 @@ ingress_port_unknown contains hit if {
 		value := port[{"number": "port", "name": "name"}[field]]
 	}
 	not said in having
+	not undeclared(field, found)
 	hit := cluster.hit(sending.entry, sending.pointer, sprintf(
 		"expected port %v in %s, saw %s",
 		[said, cluster.title(found[0]), spoken({sprintf("%v", [value]) | some value in having})],
 	))
+}
+
+# There is no Service to be asked for a port, only a name: ingress-nginx takes any number (controller.go:
+# externalNamePorts).
+undeclared("number", services) if {
+	some service in services
+	service.object.spec.type == "ExternalName"
 }
 
 # METADATA

@@ -106,6 +106,27 @@ test_ingress_port_unknown_allows if {
 	}
 }
 
+external(spec) := thing("v1", "Service", "web", {"spec": object.union(
+	{"type": "ExternalName", "externalName": "api.example.com"},
+	spec,
+)})
+
+test_ingress_port_unknown_denies_a_name_of_an_external_name if {
+	hits := references.ingress_port_unknown with input as world([ways[1], external({})])
+	messages(hits) == {"Ingress grid/i: expected port grpc in Service grid/web, saw none"}
+
+	# Only an ExternalName goes without ports.
+	count(references.ingress_port_unknown) == 1 with input as world([ways[0], service({"ports": []})])
+}
+
+test_ingress_port_unknown_allows_a_number_of_an_external_name if {
+	every way in [ways[0], ways[2], ways[3]] {
+		every spec in [{}, {"ports": []}, {"ports": [{"port": 443}]}] {
+			count(references.ingress_port_unknown) == 0 with input as world([way, external(spec)])
+		}
+	}
+}
+
 network_policy(selector) := thing("networking.k8s.io/v1", "NetworkPolicy", "n", {"spec": {"podSelector": selector}})
 
 test_network_policy_selects_nothing_denies if {
