@@ -139,11 +139,10 @@ cluster_admin_granted contains hit if {
 project_widened contains hit if {
 	change.of("argoproj.io", "AppProject")
 	some field in ["sourceRepos", "destinations", "clusterResourceWhitelist", "namespaceResourceWhitelist", "sourceNamespaces"]
-	some item in object.get(input.object.spec, field, [])
-	not item in object.get(input.old.spec, field, [])
-	not refusal(item)
+	some item in items(input.object, field)
+	not permitted(items(input.old, field), item)
 	hit := {
-		"msg": sprintf("%s: expected what it had, saw %s too", [field, spoken_item(item)]),
+		"msg": sprintf("%s: expected what it had, saw %s too%s", [field, spoken_item(item), because(input.object, field, item)]),
 		"pointer": sprintf("/spec/%s", [field]),
 	}
 }
@@ -151,12 +150,23 @@ project_widened contains hit if {
 project_widened contains hit if {
 	change.of("argoproj.io", "AppProject")
 	some field in ["clusterResourceBlacklist", "namespaceResourceBlacklist"]
-	some item in object.get(input.old.spec, field, [])
-	not item in object.get(input.object.spec, field, [])
-	hit := {
-		"msg": sprintf("%s: expected %s as before, saw it gone", [field, spoken_item(item)]),
-		"pointer": sprintf("/spec/%s", [field]),
-	}
+	some item in items(input.old, field)
+	not permitted(items(input.object, field), item)
+	hit := refusal_gone(field, item)
+}
+
+project_widened contains hit if {
+	change.of("argoproj.io", "AppProject")
+	some field in ["sourceRepos", "destinations"]
+	some item in items(input.old, field)
+	refusal(item)
+	not item in items(input.object, field)
+	hit := refusal_gone(field, item)
+}
+
+refusal_gone(field, item) := {
+	"msg": sprintf("%s: expected %s as before, saw it gone", [field, spoken_item(item)]),
+	"pointer": sprintf("/spec/%s", [field]),
 }
 
 refusal(item) if startswith(item, "!")
@@ -164,6 +174,50 @@ refusal(item) if startswith(item, "!")
 refusal(item) if {
 	some field in ["server", "name", "namespace"]
 	startswith(item[field], "!")
+}
+
+# A list of a project. Without namespaceResourceWhitelist it may make every kind that has a namespace, with an empty one
+# none; without another list nothing is permitted, or refused (app_project_types.go: IsGroupKindNamePermitted).
+items(project, field) := project.spec[field] if not absent(project, field)
+
+items(project, field) := [{"group": "*", "kind": "*"} | field == "namespaceResourceWhitelist"] if absent(project, field)
+
+absent(project, field) if not is_array(object.get(project, ["spec", field], null))
+
+default because(_, _, _) := ""
+
+because(project, field, _) := ", for there is no list" if absent(project, field)
+
+because(_, _, item) := ", which permits whatever it does not refuse" if refusal(item)
+
+# Whether a list has an item, or one that stands for it: "*" is everything. A refusal is an item like others, for Argo CD
+# permits by it whatever it does not refuse.
+permitted(having, item) if item in having
+
+permitted(having, item) if {
+	is_string(item)
+	"*" in having
+}
+
+permitted(having, item) if {
+	some other in having
+	other.group in {"*", item.group}
+	other.kind in {"*", item.kind}
+	object.get(other, "name", "") in {"", "*", object.get(item, "name", "")}
+}
+
+permitted(having, item) if {
+	some other in having
+	other.namespace in {"*", item.namespace}
+	on_cluster(other, item)
+}
+
+on_cluster(other, _) if "*" in {other[field] | some field in ["server", "name"]}
+
+on_cluster(other, item) if {
+	every field in ["server", "name"] {
+		object.get(other, field, "") == object.get(item, field, "")
+	}
 }
 
 spoken_item(item) := item if is_string(item)

@@ -81,6 +81,14 @@ test_cluster_admin_granted_allows if {
 	count(change.cluster_admin_granted) == 0 with input as gone(ruling, "pruned")
 }
 
+everywhere := {"server": "*", "namespace": "*"}
+
+not_kube_system := {"server": "*", "namespace": "!kube-system"}
+
+kind(group, name) := {"group": group, "kind": name}
+
+unlimited := "namespaceResourceWhitelist: expected what it had, saw group=* kind=* too, for there is no list"
+
 permitting(spec) := thing("argoproj.io/v1alpha1", "AppProject", {"spec": spec})
 
 test_project_widened_denies if {
@@ -101,6 +109,27 @@ test_project_widened_denies if {
 			{},
 			"namespaceResourceBlacklist: expected group= kind=Secret as before, saw it gone",
 		],
+		[
+			{"sourceRepos": ["*", "!https://evil"]},
+			{"sourceRepos": ["*"]},
+			"sourceRepos: expected !https://evil as before, saw it gone",
+		],
+		[
+			{"destinations": [everywhere, not_kube_system]},
+			{"destinations": [everywhere]},
+			"destinations: expected namespace=!kube-system server=* as before, saw it gone",
+		],
+		[
+			{"namespaceResourceWhitelist": [kind("apps", "Deployment")]},
+			{"namespaceResourceWhitelist": [kind("apps", "Deployment"), kind("", "Secret")]},
+			"namespaceResourceWhitelist: expected what it had, saw group= kind=Secret too",
+		],
+		[
+			{"namespaceResourceWhitelist": [kind("apps", "Deployment")]},
+			{},
+			unlimited,
+		],
+		[{"namespaceResourceWhitelist": []}, {"namespaceResourceWhitelist": null}, unlimited],
 	] {
 		hits := change.project_widened with input as changed(permitting(example[0]), permitting(example[1]))
 		messages(hits) == {example[2]}
@@ -110,10 +139,62 @@ test_project_widened_denies if {
 test_project_widened_allows if {
 	every specs in [
 		[{"sourceRepos": ["a", "b"]}, {"sourceRepos": ["b"]}],
-		[{}, {"sourceRepos": ["!b"]}],
-		[{}, {"destinations": [{"server": "s", "namespace": "!n"}]}],
-		[{}, {"namespaceResourceBlacklist": [{"group": "", "kind": "Secret"}]}],
+		[{"sourceRepos": ["*"]}, {"sourceRepos": ["a"]}],
+		[{"sourceRepos": ["*"]}, {"sourceRepos": ["*", "!b"]}],
+		[{"destinations": [everywhere]}, {"destinations": [everywhere, not_kube_system]}],
+		[{"destinations": [{"name": "*", "namespace": "*"}]}, {"destinations": [{"server": "s", "namespace": "n"}]}],
+		[
+			{"destinations": [{"server": "s", "namespace": "*"}]},
+			{"destinations": [{"server": "s", "namespace": "*"}, {"server": "s", "namespace": "!n"}]},
+		],
+		[{}, {"namespaceResourceBlacklist": [kind("", "Secret")]}],
+		[{"namespaceResourceBlacklist": [kind("", "Secret")]}, {"namespaceResourceBlacklist": [kind("*", "*")]}],
+		[{}, {"namespaceResourceWhitelist": [kind("apps", "Deployment")]}],
+		[{"namespaceResourceWhitelist": null}, {"namespaceResourceWhitelist": []}],
+		[{"namespaceResourceWhitelist": [kind("*", "*")]}, {}],
+		[{"namespaceResourceWhitelist": [kind("*", "*")]}, {"namespaceResourceWhitelist": [kind("apps", "Deployment")]}],
+		[
+			{"clusterResourceWhitelist": [kind("", "Namespace")]},
+			{"clusterResourceWhitelist": [{"group": "", "kind": "Namespace", "name": "web"}]},
+		],
 	] {
 		count(change.project_widened) == 0 with input as changed(permitting(specs[0]), permitting(specs[1]))
+	}
+}
+
+# Argo CD permits by a refusal whatever it does not name (app_project_types.go: IsSourcePermitted, isDestinationMatched).
+test_project_widened_denies_a_refusal_by_itself if {
+	every example in [
+		[
+			{"sourceRepos": ["https://git.example/*"]},
+			{"sourceRepos": ["https://git.example/*", "!https://evil"]},
+			"sourceRepos: expected what it had, saw !https://evil too, which permits whatever it does not refuse",
+		],
+		[
+			{"destinations": [{"server": "*", "namespace": "grid"}]},
+			{"destinations": [{"server": "*", "namespace": "grid"}, not_kube_system]},
+			concat("", [
+				"destinations: expected what it had, ",
+				"saw namespace=!kube-system server=* too, which permits whatever it does not refuse",
+			]),
+		],
+	] {
+		hits := change.project_widened with input as changed(permitting(example[0]), permitting(example[1]))
+		messages(hits) == {example[2]}
+	}
+}
+
+test_project_widened_denies_a_name_less_and_another_cluster if {
+	named := {"group": "", "kind": "Namespace", "name": "web"}
+	every specs in [
+		[{"clusterResourceWhitelist": [named]}, {"clusterResourceWhitelist": [kind("", "Namespace")]}],
+		[{"destinations": [{"name": "a", "namespace": "*"}]}, {"destinations": [{"name": "b", "namespace": "n"}]}],
+		[
+			{"destinations": [{"name": "a", "namespace": "*"}]},
+			{"destinations": [{"name": "a", "server": "s", "namespace": "*"}]},
+		],
+		[{"destinations": [{"server": "*"}]}, {"destinations": [{"server": "*", "namespace": "n"}]}],
+	] {
+		count(change.project_widened) == 1 with input as changed(permitting(specs[0]), permitting(specs[1]))
 	}
 }

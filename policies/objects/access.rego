@@ -123,24 +123,35 @@ role_escalates contains hit if {
 	input.object.kind in roles
 	some i, rule in input.object.rules
 	count(object.get(rule, "resourceNames", [])) == 0
-	some why in escalations(rule)
-	hit := {"msg": sprintf("expected no right to %s, saw it", [why]), "pointer": sprintf("/rules/%d", [i])}
+	ways := escalations(rule)
+	count(ways) > 0
+	hit := {"msg": sprintf("expected no right to %s, saw it", [concat(" or ", sort(ways))]), "pointer": sprintf("/rules/%d", [i])}
 }
 
 escalations(rule) := {sprintf("%s %s", [verb, resource]) |
-	some verb, resources in {
-		"escalate": {"roles", "clusterroles"},
-		"bind": {"roles", "clusterroles"},
-		"impersonate": {"users", "groups", "serviceaccounts"},
-	}
-	verb in rule.verbs
-	some resource in rule.resources
-	resource in resources
-} | {sprintf("create %s", [resource]) |
-	some verb in rule.verbs
-	verb in {"create", "*"}
-	some resource in rule.resources
-	resource in creating
+	some way in leading_up
+	some group in rule.apiGroups
+	group in {way.group, "*"}
+	some verb in way.verbs
+	some said in rule.verbs
+	said in {verb, "*"}
+	some resource in named(rule, group)
+	resource in way.resources
+}
+
+# What leads to all other rights.
+leading_up := [
+	{"verbs": {"escalate", "bind"}, "group": rbac_group, "resources": {"roles", "clusterroles"}},
+	{"verbs": {"impersonate"}, "group": "", "resources": {"users", "groups", "serviceaccounts"}},
+	{"verbs": {"create"}, "group": "", "resources": creating},
+]
+
+rbac_group := "rbac.authorization.k8s.io"
+
+# "*" of Kubernetes' RBAC has its roles. That of the core group, or of every group, is told by role-wildcard.
+named(rule, group) := {resource | some resource in rule.resources} | {"roles" |
+	group == rbac_group
+	"*" in rule.resources
 }
 
 default creating := {"serviceaccounts/token"}

@@ -90,6 +90,40 @@ test_role_escalates_denies if {
 	}
 }
 
+rbac_group := "rbac.authorization.k8s.io"
+
+test_role_escalates_denies_wildcards if {
+	every example in [
+		[rbac_group, ["clusterroles", "clusterrolebindings"], ["*"], "bind clusterroles or escalate clusterroles"],
+		[rbac_group, ["*"], ["*"], "bind roles or escalate roles"],
+		[rbac_group, ["*"], ["get", "escalate"], "escalate roles"],
+		["*", ["roles"], ["bind"], "bind roles"],
+		["", ["users", "groups"], ["*"], "impersonate groups or impersonate users"],
+		["", ["serviceaccounts"], ["*"], "impersonate serviceaccounts"],
+	] {
+		hits := objects.role_escalates with input as role("ClusterRole", {
+			"apiGroups": [example[0]],
+			"resources": example[1],
+			"verbs": example[2],
+		})
+		{hit.msg | some hit in hits} == {sprintf("expected no right to %s, saw it", [example[3]])}
+	}
+}
+
+# They are not Kubernetes' own, or cannot give more than they have.
+test_role_escalates_allows_wildcards_elsewhere if {
+	every rule in [
+		{"apiGroups": ["keycloak.example.com"], "resources": ["users", "groups", "roles"], "verbs": ["*"]},
+		{"apiGroups": ["keycloak.example.com"], "resources": ["*"], "verbs": ["*"]},
+		{"apiGroups": [rbac_group], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+		{"apiGroups": [rbac_group], "resources": ["rolebindings"], "verbs": ["*"]},
+		{"apiGroups": [""], "resources": ["pods", "configmaps"], "verbs": ["*"]},
+		{"nonResourceURLs": ["*"], "verbs": ["*"]},
+	] {
+		count(objects.role_escalates) == 0 with input as role("ClusterRole", rule)
+	}
+}
+
 test_role_escalates_allows if {
 	count(objects.role_escalates) == 0 with input as role("ClusterRole", {
 		"apiGroups": ["rbac.authorization.k8s.io"],
