@@ -395,8 +395,21 @@ CLAIM = """package claims
 # custom: {rule: claim-gone, subject: change}
 gone contains sprintf("%s %s", [input.change, input.effect]) if input.old.kind == "PersistentVolumeClaim"
 """
+GIVEN = """# METADATA
+# custom: {subject: object}
+package given
+
+deny contains "host network" if input.object.spec.hostNetwork == true
+
+warn contains helper(input.application.metadata.name)
+
+helper(name) := sprintf("of %s", [name])
+
+exception contains ["x"]
+"""
 RULES = {
     "owner": OWNER, "leak": LEAK, "conflict": CONFLICT, "shape": SHAPE, "fine": FINE, "array": ARRAY, "claim": CLAIM,
+    "given": GIVEN,
 }  # fmt: skip
 
 
@@ -499,6 +512,58 @@ def test_what_conftest_knows_of_files_is_said_not_to_be_checked(
     assert (problem.rule, problem.where, problem.severity) == (
         "policy-not-checked", f"{rules}/main.rego:3", Severity.WARNING,
     )  # fmt: skip
+
+
+def test_a_package_gives_its_subject_to_rules_with_conftests_names(mixed: Opa) -> None:
+    exposed = pod("p")
+    exposed.input["object"]["spec"]["hostNetwork"] = True
+    (found,) = mixed.judge([exposed])
+    told = {h.rule.code: (h.message, h.rule.severity) for h in found}
+    assert told["given-deny"] == ("host network", Severity.ERROR)
+    assert told["given-warn"] == ("of news", Severity.WARNING)
+
+
+def test_parts_that_say_different_things_are_named_at_the_second_also_in_another_file(
+    load: Load, folder: Callable[..., Path]
+) -> None:
+    part = (
+        "package team\n\n# METADATA\n# custom: {{rule: {rule}, subject: object, severity: {severity}}}\n"
+        'forbidden contains "{rule}"\n'
+    )
+    rules = folder(
+        a=part.format(rule="team-advice", severity="info"),
+        b=part.format(rule="team-forbidden", severity="error"),
+    )
+    loaded = load(rules)
+    (problem,) = loaded.problems
+    assert (problem.rule, problem.counts, problem.where) == ("policy-invalid", True, f"{rules}/b.rego:5")
+    assert (
+        f"expected custom.rule 'team-advice', as at {rules}/a.rego:5, saw 'team-forbidden'" in problem.message
+    )
+    assert [r.code for r in loaded.rules if not r.builtin] == []
+
+
+def test_a_block_for_the_document_and_those_of_its_parts_are_one_rule(
+    load: Load, folder: Callable[..., Path]
+) -> None:
+    text = """package team
+
+# METADATA
+# scope: document
+# title: Forbidden
+# custom: {rule: team-forbidden, subject: object}
+
+# METADATA
+# title: The first part
+forbidden contains "a"
+
+# METADATA
+# title: The second part
+forbidden contains "b"
+"""
+    loaded = load(folder(a=text))
+    assert loaded.problems == ()
+    assert [(r.code, r.title) for r in loaded.rules if not r.builtin] == [("team-forbidden", "Forbidden")]
 
 
 def test_a_change_is_a_subject(mixed: Opa) -> None:

@@ -22,14 +22,20 @@ from pytest_gitops.rego.files import Files, Folder, builtin, checked, gather, na
 from pytest_gitops.rego.gatekeeper import ROOT as GATEKEEPER
 from pytest_gitops.rego.module import RUN_PACKAGE, SKIP, module
 from pytest_gitops.rego.problems import not_checked
-from pytest_gitops.rego.rules import CONFTEST_NAME, Annotation, Head, Rule, rules_from
+from pytest_gitops.rego.rules import (
+    ALL_NAMESPACES,
+    CONFTEST_NAME,
+    Annotation,
+    Head,
+    Rule,
+    in_namespaces,
+    rules_from,
+)
 
-__all__ = ["RESERVED", "Bundle", "Folder", "builtin", "load"]
+__all__ = ["ALL_NAMESPACES", "RESERVED", "Bundle", "Folder", "builtin", "load"]
 
 RESERVED = ("gitops", RUN_PACKAGE, SKIP, GATEKEEPER, "system")
 """First words of packages and data paths that are not the user's to fill."""
-
-ALL_NAMESPACES = ("*",)
 
 _MAYBE_CONFTEST = re.compile(r"\b(deny|violation|warn|exception)")
 _FILE_INFO = re.compile(r"\bdata\.conftest\.file\b")
@@ -82,11 +88,13 @@ def load(
         found = pool.map(lambda file: _heads(binary, files, file), files.users())
         heads = [head for each in found for head in each]
     _check_namespaces(heads, namespaces, complete=not problems)
-    asked = [h for h in heads if any(fnmatchcase(".".join(h.package), n) for n in namespaces)]
-    problems += _without_a_file(files, asked)
+    problems += _without_a_file(files, [h for h in heads if in_namespaces(h.package, namespaces)])
     templates = {t.package for t in constraints.templates if _whole(t.package, files)}
     reading = rules_from(
-        _annotations(inspected, files), asked, [r for r in constraints.rules if r.package in templates]
+        _annotations(inspected, files),
+        heads,
+        [r for r in constraints.rules if r.package in templates],
+        namespaces=namespaces,
     )
     (directory / RUN_PACKAGE).mkdir()
     (directory / RUN_PACKAGE / "run.rego").write_text(module(reading.rules), encoding="utf-8")

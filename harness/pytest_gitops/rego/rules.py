@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,21 @@ CONFTEST_NAME = re.compile(
 )
 """The rules that conftest evaluates, by whole name; `exception` is what its `exception` rule calls them."""
 
+ALL_NAMESPACES = ("*",)
+
 _CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+_WORDS = ("rule", "subject", "severity", "help")
+"""What METADATA has in `custom` for us; other tools have words of their own there."""
+
+_SAID = {
+    "code": "custom.rule",
+    "subject": "custom.subject",
+    "severity": "custom.severity",
+    "title": "title",
+    "help": "custom.help",
+}
+"""Where METADATA says what a rule is, by the rule's fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,24 +112,34 @@ class Reading:
 
 
 def rules_from(
-    annotations: Iterable[Annotation], heads: Iterable[Head], constraints: Iterable[Rule] = ()
+    annotations: Iterable[Annotation],
+    heads: Iterable[Head],
+    constraints: Iterable[Rule] = (),
+    *,
+    namespaces: Sequence[str] = ALL_NAMESPACES,
 ) -> Reading:
     """All rules there are, with Gatekeeper's `constraints`.
 
     A rule with `custom.subject` (its own METADATA's or its package's) is one of ours; any other of conftest's
-    names is conftest's. A rule whose METADATA cannot be read, or whose code is another's, is a problem and
-    no rule: of those, the built-in one stays, then the first one.
+    names is conftest's, if its package fits one of `namespaces`. A package's subject holds for what has METADATA
+    or one of conftest's names; the rest are helpers. A rule whose METADATA cannot be read, or says two things, or
+    whose code is another's, is a problem and no rule: of those, the built-in one stays, then the first one.
     """
     annotated = sorted(annotations, key=lambda a: (a.file, a.line))
+    ordered = sorted(heads, key=lambda h: (h.file, h.line))
     packages = {
         a.path: {k: v for k, v in _custom(a).items() if k != "rule"}
         for a in annotated
         if a.scope == "package"
     }
-    described: dict[tuple[str, ...], Annotation] = {}
+    described: dict[tuple[str, ...], list[Annotation]] = {}
     for annotation in annotated:
         if annotation.scope in {"rule", "document"}:
-            described.setdefault(annotation.path, annotation)
+            described.setdefault(annotation.path, []).append(annotation)
+    for head in ordered:
+        package = packages.get(head.package, {})
+        if "subject" in package and (named := CONFTEST_NAME.fullmatch(head.name)):
+            described.setdefault((*head.package, head.name), [_undescribed(head, named, package)])
     found: list[Rule] = []
     problems: list[Finding] = []
     seen: set[tuple[str, ...]] = set()
@@ -128,18 +153,17 @@ def rules_from(
             problems.append(wrong.finding)
             seen.add(path)
 
-    for path, annotation in described.items():
-        custom = {**packages.get(path[:-1], {}), **_custom(annotation)}
-        read(partial(_declared, path, annotation, custom), path)
-    ordered = sorted(heads, key=lambda h: (h.file, h.line))
+    for path, blocks in described.items():
+        read(partial(_declared, path, _speaking(blocks, packages.get(path[:-1], {}))), path)
     excepting = {h.package for h in ordered if h.name == "exception"}
     for head in ordered:
         path = (*head.package, head.name)
-        if path not in seen and (named := CONFTEST_NAME.fullmatch(head.name)):
-            about = described.get(path)
+        named = CONFTEST_NAME.fullmatch(head.name)
+        if path not in seen and named and in_namespaces(head.package, namespaces):
+            blocks = _speaking(described.get(path, ()), {})
             parts = tuple(f"{h.file}:{h.line}" for h in ordered if (*h.package, h.name) == path)
             make = partial(_conftest, exceptions=head.package in excepting, parts=parts if parts[1:] else ())
-            read(partial(make, head, named, about), path)
+            read(partial(make, head, named, blocks), path)
     codes: dict[str, Rule] = {}
     for rule in sorted([*found, *constraints], key=lambda r: (not r.builtin, r.file, r.line)):
         other = codes.setdefault(rule.code, rule)
@@ -148,11 +172,16 @@ def rules_from(
     return Reading(rules=tuple(codes[code] for code in sorted(codes)), problems=tuple(problems))
 
 
+def in_namespaces(package: Sequence[str], namespaces: Sequence[str]) -> bool:
+    """Whether conftest's rules of a package are asked; `namespaces` are patterns."""
+    return any(fnmatchcase(".".join(package), pattern) for pattern in namespaces)
+
+
 class _Wrong(Exception):
     """METADATA that cannot be read."""
 
-    def __init__(self, message: str, annotation: Annotation) -> None:
-        self.finding = invalid(message, file=annotation.file, line=annotation.line)
+    def __init__(self, message: str, annotation: Annotation, **told: str) -> None:
+        self.finding = invalid(message, file=annotation.file, line=annotation.line, **told)
         super().__init__(message)
 
 
@@ -166,20 +195,65 @@ def _taken(rule: Rule, other: Rule) -> Finding:
     )
 
 
-def _declared(path: tuple[str, ...], annotation: Annotation, custom: Mapping[str, Any]) -> Rule | None:
-    if "subject" in custom:
-        return _ours(annotation, custom)
-    if "rule" in custom and not CONFTEST_NAME.fullmatch(path[-1]):
-        raise _Wrong(
-            f"METADATA of {'.'.join(path)}: expected custom.subject beside custom.rule "
-            f"({_known(SubjectKind)}), saw none",
-            annotation,
-        )
-    return None
+def _undescribed(head: Head, named: re.Match[str], package: Mapping[str, Any]) -> Annotation:
+    """What METADATA would say of a rule that has none, in a package that gives the subject."""
+    custom = {"rule": code_of(*head.package, head.name), "severity": _level(named), **package}
+    path = (*head.package, head.name)
+    return Annotation(
+        path=path, scope="rule", text={"custom": custom}, file=head.file, line=head.line, builtin=False
+    )
 
 
-def _ours(annotation: Annotation, custom: Mapping[str, Any]) -> Rule:
-    text, name = annotation.text, annotation.path[-1]
+def _speaking(blocks: Sequence[Annotation], package: Mapping[str, Any]) -> list[Annotation]:
+    """The blocks of one rule's METADATA that say what it is, with what its package and its document say for them.
+
+    Blocks that only describe their parts are left out, unless there are no others and all have one title.
+    """
+    saying = [b for b in blocks if any(word in _custom(b) for word in _WORDS)]
+    speaking = blocks if "subject" in package else saying
+    alike = blocks[:1] if len({b.text.get("title") for b in blocks}) == 1 else ()
+    whole = [b for b in speaking if b.scope == "document"]
+    chosen = [*whole, *(b for b in saying if b not in whole)] if whole else speaking or alike
+    # Without a code or a severity, a part has those of its name, whatever the first has.
+    shared = {k: v for b in chosen[:1] for k, v in _custom(b).items() if whole or k in {"subject", "help"}}
+    return [
+        replace(b, text={**chosen[0].text, **b.text, "custom": {**package, **shared, **_custom(b)}})
+        for b in chosen
+    ]
+
+
+def _agreed(made: Sequence[tuple[Annotation, Rule]]) -> Rule:
+    """The one rule that each of its blocks makes; _Wrong where they make two."""
+    first, rule = made[0]
+    for block, other in made[1:]:
+        for name, word in _SAID.items():
+            expected, seen = str(getattr(rule, name)), str(getattr(other, name))
+            if seen != expected:
+                raise _Wrong(
+                    f"METADATA of {'.'.join(block.path)}: expected {word} {expected!r}, as at {first.where}, saw "
+                    f"{seen!r}: nobody can tell which part of a rule an answer is of",
+                    block,
+                    help="say the same in both, say it once (scope: document), or give the part a name of its own",
+                )
+    return rule
+
+
+def _declared(path: tuple[str, ...], blocks: Sequence[Annotation]) -> Rule | None:
+    ours = any("subject" in _custom(b) for b in blocks)
+    for block in blocks:
+        custom = _custom(block)
+        lost = "rule" in custom and not CONFTEST_NAME.fullmatch(path[-1])
+        if "subject" not in custom and (ours or lost):
+            raise _Wrong(
+                f"METADATA of {'.'.join(path)}: expected custom.subject beside "
+                f"custom.{next(word for word in _WORDS if word in custom)} ({_known(SubjectKind)}), saw none",
+                block,
+            )
+    return _agreed([(b, _ours(b)) for b in blocks]) if ours else None
+
+
+def _ours(annotation: Annotation) -> Rule:
+    text, custom, name = annotation.text, _custom(annotation), annotation.path[-1]
     return Rule(
         code=_code(custom.get("rule", name.replace("_", "-")), annotation),
         title=str(text.get("title", name)),
@@ -196,28 +270,42 @@ def _ours(annotation: Annotation, custom: Mapping[str, Any]) -> Rule:
 
 
 def _conftest(
-    head: Head, named: re.Match[str], about: Annotation | None, *, exceptions: bool, parts: tuple[str, ...]
+    head: Head,
+    named: re.Match[str],
+    blocks: Sequence[Annotation],
+    *,
+    exceptions: bool,
+    parts: tuple[str, ...],
 ) -> Rule:
-    custom = _custom(about) if about else {}
-    text: Mapping[str, Any] = about.text if about else {}
-    severity = Severity.WARNING if named["level"] == "warn" else Severity.ERROR
-    if about and "severity" in custom:
-        severity = _severity(custom["severity"], about)
-    default = code_of(*head.package, head.name)
-    return Rule(
-        code=_code(custom["rule"], about) if about and "rule" in custom else default,
-        title=str(text.get("title", f"{'.'.join(head.package)}.{head.name}")),
-        severity=severity,
+    rule = Rule(
+        code=code_of(*head.package, head.name),
+        title=f"{'.'.join(head.package)}.{head.name}",
+        severity=_level(named),
         subject=SubjectKind.OBJECT,
         package=head.package,
         name=head.name,
         file=head.file,
         line=head.line,
-        help=" ".join(str(custom.get("help", "")).split()),
-        description=" ".join(str(text.get("description", "")).split()),
         conftest=True,
         excepted=(named["exception"] or "") if exceptions else None,
         parts=parts,
+    )
+    return _agreed([(b, _described(rule, b)) for b in blocks]) if blocks else rule
+
+
+def _level(named: re.Match[str]) -> Severity:
+    return Severity.WARNING if named["level"] == "warn" else Severity.ERROR
+
+
+def _described(rule: Rule, block: Annotation) -> Rule:
+    text, custom = block.text, _custom(block)
+    return replace(
+        rule,
+        code=_code(custom.get("rule", rule.code), block),
+        title=str(text.get("title", rule.title)),
+        severity=_severity(custom.get("severity", rule.severity), block),
+        help=" ".join(str(custom.get("help", "")).split()),
+        description=" ".join(str(text.get("description", "")).split()),
     )
 
 

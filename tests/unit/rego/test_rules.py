@@ -63,6 +63,179 @@ def test_code_and_severity_have_defaults_and_the_package_gives_the_subject() -> 
     )
 
 
+def test_what_conftest_would_ask_is_ours_in_a_package_that_gives_the_subject() -> None:
+    package = annotation(
+        "team",
+        scope="package",
+        line=1,
+        custom={"subject": "object", "help": "Ask us.", "severity": "warning"},
+    )
+    rules = read(
+        [package],
+        [head("team", n) for n in ("deny", "helper", "exception")] + [head("main", "deny", line=30)],
+    )
+    theirs, ours = rules
+    assert (theirs.code, theirs.conftest) == ("main-deny", True)
+    assert (ours.code, ours.severity, ours.subject, ours.help, ours.where) == (
+        "team-deny",
+        Severity.WARNING,
+        SubjectKind.OBJECT,
+        "Ask us.",
+        "p/a.rego:9",
+    )
+    assert (ours.conftest, ours.excepted) == (False, None)
+
+
+def test_namespaces_choose_among_conftests_rules_only() -> None:
+    package = annotation("team", scope="package", line=1, custom={"subject": "object"})
+    heads = [head(package, "deny") for package in ("main", "other", "team")]
+    rules = rules_from([package], heads, namespaces=["m*"]).rules
+    assert [r.code for r in rules] == ["main-deny", "team-deny"]
+
+
+def test_a_conftest_name_keeps_its_severity_in_a_package_that_gives_the_subject_alone() -> None:
+    package = annotation("team", scope="package", line=1, custom={"subject": "object"})
+    rules = read([package], [head("team", n) for n in ("deny", "warn_x")])
+    assert [(r.code, r.severity) for r in rules] == [
+        ("team-deny", Severity.ERROR),
+        ("team-warn-x", Severity.WARNING),
+    ]
+
+
+TWO = [
+    ("severity", "error", "info"),
+    ("rule", "a", "b"),
+    ("subject", "object", "application"),
+    ("help", "Do this.", "Do that."),
+]
+
+
+@pytest.mark.parametrize(("word", "first", "second"), TWO)
+def test_blocks_of_one_rule_that_say_different_things_are_refused_at_the_second(
+    word: str, first: str, second: str
+) -> None:
+    said = {"rule": "a", "subject": "object", "severity": "error", "help": "Do this."}
+    blocks = [
+        annotation("team", "forbidden", custom={**said, word: first}),
+        annotation("team", "forbidden", line=20, custom={**said, word: second}),
+    ]
+    reading = rules_from(blocks, [])
+    (problem,) = reading.problems
+    assert (problem.rule, problem.counts, problem.where) == ("policy-invalid", True, "p/a.rego:20")
+    assert problem.message == (
+        f"METADATA of team.forbidden: expected custom.{word} {first!r}, as at p/a.rego:5, saw {second!r}: "
+        "nobody can tell which part of a rule an answer is of"
+    )
+    assert (
+        problem.help
+        == "say the same in both, say it once (scope: document), or give the part a name of its own"
+    )
+    assert reading.rules == ()
+
+
+def test_a_part_without_severity_is_an_error_and_not_what_another_part_is() -> None:
+    advice = {"rule": "team-advice", "subject": "object", "severity": "info"}
+    rest = {"rule": "team-advice", "subject": "object"}
+    for first, second in ((advice, rest), (rest, advice)):
+        reading = rules_from(
+            [annotation("team", "r", custom=first), annotation("team", "r", line=8, custom=second)], []
+        )
+        (problem,) = reading.problems
+        assert "custom.severity" in problem.message
+        assert reading.rules == ()
+
+
+def test_titles_of_blocks_differ_no_more_than_the_rest() -> None:
+    custom = {"subject": "object"}
+    blocks = [
+        annotation("team", "r", custom=custom, title="A"),
+        annotation("team", "r", line=8, custom=custom, title="B"),
+    ]
+    (problem,) = rules_from(blocks, []).problems
+    assert "expected title 'A', as at p/a.rego:5, saw 'B'" in problem.message
+
+
+def test_blocks_of_conftests_rules_are_compared_too() -> None:
+    blocks = [
+        annotation("main", "deny", custom={"severity": "warning"}),
+        annotation("main", "deny", line=20, custom={"rule": "no-host-network", "severity": "error"}),
+    ]
+    reading = rules_from(blocks, [head("main", "deny"), head("main", "deny", line=20)])
+    (problem,) = reading.problems
+    assert (problem.rule, problem.where) == ("policy-invalid", "p/a.rego:20")
+    assert "expected custom.rule 'main-deny', as at p/a.rego:5, saw 'no-host-network'" in problem.message
+    assert reading.rules == ()
+
+
+def test_blocks_that_agree_are_one_rule() -> None:
+    custom = {"rule": "x", "subject": "object", "severity": "warning"}
+    (rule,) = read(
+        [
+            annotation("team", "r", custom=custom),
+            annotation("team", "r", line=8, custom=custom, description="More."),
+        ],
+        [],
+    )
+    assert (rule.code, rule.line) == ("x", 5)
+
+
+def test_a_block_that_only_describes_its_part_takes_nothing_from_the_rule() -> None:
+    custom = {"rule": "x", "subject": "object", "severity": "warning"}
+    (rule,) = read(
+        [
+            annotation("team", "r", title="One part"),
+            annotation("team", "r", line=8, custom=custom, title="X"),
+        ],
+        [],
+    )
+    assert (rule.code, rule.severity, rule.title) == ("x", Severity.WARNING, "X")
+
+
+def test_parts_of_conftests_rule_that_are_only_described_are_one_rule() -> None:
+    other = {"short_name": "no_root"}  # of somebody else's tool
+    (rule,) = read(
+        [annotation("main", "deny", title="A", custom=other), annotation("main", "deny", line=20, title="B")],
+        [head("main", "deny"), head("main", "deny", line=20)],
+    )
+    assert (rule.code, rule.title, rule.parts) == ("main-deny", "main.deny", ("p/a.rego:9", "p/a.rego:20"))
+
+
+def test_a_block_for_the_document_holds_for_every_part() -> None:
+    document = annotation(
+        "team",
+        "r",
+        scope="document",
+        title="R",
+        custom={"rule": "x", "subject": "object", "severity": "warning"},
+    )
+    part = annotation("team", "r", line=8, title="A part")
+    (rule,) = read([document, annotation("team", "r", title="Its first"), part], [])
+    assert (rule.code, rule.severity, rule.title) == ("x", Severity.WARNING, "R")
+    weaker = annotation("team", "r", line=12, custom={"severity": "info"})
+    (problem,) = rules_from([document, part, weaker], []).problems
+    assert problem.where == "p/a.rego:12"
+    assert "expected custom.severity 'warning', as at p/a.rego:5, saw 'info'" in problem.message
+
+
+def test_in_a_package_with_a_subject_every_block_is_compared() -> None:
+    package = annotation("team", scope="package", line=1, custom={"subject": "object"})
+    blocks = [
+        annotation("team", "r", description="An error, by default."),
+        annotation("team", "r", line=8, custom={"severity": "info"}),
+    ]
+    (problem,) = rules_from([package, *blocks], []).problems
+    assert "expected custom.severity 'error', as at p/a.rego:5, saw 'info'" in problem.message
+
+
+def test_a_part_that_has_words_of_a_rule_and_no_subject_is_refused() -> None:
+    blocks = [
+        annotation("team", "r", custom={"subject": "object", "severity": "info"}),
+        annotation("team", "r", line=8, custom={"severity": "error"}),
+    ]
+    (problem,) = rules_from(blocks, []).problems
+    assert problem.where == "p/a.rego:8"
+
+
 def test_metadata_without_subject_is_no_rule() -> None:
     assert read([annotation("team", "helper", description="d")], [head("team", "helper")]) == ()
 
