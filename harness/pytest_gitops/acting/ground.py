@@ -6,7 +6,7 @@ neither colours the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -110,7 +110,7 @@ class ActingGround:
         if self._sets:
             self._ground.serve_sets(self.api)
             head.start_sets(self._plane.kubeconfig)
-            bring(self.api, head.declarations.application_sets, control=head.declarations.control)
+            bring(self.api, self._sets_of(head), control=head.declarations.control)
         if self._delivery is not None:
             self._delivery.start(self._apis, head)
         head.start_applications(self._plane.kubeconfig)
@@ -134,9 +134,17 @@ class ActingGround:
         installer.settings(self.api)
         installer.projects(self.api)
         if self._sets:
-            bring(self.api, side.declarations.application_sets, control=side.declarations.control)
+            bring(self.api, self._sets_of(side), control=side.declarations.control)
             refresh(self.api)
         return side
+
+    def _sets_of(self, side: Side) -> Sequence[Declared]:
+        """The ApplicationSets of files: of head and base in the form that was planned, of any other commit as they are
+        written."""
+        planned = (c for c in (self._context, self._context.base) if c is not None)
+        plans = {c.snapshot.commit: c.plan for c in planned}
+        plan = plans.get(side.checkout.snapshot.commit)
+        return side.declarations.application_sets if plan is None else plan.sets
 
     def _at(self, commit: str) -> Side:
         if commit == self._ground.head.checkout.snapshot.commit:

@@ -6,7 +6,7 @@ are asked for. Of `converge`'s cluster nothing is used, so neither colours the o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 class UpgradeGround:
     """`up`, then `bring` and `start`; `api` and `destinations` (by server URL and by name) come with `up`.
 
-    `sets` says whether ApplicationSets have to be followed, all but those `without` which the run does. `begun` is
-    its control plane, which comes up already.
+    `sets` says whether ApplicationSets have to be followed; `base_sets` and `head_sets` are those of files, as they
+    were planned. `begun` is its control plane, which comes up already.
     """
 
     api: Api
@@ -46,12 +46,14 @@ class UpgradeGround:
         begun: Future[Embedded],
         *,
         sets: bool,
-        without: Collection[str] = (),
+        base_sets: Sequence[Declared],
+        head_sets: Sequence[Declared],
         delivery: Delivery | None = None,
     ) -> None:
         assert ground.base is not None, "an upgrade begins at a base"
-        self._ground, self._sets, self._without, self._delivery = ground, sets, without, delivery
+        self._ground, self._sets, self._delivery = ground, sets, delivery
         self._base, self._head = ground.base, ground.head
+        self._base_sets, self._head_sets = base_sets, head_sets
         self._begun = begun
         self._plane: Embedded | None = None
         self._fleet: Fleet | None = None
@@ -89,7 +91,7 @@ class UpgradeGround:
         if self._sets:
             self._ground.serve_sets(self.api)
             self._daemons.append(self._base.start_sets(self._plane.kubeconfig, self._head))
-            self._bring_sets(self._base)
+            bring(self.api, self._base_sets, control=self._control)
         if self._delivery is not None:
             self._daemons += self._delivery.start(self._apis, self._base)
         self._daemons.append(self._base.start_applications(self._plane.kubeconfig, self._head))
@@ -104,14 +106,8 @@ class UpgradeGround:
         installer.settings(self.api)
         installer.projects(self.api)
         if self._sets:
-            self._bring_sets(side)
+            bring(self.api, self._head_sets if to_head else self._base_sets, control=self._control)
             refresh(self.api)
-
-    def _bring_sets(self, side: Side) -> None:
-        control = self._control
-        sets = side.declarations.application_sets
-        wanted = [s for s in sets if f"{s.namespace or control}/{s.name}" not in self._without]
-        bring(self.api, wanted, control=control)
 
     @property
     def app_state(self) -> AppState:
@@ -159,6 +155,10 @@ def upgrade_ground(
     """The ground for all Applications of `context`, head's, and of its base, up; with Argo Rollouts where there is a
     `delivery`. Raises EngineError."""
     assert context.base is not None and begun is not None, "an upgrade begins at a base"
+    base, head = (
+        [s for s in plan.sets if f"{s.namespace}/{s.name}" not in context.left_out]
+        for plan in (context.base.plan, context.plan)
+    )
     cases = [*context.base.plan.cases, *context.plan.cases]
     sets = any(c.parent_kind == "ApplicationSet" for c in cases)
-    return UpgradeGround(ground, begun, sets=sets, without=context.left_out, delivery=delivery).up()
+    return UpgradeGround(ground, begun, sets=sets, base_sets=base, head_sets=head, delivery=delivery).up()

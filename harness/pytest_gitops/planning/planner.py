@@ -1,15 +1,16 @@
 """Builds the plan: asks Argo CD what Applications and ApplicationSets come to, until nothing new comes out.
 
-Rendering and generating are asked of Argo CD through the two functions given; here is only the bookkeeping. Each
+Rendering and generating are asked of Argo CD through the functions given; here is only the bookkeeping. Each
 round walks everything known so far from the roots down, and asks for what the walk came to and nobody knows yet. A
-walk begins with nothing, so what turns out to be different needs no undoing.
+walk begins with nothing, so what turns out to be different needs no undoing; only an ApplicationSet stands in a cluster
+while it is expanded, in one form at a time.
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +25,10 @@ MAX_DEPTH = 10
 Objects = Sequence[Mapping[str, Any]]
 
 Version = tuple[str, str]
-"""A case's id and its specification as text: what a render depends on."""
+"""A case's id, or the key of an ApplicationSet, and its specification as text: what comes of it depends on that."""
+
+Root = Case | Declared
+"""An Application or an ApplicationSet that stands in a file."""
 
 UNKNOWN = Generated(unknown=True)
 SILENT = Generated(error="the applicationset-controller said nothing of it")
@@ -33,33 +37,37 @@ SILENT = Generated(error="the applicationset-controller said nothing of it")
 @dataclass(slots=True)
 class Planner:
     """Builds a Plan. `render` gives, for cases in bulk, their objects or None where there are none to be had;
-    `generate` what each ApplicationSet makes, by "namespace/name"; `reads` the folders of this repository that
-    a case's sources lie in."""
+    `generate` what each ApplicationSet makes, by "namespace/name", and `forget` takes those of such keys away again;
+    `reads` gives the folders of this repository that a case's sources lie in."""
 
     declarations: Declarations
     render: Callable[[Sequence[Case]], Sequence[Objects | None]]
     generate: Callable[[Sequence[Declared]], Mapping[str, Generated]]
+    forget: Callable[[Collection[str]], None]
     reads: Callable[[Case], Sequence[str]]
     _rendered: dict[Version, Objects] = field(default_factory=dict, init=False)
-    _latest: dict[str, Version] = field(default_factory=dict, init=False)
-    _generated: dict[str, Generated] = field(default_factory=dict, init=False)
+    _generated: dict[Version, Generated] = field(default_factory=dict, init=False)
+    _latest: dict[str, Version] = field(default_factory=dict, init=False)  # of each case
+    _standing: dict[str, Version] = field(default_factory=dict, init=False)  # of each set that was generated
 
     def build(self) -> Plan:
         """Ask, round by round, until a walk comes to nothing that was not asked yet."""
         found, control = self.declarations.applications, self.declarations.control
-        roots = [case_of(d.manifest, control=control, file=d.file, line=d.line) for d in found]
+        cases = [case_of(d.manifest, control=control, file=d.file, line=d.line) for d in found]
+        roots: list[Root] = [*self.declarations.application_sets, *cases]
         while True:
             walk, roots = self._walk(roots)
-            cases = [c for c in walk.cases.values() if _version(c) not in self._rendered]
-            sets = {key: s for key, s in walk.sets.items() if key not in self._generated}
-            if not cases and not sets:
-                # The stages look at what was rendered last of a case.
+            # First all renders: they say what becomes of a set that stands in a file.
+            if cases := [c for c in walk.cases.values() if _version(c) not in self._rendered]:
+                self._render(cases)
+            elif sets := walk.sets_but(self._generated):
+                self._generate(sets)
+            else:
+                # The stages look at what was rendered last of a case, and act on what stands in the cluster.
                 self._render([c for c in walk.cases.values() if self._latest[c.id] != _version(c)])
+                self._generate(walk.sets_but(set(self._standing.values())))
+                self._forget(self._standing.keys() - walk.sets.keys())
                 return walk.plan()
-            self._render(cases)
-            if sets:
-                made = self.generate(list(sets.values()))
-                self._generated.update({key: made.get(key, SILENT) for key in sets})
 
     def _render(self, cases: Sequence[Case]) -> None:
         if cases:
@@ -67,16 +75,32 @@ class Planner:
                 version = self._latest[case.id] = _version(case)
                 self._rendered[version] = objects or ()
 
-    def _walk(self, roots: Sequence[Case]) -> tuple[_Walk, list[Case]]:
+    def _generate(self, sets: Mapping[Version, Declared]) -> None:
+        if sets:
+            self._forget({_key(s) for s in sets.values()} & self._standing.keys())
+            made = self.generate(list(sets.values()))
+            for version, each in sets.items():
+                self._standing[_key(each)] = version
+                self._generated[version] = made.get(_key(each), SILENT)
+
+    def _forget(self, keys: Collection[str]) -> None:
+        if keys:
+            self.forget(keys)
+            for key in keys:
+                del self._standing[key]
+
+    def _walk(self, roots: Sequence[Root]) -> tuple[_Walk, list[Root]]:
         """A walk that meets every creator before what it creates, and its order of the roots.
 
         Only in a circle is there no such order; what is met first is as good as any there.
         """
         order = list(roots)
+        becomes: dict[str, Declared] = {}
         for _ in range(MAX_DEPTH):
             walk = _Walk(self.declarations, self.reads, self._rendered, self._generated)
-            walk.run(order)
-            order.sort(key=lambda r: walk.created.get(r.id, -1))
+            walk.run([becomes.get(_id(r), r) for r in order])
+            becomes |= walk.becomes
+            order.sort(key=lambda r: walk.created.get(_id(r), -1))
             if not walk.late:
                 break
         return walk, order
@@ -100,18 +124,22 @@ class _Step:
 class _Walk:
     """One way through all that is known, from the roots down.
 
-    `created` has the ids of the roots that something creates, numbered as they were met; `late` those among them that
-    the walk had begun with already.
+    `sets` are the ApplicationSets by key, in the form in which they are expanded; `written` those that stand in files.
+    `created` has the ids of the roots that something creates, numbered as they were met; `late` those of which the
+    walk has taken another form than is right; `becomes` what sets are made into by what they make themselves.
     """
 
     declarations: Declarations
     reads: Callable[[Case], Sequence[str]]
     rendered: Mapping[Version, Objects]
-    generated: Mapping[str, Generated]
+    generated: Mapping[Version, Generated]
     cases: dict[str, Case] = field(default_factory=dict, init=False)
     sets: dict[str, Declared] = field(default_factory=dict, init=False)
+    written: list[Declared] = field(default_factory=list, init=False)
     created: dict[str, int] = field(default_factory=dict, init=False)
     late: set[str] = field(default_factory=set, init=False)
+    becomes: dict[str, Declared] = field(default_factory=dict, init=False)
+    _begun: set[str] = field(default_factory=set, init=False)  # sets that nothing met before creates
     _roots: dict[str, list[Case]] = field(default_factory=dict, init=False)  # by name
     _pending: deque[_Step] = field(default_factory=deque, init=False)
     _repeated: list[Case] = field(default_factory=list, init=False)
@@ -119,19 +147,28 @@ class _Walk:
     _projects: dict[str, Mapping[str, Any]] = field(default_factory=dict, init=False)
     _problems: list[Problem] = field(default_factory=list, init=False)
 
-    def run(self, roots: Sequence[Case]) -> None:
-        """Go down from the ApplicationSets, and from each of `roots` that nothing met before creates."""
+    def run(self, roots: Sequence[Root]) -> None:
+        """Go down from each of `roots` that nothing met before creates."""
         for project in self.declarations.projects:
             self._projects.setdefault(project.name, project.manifest)
         for root in roots:
-            self._roots.setdefault(root.name, []).append(root)
-        for each in self.declarations.application_sets:
-            self._expand(each, each.namespace or self.declarations.control)
-            self._go_down()
+            if isinstance(root, Case):
+                self._roots.setdefault(root.name, []).append(root)
         for root in roots:
-            if root.id not in self.created:
+            if _id(root) in self.created:
+                continue
+            if isinstance(root, Case):
                 self._place(_Step(root))
-                self._go_down()
+            else:
+                self._begun.add(_id(root))
+                self.written.append(self._settled(root))
+                self._expand(self._settled(root), (_id(root),), 0)
+            self._go_down()
+
+    def sets_but(self, versions: Collection[Version]) -> dict[Version, Declared]:
+        """The sets, by version, that are in none of `versions`."""
+        found = {_form(key, each.manifest): each for key, each in self.sets.items()}
+        return {version: each for version, each in found.items() if version not in versions}
 
     def plan(self) -> Plan:
         """What the walk came to."""
@@ -142,9 +179,10 @@ class _Walk:
         return Plan(
             cases=cases,
             duplicates={k: tuple(v) for k, v in by_key.items() if len(v) > 1},
-            cycles=frozenset(self._cycles),
+            cycles=frozenset(self._cycles & self.cases.keys()),  # what is in a circle may be a set
             projects=tuple(self._projects.values()),
             problems=(*self.declarations.problems, *self._problems),
+            sets=tuple(self.written),
         )
 
     def _place(self, step: _Step) -> None:
@@ -171,10 +209,11 @@ class _Walk:
                 namespace = str(metadata.get("namespace") or here)
                 if kind == "AppProject":
                     self._projects.setdefault(name, each)
-                elif kind == "ApplicationSet":
-                    self._bring(step, each, namespace, name)
+                    continue
+                folders = self.reads(step.case) if folders is None else folders
+                if kind == "ApplicationSet":
+                    self._bring(step, _rendered(step.case, each, namespace, name), folders)
                 else:
-                    folders = self.reads(step.case) if folders is None else folders
                     self._create(step, each, namespace, folders)
 
     # ------------------------------------------------------------------ what an Application creates
@@ -230,27 +269,48 @@ class _Walk:
 
     # ------------------------------------------------------------------ what an ApplicationSet makes
 
-    def _bring(self, step: _Step, manifest: Mapping[str, Any], namespace: str, name: str) -> None:
-        """An ApplicationSet that an Application renders, if it does not stand in a file too: one without a namespace
-        there is where its parent says. That two bring the same is for Argo CD and the policies to say."""
-        in_file = any(
-            d.name == name and d.namespace in {"", namespace} for d in self.declarations.application_sets
-        )
-        if not in_file and f"{namespace}/{name}" not in self.sets:
-            file, line = step.case.file, step.case.line
-            document = Document(value=manifest, line=line, _node=None)
-            declared = Declared(
-                kind="ApplicationSet", namespace=namespace, name=name, file=file, line=line, document=document
-            )
-            self._expand(declared, namespace, step.path, step.depth + 1)
+    def _bring(self, step: _Step, rendered: Declared, folders: Sequence[str]) -> None:
+        """An ApplicationSet that an Application renders. One that stands in a file is known by that; what is expanded
+        is what its parent makes of it. That two bring the same is for Argo CD and the policies to say."""
+        files = self._files_of(rendered, folders)
+        places = [replace(self._settled(f), document=rendered.document) for f in files]
+        known = self.sets.get(_key(places[0] if places else rendered))
+        if own := [f for f in files if _id(f) in step.path]:
+            # It makes its own parent: nothing above brings it, and this is what is left of it.
+            if known is not None and known.manifest.get("spec") != rendered.manifest.get("spec"):
+                for each in own:
+                    if _id(each) not in self.created:
+                        self.becomes[_id(each)] = replace(each, document=rendered.document)
+                        self.late.add(_id(each))
+            return
+        ids = tuple(dict.fromkeys(map(_id, files)))
+        if self.created.keys() & ids or (not files and known is not None):
+            return  # another one brings it already
+        self.created.update({each: len(self.created) for each in ids})
+        if early := self._begun.intersection(ids):
+            self.late |= early
+        else:
+            self.written += places
+            for each in places or [rendered]:
+                self._expand(each, (*step.path, *ids), step.depth + 1)
 
-    def _expand(
-        self, declared: Declared, namespace: str, above: tuple[str, ...] = (), depth: int = 0
-    ) -> None:
+    def _files_of(self, rendered: Declared, folders: Sequence[str]) -> list[Declared]:
+        """The ApplicationSets of files that are this one: those of its name and namespace, wherever they are, for there
+        can be only one; else those in `folders` that say no namespace. They stay in that of Argo CD, where it looks."""
+        named = [d for d in self.declarations.application_sets if d.name == rendered.name]
+        exact = [d for d in named if (d.namespace or self.declarations.control) == rendered.namespace]
+        return exact or [d for d in named if not d.namespace and any(_inside(d.file, f) for f in folders)]
+
+    def _settled(self, declared: Declared) -> Declared:
+        """A set of a file in the namespace in which it is expanded."""
+        return replace(declared, namespace=declared.namespace or self.declarations.control)
+
+    def _expand(self, declared: Declared, above: tuple[str, ...], depth: int) -> None:
         """Place what is known of what `declared` makes, `depth` generations down."""
-        key = f"{namespace}/{declared.name}"
-        self.sets[key] = declared
-        made = self.generated.get(key, UNKNOWN)
+        key = _key(declared)
+        # Of files that say one name and namespace, one is what there is.
+        one = self.sets.setdefault(key, declared)
+        made = self.generated.get(_form(key, one.manifest), UNKNOWN)
         if made.error:
             next_ = "correct the generator or the template; hosts that it asks must be in network.allow"
             self._problem(declared, "applicationset-failed", f"ApplicationSet {key}: {made.error}", next_)
@@ -288,8 +348,32 @@ def creates(manifest: Mapping[str, Any]) -> bool:
     return str(manifest.get("apiVersion", "")).startswith("argoproj.io/") and manifest.get("kind") in OURS
 
 
+def _rendered(case: Case, manifest: Mapping[str, Any], namespace: str, name: str) -> Declared:
+    """An ApplicationSet that `case` renders, at its place."""
+    return Declared(
+        kind="ApplicationSet",
+        namespace=namespace,
+        name=name,
+        file=case.file,
+        line=case.line,
+        document=Document(value=manifest, line=case.line, _node=None),
+    )
+
+
+def _id(root: Root) -> str:
+    return root.id if isinstance(root, Case) else f"{root.file}::{root.kind} {_key(root)}"
+
+
+def _key(application_set: Declared) -> str:
+    return f"{application_set.namespace}/{application_set.name}"
+
+
 def _version(case: Case) -> Version:
-    return case.id, json.dumps(case.manifest.get("spec"), sort_keys=True, default=str)
+    return _form(case.id, case.manifest)
+
+
+def _form(identity: str, manifest: Mapping[str, Any]) -> Version:
+    return identity, json.dumps(manifest.get("spec"), sort_keys=True, default=str)
 
 
 def _has_namespace(case: Case) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.acting.desk import Desk
 from pytest_gitops.argocd import install
-from pytest_gitops.argocd.applicationsets import expand
+from pytest_gitops.argocd.applicationsets import expand, remove
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.ground.boot import Ground
 from pytest_gitops.ground.connecting import Connecting
@@ -200,8 +200,18 @@ class Engine:
             context.unexpanded |= {key: g.error for key, g in made.items() if g.error}
             return made
 
+        def forget(keys: Collection[str]) -> None:
+            for key in keys:
+                context.unexpanded.pop(key, None)
+            if ground.api is not None:
+                remove(ground.api, keys)
+
         return Planner(
-            declarations=side.declarations, render=rendering, generate=generate, reads=context.reads
+            declarations=side.declarations,
+            render=rendering,
+            generate=generate,
+            forget=forget,
+            reads=context.reads,
         )
 
     def _not_expanded(self, declared: Declared) -> Finding:

@@ -206,8 +206,7 @@ class Track:
 
 def rolling_sets(context: Context) -> frozenset[str]:
     """The ApplicationSets, by "namespace/name", whose controller syncs their Applications."""
-    sets = getattr(context.checkout.declarations, "application_sets", ())
-    return frozenset(f"{s.namespace or context.control}/{s.name}" for s in sets if rolls(s.manifest))
+    return frozenset(f"{s.namespace}/{s.name}" for s in context.plan.sets if rolls(s.manifest))
 
 
 def expected(context: Context, case: Case) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}
 
 
 class World:
-    """A repository of files, and what its folders render to and its ApplicationSets generate."""
+    """A repository of files, and what its folders render to and its ApplicationSets generate: by "namespace/name", or
+    by that and the `of` of their specification."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class World:
         self.rendered: list[str] = []
         self.rendered_paths: list[tuple[str, str]] = []
         self.generated: list[str] = []
+        self.forgotten: list[str] = []
         self.reads: Callable[[Case], Sequence[str]] = lambda case: [s.path for s in case.sources]
 
     def render(self, cases: Sequence[Case]) -> list[Objects | None]:
@@ -73,13 +75,18 @@ class World:
 
     def generate(self, sets: Sequence[Declared]) -> Mapping[str, Generated]:
         self.generated += [s.name for s in sets]
-        return self.sets
+        forms = {f"{s.namespace}/{s.name}": s.manifest["spec"].get("of") for s in sets}
+        return {
+            **self.sets,
+            **{k: self.sets[f] for k, of in forms.items() if (f := f"{k} {of}") in self.sets},
+        }
 
     def plan(self) -> Plan:
         return Planner(
             declarations=self.declarations,
             render=self.render,
             generate=self.generate,
+            forget=lambda keys: self.forgotten.extend(sorted(keys)),
             reads=lambda c: self.reads(c),
         ).build()
 
@@ -542,13 +549,154 @@ def test_a_set_in_a_folder_that_a_parent_reads_is_expanded_once(namespace: str |
 
 
 def test_a_set_without_a_namespace_in_its_file_is_the_one_that_its_parent_puts_elsewhere() -> None:
-    made = {"argocd/s": Generated(manifests=(app("one"),))}
-    plain = app_set("s", None)
+    made = {"argocd/s prod": Generated(manifests=(app("one"),))}
     world = World(
-        {"root.yaml": app("root", "apps", to="team"), "apps/s.yaml": plain}, {"apps": [plain]}, made
+        {"root.yaml": app("root", "apps", to="team"), "apps/s.yaml": app_set("s", None, of="dev")},
+        {"apps": [app_set("s", None, of="prod")]},
+        made,
     )
-    world.plan()
+    plan = world.plan()
+    assert ids(plan) == ["apps/s.yaml::argocd/one", "root.yaml::argocd/root"]
     assert world.generated == ["s"]
+    assert [(s.namespace, s.name) for s in plan.sets] == [("argocd", "s")]
+
+
+def test_a_set_without_a_namespace_where_no_parent_reads_is_another_one() -> None:
+    made = {
+        "team/s": Generated(manifests=(app("one", namespace="team"),)),
+        "argocd/s": Generated(manifests=(app("two"),)),
+    }
+    plain = app_set("s", None)
+    files = {"root.yaml": app("root", "apps", to="team"), "other/s.yaml": plain}
+    assert ids(World(files, {"apps": [plain]}, made).plan()) == [
+        "other/s.yaml::argocd/two", "root.yaml::argocd/root", "root.yaml::team/one",
+    ]  # fmt: skip
+
+
+OVERLAY = {
+    "argocd/s dev": Generated(manifests=(app("app-dev"),)),
+    "argocd/s prod": Generated(manifests=(app("app-prod"),)),
+}
+"""What becomes of one set by what stands in its generator."""
+
+
+@pytest.mark.parametrize("file", ["a/s.yaml", "z/s.yaml"])
+@pytest.mark.parametrize("namespace", [None, "argocd"])
+def test_a_set_that_its_parent_patches_is_expanded_as_that_makes_it(file: str, namespace: str | None) -> None:
+    world = World(
+        {"root.yaml": app("root", "overlay"), file: [CONFIG_MAP, app_set("s", namespace, of="dev")]},
+        {"overlay": [app_set("s", of="prod")]},
+        OVERLAY,
+    )
+    world.reads = lambda case: ["overlay", file] if case.name == "root" else []
+    plan = world.plan()
+    (made,) = (c for c in plan.cases if c.name != "root")
+    assert (made.id, made.line, made.parent) == (f"{file}::argocd/app-prod", 6, "argocd/s")
+    assert world.generated == ["s"]
+    assert world.forgotten == []
+    ((one, manifest),) = ((s.file, s.manifest) for s in plan.sets)
+    assert (one, manifest["spec"]) == (file, {"of": "prod"})
+
+
+def test_a_set_that_is_patched_by_what_another_set_makes_is_expanded_again_and_alone() -> None:
+    # Only once `first` is expanded it is known that somebody patches `s`.
+    world = World(
+        {"first.yaml": app_set("first"), "apps/s.yaml": app_set("s", of="dev")},
+        {"overlay": [app_set("s", of="prod")]},
+        {"argocd/first": Generated(manifests=(app("brings", "overlay"),)), **OVERLAY},
+    )
+    assert ids(world.plan()) == ["apps/s.yaml::argocd/app-prod", "first.yaml::argocd/brings"]
+    assert world.generated == ["s", "first", "s"]
+    assert world.forgotten == ["argocd/s"]
+
+
+def test_what_stands_at_the_end_is_the_form_that_is_judged() -> None:
+    # `first` makes what patches `s`, until it turns out that what `root` brings makes another thing of `first`.
+    world = World(
+        {"root.yaml": app("root", "r"), "first.yaml": app_set("first"), "s.yaml": app_set("s", of="dev")},
+        {"r": [app_set("a")], "b": [app_set("b")], "c": [app_set("first", of="c")],
+         "overlay": [app_set("s", of="prod"), app_set("gone")]},
+        {
+            "argocd/first None": Generated(manifests=(app("brings", "overlay"),)),
+            "argocd/first c": Generated(manifests=(app("another"),)),
+            "argocd/a": Generated(manifests=(app("makes-b", "b"),)),
+            "argocd/b": Generated(manifests=(app("patches", "c"),)),
+            "argocd/gone": Generated(),
+            **OVERLAY,
+        },
+    )  # fmt: skip
+    plan = world.plan()
+    assert rules(plan) == []
+    assert {c.name for c in plan.cases} == {"root", "makes-b", "patches", "another", "app-dev"}
+    assert [n for n in world.generated if n == "s"] == ["s", "s", "s"]
+    assert world.forgotten == ["argocd/s", "argocd/first", "argocd/s", "argocd/gone"]
+    assert {s.name: s.manifest["spec"] for s in plan.sets} == {"first": {"of": "c"}, "s": {"of": "dev"}}
+
+
+def test_a_set_that_patches_itself_by_what_it_makes_is_expanded_as_what_is_left() -> None:
+    # It is brought by hand once; from then on the Application that it makes keeps it as the overlay has it.
+    itself = app("itself", "overlay")
+    made = {
+        "argocd/s dev": Generated(manifests=(itself, app("app-dev"))),
+        "argocd/s prod": Generated(manifests=(itself, app("app-prod"))),
+    }
+    world = World({"base/s.yaml": app_set("s", of="dev")}, {"overlay": [app_set("s", of="prod")]}, made)
+    plan = world.plan()
+    assert [c.name for c in plan.cases] == ["app-prod", "itself"]
+    assert not plan.cycles
+    assert world.forgotten == ["argocd/s"]
+    assert [s.manifest["spec"] for s in plan.sets] == [{"of": "prod"}]
+
+
+def test_a_set_that_brings_itself_unchanged_is_no_circle() -> None:
+    made = {"argocd/s": Generated(manifests=(app("itself", "apps"),))}
+    world = World({"apps/s.yaml": app_set("s")}, {"apps": [app_set("s")]}, made)
+    plan = world.plan()
+    assert ids(plan) == ["apps/s.yaml::argocd/itself"]
+    assert not plan.cycles
+    assert world.generated == ["s"]
+
+
+def test_sets_that_patch_each_other_by_what_they_make_have_an_end() -> None:
+    files = {"a.yaml": app_set("a", of="file"), "b.yaml": app_set("b", of="file")}
+    renders = {"to-b": [app_set("b", of="a")], "to-a": [app_set("a", of="b")]}
+    made = {
+        "argocd/a": Generated(manifests=(app("a", "to-b"),)),
+        "argocd/b": Generated(manifests=(app("b", "to-a"),)),
+    }
+    assert {c.name for c in World(files, renders, made).plan().cases} == {"a", "b"}
+    made = {
+        "argocd/a file": Generated(manifests=(app("x", "0"),)), "argocd/a even": Generated(manifests=(app("x", "1"),)),
+        "argocd/a odd": Generated(manifests=(app("x", "0"),)),
+    }  # fmt: skip
+    renders = {"0": [app_set("a", of="even")], "1": [app_set("a", of="odd")]}
+    assert [c.name for c in World({"a.yaml": files["a.yaml"]}, renders, made).plan().cases] == ["x"]
+
+
+def test_a_root_that_is_created_by_way_of_a_patched_set_is_a_child() -> None:
+    files = {
+        "root.yaml": app("root", "overlay"), "base/s.yaml": app_set("s", of="dev"), "apps/leaf.yaml": app("leaf"),
+    }  # fmt: skip
+    world = World(
+        files,
+        {"overlay": [app_set("s", of="prod")], "apps": [app("leaf", "src/patched")]},
+        {"argocd/s prod": Generated(manifests=(app("middle", "apps"),))},
+    )
+    plan = world.plan()
+    assert ids(plan) == [
+        "apps/leaf.yaml::argocd/leaf", "base/s.yaml::argocd/middle", "root.yaml::argocd/root",
+    ]  # fmt: skip
+    assert (plan.cases[0].parent, plan.cases[0].sources[0].path) == ("argocd/middle", "src/patched")
+
+
+def test_two_files_of_one_set_are_two_also_where_a_parent_renders_one_of_them() -> None:
+    files = {
+        "root.yaml": app("root", "dev"), "dev/s.yaml": app_set("s", of="dev"), "prod/s.yaml": app_set("s", of="prod"),
+    }  # fmt: skip
+    plan = World(files, {"dev": [app_set("s", of="dev")]}, OVERLAY).plan()
+    assert {c.file for c in plan.duplicates["argocd/app-dev"]} == {"dev/s.yaml", "prod/s.yaml"}
+    del files["root.yaml"]
+    assert len(World(files, sets=OVERLAY).plan().duplicates) == 1
 
 
 def test_a_set_of_the_same_name_in_another_namespace_is_another_one() -> None:

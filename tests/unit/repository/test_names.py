@@ -73,7 +73,9 @@ def test_a_child_with_a_bad_name_is_its_parents_problem() -> None:
         rendered.extend(cases)
         return answer
 
-    plan = Planner(declarations=found, render=once, generate=lambda _: {}, reads=lambda _: ()).build()
+    plan = Planner(
+        declarations=found, render=once, generate=lambda _: {}, forget=lambda _: None, reads=lambda _: ()
+    ).build()
     assert [c.name for c in plan.cases] == ["parent", "good"]
     (problem,) = plan.problems
     assert (problem.file, problem.finding.rule, problem.finding.line) == ("a.yaml", "invalid-name", 1)

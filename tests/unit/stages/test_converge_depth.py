@@ -197,12 +197,10 @@ def test_what_an_application_set_rolls_out_is_synced_by_nobody_else(monkeypatch:
 
 def test_only_a_set_that_says_so_rolls() -> None:
     def declared(name: str, strategy: Any) -> SimpleNamespace:
-        return SimpleNamespace(namespace="", name=name, manifest={"spec": {"strategy": strategy}})
+        return SimpleNamespace(namespace="argocd", name=name, manifest={"spec": {"strategy": strategy}})
 
     sets = [declared("a", {"type": "RollingSync"}), declared("b", None), declared("c", {"type": "AllAtOnce"})]
-    context = SimpleNamespace(
-        control="argocd", checkout=SimpleNamespace(declarations=SimpleNamespace(application_sets=sets))
-    )
+    context = SimpleNamespace(plan=SimpleNamespace(sets=sets))
     assert tracks.rolling_sets(cast(Any, context)) == {"argocd/a"}
 
 
