@@ -189,7 +189,7 @@ class Context:
             and not (s.ref and not s.path)
             and self.resolve(s.target_revision or "HEAD") == self.snapshot.commit
         )
-        return tuple(dict.fromkeys(place for f in folders for place in self._kustomizations.of(f)))
+        return tuple(dict.fromkeys(place for f in folders for place in self.kustomizations.of(f)))
 
     @cached_property
     def reader(self) -> Reader:
@@ -238,7 +238,8 @@ class Context:
         return frozenset(found)
 
     @cached_property
-    def _kustomizations(self) -> kustomization.Reading:
+    def kustomizations(self) -> kustomization.Reading:
+        """Where the kustomizations of this side lead to."""
         paths = [e.path for e in self.checkout.files() if posixpath.basename(e.path) in kustomization.NAMES]
         return kustomization.Reading(self.snapshot.read_many(paths))
 
