@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from runs import gitops, pull_request, write
+from runs import commit, gitops, pull_request, write
 
 pytestmark = pytest.mark.engine
 
@@ -75,3 +75,54 @@ def test_what_an_overlay_makes_of_a_set_is_what_is_judged(tmp_path: Path) -> Non
     for key in run.applications:
         for stage in ("converge", "upgrade", "prune"):
             assert run.stage(key, stage)["outcome"] == "passed", run.output
+
+
+ITSELF = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: shops, namespace: argocd}
+spec:
+  generators:
+    - list:
+        elements:
+          - {name: itself, path: overlay, namespace: argocd}
+          - {name: shop-dev, path: web/dev, namespace: shop}
+  template:
+    metadata: {name: "{{name}}", finalizers: [resources-finalizer.argocd.argoproj.io]}
+    spec:
+      project: default
+      source: {repoURL: "%s", path: "{{path}}", targetRevision: main}
+      destination: {server: https://kubernetes.default.svc, namespace: "{{namespace}}"}
+      syncPolicy: {automated: {prune: true, selfHeal: true}, syncOptions: [CreateNamespace=true]}
+"""
+
+SECOND = """\
+resources: [../base]
+patches:
+  - target: {kind: ApplicationSet}
+    patch: |-
+      - op: replace
+        path: /spec/generators/0/list/elements/1
+        value: {name: shop-prod, path: web/prod, namespace: shop}
+"""
+
+
+def test_a_set_that_patches_itself_is_expanded_anew_and_an_overlay_of_nobody_is_told(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\n",
+            "base/kustomization.yaml": "resources: [set.yaml]\n",
+            "base/set.yaml": ITSELF % URL,
+            "overlay/kustomization.yaml": SECOND,
+            "nobody/kustomization.yaml": "namePrefix: test-\nresources: [../base]\n",
+            "web/prod/web.yaml": WEB % "prod",
+        },
+    )
+    commit(tmp_path)
+    run = gitops(tmp_path, "--gitops-stages", "source,render,converge")
+    assert run.status == 0, run.output
+    assert set(run.applications) == {"argocd/itself", "argocd/shop-prod"}
+    assert {(rule, file, line) for key, rule, _, file, line in run.findings if key is None} == {
+        ("application-not-rendered", "nobody/kustomization.yaml", 1)
+    }
