@@ -6,6 +6,7 @@ more. Neither asks a clock or a server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -188,7 +189,7 @@ def _stale(
     seen = _list(status, "sync", "revisions") or [_at(status, "sync", "revision") or ""]
     for index, expected in enumerate(revisions):
         found = str(seen[index] or "") if index < len(seen) else ""
-        if expected and expected != found:
+        if expected and not is_at(found, expected):
             return "stale-revision", f"compared to revision {found[:7] or 'none'}, not yet to {expected[:7]}"
     if is_asked(application):
         return "stale-revision", ASKED
@@ -201,6 +202,13 @@ def _stale(
     if _ended_after_comparison(status):
         return "stale-comparison", "not yet compared since its sync ended"
     return None
+
+
+def is_at(found: str, expected: str) -> bool:
+    """Whether `found` is the commit that is expected: a short one is left as it is written wherever the repo-server has
+    not just checked it out (util/git: IsTruncatedCommitSHA; reposerver/cache: GetManifests)."""
+    short = re.fullmatch(r"[0-9A-Fa-f]{7,}", found)
+    return found == expected or (short is not None and expected.startswith(found.lower()))
 
 
 def _ended_after_comparison(status: Mapping[str, Any]) -> bool:

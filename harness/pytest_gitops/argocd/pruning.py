@@ -6,9 +6,10 @@ Pure judgement of the Application object, as `convergence` is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
-from pytest_gitops.argocd.convergence import bare, is_automated
+from pytest_gitops.argocd.convergence import bare, is_at, is_automated
 from pytest_gitops.shapes import title
 
 SKIPPED = "PruneSkipped"
@@ -26,7 +27,7 @@ def unpruned(application: Mapping[str, Any]) -> tuple[str, ...]:
     status, differing = application.get("status") or {}, _differing(application)
     tried = (status.get("operationState") or {}).get("syncResult") or {}
     skipped = {_identity(r) for r in tried.get("resources") or () if r.get("status") == SKIPPED}
-    current = _revisions(tried) == _revisions(status.get("sync") or {})
+    current = _is_at_same(tried, status.get("sync") or {})
     if not (current and {_identity(r) for r in differing} <= skipped) and _prunes(application):
         return ()
     return tuple(_title(r) for r in differing)
@@ -58,8 +59,8 @@ def of_now(application: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     status = application.get("status") or {}
     state = status.get("operationState") or {}
-    tried = _revisions(state.get("syncResult") or {})
-    overtaken = any(tried) and tried != _revisions(status.get("sync") or {})
+    tried = state.get("syncResult") or {}
+    overtaken = any(_revisions(tried)) and not _is_at_same(tried, status.get("sync") or {})
     failed_before = state.get("phase") in {"Failed", "Error"} and overtaken
     made = (application.get("metadata") or {}).get("creationTimestamp") or ""
     of_another = str(state.get("startedAt") or made) < made
@@ -74,6 +75,12 @@ def is_as_declared(application: Mapping[str, Any], manifest: Mapping[str, Any]) 
     return all(
         bare(live.get(k)) == bare(wanted.get(k)) for k in ("source", "sources", "destination", "project")
     )
+
+
+def _is_at_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two results are of the same commits, either of which may be short."""
+    pairs = zip_longest(_revisions(one), _revisions(other), fillvalue="")
+    return all(is_at(a, b) or is_at(b, a) for a, b in pairs)
 
 
 def _revisions(at: Mapping[str, Any]) -> list[str]:

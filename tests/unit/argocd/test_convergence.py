@@ -109,6 +109,22 @@ def test_without_a_revision_at_all_it_does_not_converge() -> None:
     assert seen.message == "compared to revision none, not yet to 4f1c2a9"
 
 
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        ("4f1c2a9", State.CONVERGED),
+        ("4F1C2A9D8", State.CONVERGED),
+        ("4f1c2a", State.MOVING),  # Argo CD takes no fewer digits for a commit
+        ("4f1c2a8", State.MOVING),
+        ("4f1c2a9d8e7b6a5c4d3e2f1a0b9c8d7e6f5a4b3c4f1c2a9", State.MOVING),
+    ],
+)
+def test_a_short_commit_is_the_one_that_it_begins(found: str, state: State) -> None:
+    application = example("converged")["application"]
+    application["status"]["sync"]["revision"] = found
+    assert observe(application, revisions=("4f1c2a9d8e7b6a5c4d3e2f1a0b9c8d7e6f5a4b3c",)).state is state
+
+
 def test_a_time_within_the_same_second_counts_as_compared() -> None:
     application = example("converged")["application"]
     application["status"]["reconciledAt"] = application["status"]["operationState"]["finishedAt"]

@@ -54,6 +54,18 @@ def test_only_what_argo_cd_will_not_delete_by_itself_is_left(
     assert unpruned(live) == left
 
 
+def test_a_sync_at_a_commit_is_of_now_where_that_is_written_short() -> None:
+    commit = "4f1c2a9d8e7b6a5c4d3e2f1a0b9c8d7e6f5a4b3c"
+    live = application(EXTRA, automated={"prune": True}, tried="PruneSkipped", at=commit)
+    live["status"]["sync"]["revision"] = commit[:7]
+    assert unpruned(live) == TITLE
+    live["status"]["operationState"]["phase"] = "Failed"
+    assert of_now(live) is live
+    live["status"]["sync"]["revision"] = "0a1b2c3"
+    assert unpruned(live) == ()
+    assert of_now(live) is not live
+
+
 def test_what_is_to_be_pruned_is_named_before_it_is_tried() -> None:
     assert to_prune(application(EXTRA, SAME, automated={"prune": True})) == TITLE
     assert to_prune(application(EXTRA, OTHER)) == ()
