@@ -41,6 +41,12 @@ _BY_CODE = {
         name="its parent did not create it",
         next="see the parent's own verdict: its sync failed or did not reach this wave",
     ),
+    "hooks-never-run": Cause(
+        id="hooks-only",
+        name="automation never begins a sync of nothing but hooks: Argo CD compares none, so it is Synced at once",
+        next="give it an object that is compared too, or make the hook an ordinary object; or leave automation out: a "
+        "sync that somebody starts runs them",
+    ),
     "suspended": Cause(id="paused", name="it is paused", next="resume it: a paused object is never Healthy"),
     "progressing": Cause(
         id="not-coming-up",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,17 +23,14 @@ from pytest_gitops.argocd.convergence import (
     was_compared,
 )
 from pytest_gitops.argocd.pruning import is_as_declared, of_now, to_prune, unpruned
-from pytest_gitops.argocd.render import Rendered
-from pytest_gitops.argocd.sharing import shared
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import Case, Finding, Moment, Outcome, StageResult
 from pytest_gitops.stages import telling, windows
 from pytest_gitops.stages.base import Publish
 from pytest_gitops.stages.containers import telling_of
-from pytest_gitops.stages.deadlines import deadline_of
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
 from pytest_gitops.stages.placing import written
-from pytest_gitops.stages.tracks import ASK_AGAIN, NUDGES, Track, expected, patience_of, rolling_sets
+from pytest_gitops.stages.tracks import ASK_AGAIN, NUDGES, Track, tracks_of
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -80,30 +77,8 @@ class Drive:
         self.stop = threading.Event()
         self.blind: Exception | None = None  # why we see nothing any more
         self.nudged = 0  # how many are asked about once more just now
-        began = context.applied_at = now()
-        ids = {c.id for c in cases}
-        self.tracks: dict[str, Track] = {}
-        rolling = rolling_sets(context)
-        for c in context.plan.with_ancestors(cases):
-            deadline = deadline_of(context.settings, c)
-            self.tracks[c.key] = Track(
-                case=c,
-                patience=patience_of(context.settings, deadline.seconds, began=began),
-                began=began,
-                deadline=deadline,
-                wanted=c.id in ids,
-                revisions=expected(context, c),
-                rolled=c.parent_kind == "ApplicationSet" and c.parent in rolling,
-            )
-        for each in shared(self._rendered(), is_namespaced=context.api.is_namespaced):
-            for key in each.keys:
-                self.tracks[key].shared += (each,)
-
-    def _rendered(self) -> Iterator[tuple[Case, Sequence[Mapping[str, Any]]]]:
-        for track in self.tracks.values():
-            result = self.context.renders.get(track.case.id)
-            if isinstance(result, Rendered):
-                yield track.case, result.objects
+        context.applied_at = now()
+        self.tracks = tracks_of(context, cases, began=context.applied_at)
 
     def run(self) -> None:
         if self.again:
@@ -321,6 +296,9 @@ class Drive:
 
     def _passed(self, track: Track) -> None:
         track.done = True
+        if not self.again and track.is_never_synced:
+            self._red(track, telling.never_run(track.case, track.hooks, saw=track.seen.summary))
+            return
         assert track.good_since is not None
         healthy = track.good_since - track.began
         self._publish(track, Outcome.PASSED, "", "", evidence={"healthyAtSeconds": round(healthy, 2)})

@@ -86,6 +86,21 @@ def disputed(case: Case, shared: Shared, warning: str) -> Told:
     return Told(finding=finding, text="\n".join(lines), cause=known)
 
 
+def never_run(case: Case, hooks: Sequence[str], *, saw: str) -> Told:
+    """It is Synced and Healthy without a sync, so nobody has run its `hooks`, of which there is one at least."""
+    message = f"{hooks[0]}: expected a sync to run the hook, saw {saw} without one"
+    known = cause_of("hooks-never-run", "")
+    assert known is not None, "it is in the list"
+    finding = _finding(case, "hooks-never-run", message, resource=hooks[0], help_=known.next)
+    lines = [
+        f"{finding.where}: Application {case.key} is {saw}, and its hooks have not run: no sync ever begins",
+        f"  hooks    {names(hooks)}",
+        f"  expected a sync that runs them; saw {saw} without one",
+        *_because(known),
+    ]
+    return Told(finding=finding, text="\n".join(lines), cause=known)
+
+
 def given_up(progress: Progress, *, limit: float, late: bool, still: float) -> str:
     """Why the waiting ended, in a few words; `limit` and `still`, since when nothing new was seen, are in seconds."""
     if progress is Progress.SLOW:

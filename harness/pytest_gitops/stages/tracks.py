@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import is_answered
 from pytest_gitops.argocd.causes import is_ours
-from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State
+from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State, is_automated
 from pytest_gitops.argocd.progressive import rolls
-from pytest_gitops.argocd.sharing import Shared
+from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.argocd.sharing import Shared, shared
+from pytest_gitops.changes.identity import hook_of
 from pytest_gitops.model import Case
 from pytest_gitops.settings.settings import Provider, Settings
-from pytest_gitops.stages.deadlines import Deadline
+from pytest_gitops.shapes import title
+from pytest_gitops.stages.deadlines import Deadline, deadline_of
 from pytest_gitops.stages.evidence import Difference, steps
 
 if TYPE_CHECKING:
@@ -54,6 +57,9 @@ in the moment after a write of its own."""
 WAITS = ("waiting for ", "Sync operation blocked")
 """How Argo CD's words begin for a sync that waits for something (gitops-engine sync_context.go, controller/sync.go)."""
 
+RUN_BY_SYNC = frozenset({"PreSync", "Sync", "PostSync"})
+"""Hooks that every sync runs which succeeds (gitops-engine pkg/sync/common: HookType)."""
+
 STEPS = 100
 """As many steps of a sync as are kept."""
 
@@ -85,6 +91,7 @@ class Track:
     nudged: float = 0.0  # when Argo CD was last asked about it once more
     nudge: float | None = None  # the resourceVersion after which its answer comes
     nudges: int = 0  # how often, since it last moved
+    hooks: tuple[str, ...] = ()  # those that a sync of it runs, as "Kind namespace/name"
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
     state: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = NOT_THERE
@@ -104,6 +111,12 @@ class Track:
         None  # its project's sync windows, once they were asked for
     )
     done: bool = False
+
+    @property
+    def is_never_synced(self) -> bool:
+        """Whether it has hooks that never run: they are not compared, so it is Synced, and automation syncs only what
+        is OutOfSync (controller/appcontroller.go: autoSync)."""
+        return bool(self.hooks) and not self.seen.phase and is_automated(self.state)
 
     @property
     def settle(self) -> float:
@@ -202,6 +215,45 @@ class Track:
     def is_unanswered(self, at: float) -> bool:
         """Whether Argo CD was asked to look once more and may have forgotten it, or has not come to it."""
         return self.inquired is not None and at - self.inquired >= ASK_AGAIN
+
+
+def tracks_of(context: Context, cases: Sequence[Case], *, began: float) -> dict[str, Track]:
+    """One for each of `cases`, and for each Application that must be there for them, by key; the drive begins at
+    `began`."""
+    assert context.api is not None, "nothing is driven without a cluster"
+    wanted, rolling = {c.id for c in cases}, rolling_sets(context)
+    tracks: dict[str, Track] = {}
+    for case in context.plan.with_ancestors(cases):
+        deadline = deadline_of(context.settings, case)
+        tracks[case.key] = Track(
+            case=case,
+            patience=patience_of(context.settings, deadline.seconds, began=began),
+            began=began,
+            deadline=deadline,
+            wanted=case.id in wanted,
+            revisions=expected(context, case),
+            hooks=run_by_sync(context, case),
+            rolled=case.parent_kind == "ApplicationSet" and case.parent in rolling,
+        )
+    ids = {t.case.id for t in tracks.values()}
+    rendered = [(c, objects) for c, objects in context.rendered() if c.id in ids]
+    for each in shared(rendered, is_namespaced=context.api.is_namespaced):
+        for key in each.keys:
+            tracks[key].shared += (each,)
+    return tracks
+
+
+def run_by_sync(context: Context, case: Case) -> tuple[str, ...]:
+    """The hooks that each sync of an Application runs, as "Kind namespace/name"; one without a name by what its name
+    begins with."""
+    rendered = context.renders.get(case.id)
+    found = []
+    for each in rendered.objects if isinstance(rendered, Rendered) else ():
+        if not RUN_BY_SYNC.isdisjoint(hook_of(each).split(",")):
+            metadata = each["metadata"]
+            name = metadata.get("name") or metadata.get("generateName")
+            found.append(title(each.get("kind"), name, metadata.get("namespace")))
+    return tuple(found)
 
 
 def rolling_sets(context: Context) -> frozenset[str]:
