@@ -35,6 +35,11 @@ BASE = {
     "plain/settings.yaml": config_map("settings", "green"),
     "plain/old.yaml": config_map("old", "green"),
     "plain/claim.yaml": claim("data", "1Gi"),
+    # Argo CD does not look again at what it says that it is made of, for that is the same: it takes the render along
+    "apps/apart.yaml": application("apart").replace(
+        "{name: apart,", '{name: apart, annotations: {argocd.argoproj.io/manifest-generate-paths: "."},'
+    ),
+    "apart/settings.yaml": config_map("settings", "green"),
     # the same, but nobody may prune
     "apps/keeps.yaml": application("keeps"),
     "keeps/settings.yaml": config_map("settings", "green"),
