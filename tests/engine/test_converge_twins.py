@@ -89,11 +89,12 @@ def test_the_kinds_of_no_end_are_told_apart(run: Outcome) -> None:
         assert run.stage(f"argocd/{name}", "converge")["evidence"]["progress"] == kind, name
 
 
-def test_what_a_window_or_a_step_keeps_back_is_not_judged(run: Outcome) -> None:
+def test_what_a_window_a_step_or_its_annotation_keeps_back_is_not_judged(run: Outcome) -> None:
     codes = {
         "window-closed": "sync-window",
         "window-closed-by-hand": "sync-window",
         "rolls-not-second": "step-not-reached",
+        "left-alone": "reconcile-skipped",
     }
     for name, code in codes.items():
         said = run.stage(f"argocd/{name}", "converge")

@@ -83,8 +83,8 @@ class Control:
 
     def present(self, case: Case) -> None:
         """Let the Application be there, with those that create it, and be at rest: Synced and Healthy, or stuck as it
-        would be for good, at what the branches mean now. Raises GitOpsFailure if nobody creates it, EngineError if Argo
-        CD does not answer."""
+        would be for good, at what the branches mean now. Raises GitOpsFailure if nobody creates it or Argo CD is told
+        to leave it alone, EngineError if Argo CD does not answer."""
         if case.key not in self._present:
             self._check_declared(case)
             came = self._drive([case], self._create_roots, at=self._side, again=False)
@@ -94,6 +94,8 @@ class Control:
         came_up = self._present[case.key]
         if came_up.outcome is Outcome.ERROR:
             raise EngineError(f"Application {case.key} could not be brought up: {came_up.message}")
+        if came_up.code == "reconcile-skipped":
+            raise GitOpsFailure(came_up.message.removeprefix("not asked: "))
         if came_up.code == "never-created":
             raise GitOpsFailure(f"Application {case.key} is not created: {came_up.message}")
 

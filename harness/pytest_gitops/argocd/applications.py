@@ -29,6 +29,9 @@ REFRESH = "argocd.argoproj.io/refresh"
 REFRESH_TIME = "argocd.argoproj.io/refresh-timestamp"
 """Tells one request from another, so that one that comes in the middle of a comparison is not taken for answered."""
 
+SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
+"""The annotation that tells the application-controller to leave an Application alone: it never gets a status."""
+
 HEALS = "autoHealAttemptsCount"
 """Where Argo CD counts in a sync how often it has healed since the sync to that revision."""
 
@@ -194,6 +197,12 @@ def is_asked(application: Application) -> bool:
 def is_answered(application: Application, since: float) -> bool:
     """Whether it has compared since it was asked to, which was at the resourceVersion `since`."""
     return version(application) > since and not is_asked(application)
+
+
+def is_left_alone(application: Application) -> bool:
+    """Whether Argo CD is told not to reconcile it, in a word that Go takes for true (strconv.ParseBool)."""
+    said = mapping(application, "metadata", "annotations").get(SKIP_RECONCILE)
+    return said in {"1", "t", "T", "TRUE", "true", "True"}
 
 
 def operation_state(application: Application) -> Mapping[str, Any]:

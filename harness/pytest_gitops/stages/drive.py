@@ -193,6 +193,11 @@ class Drive:
                     self._one(track, at, others=next((m for m, who in last if who != key), 0.0))
 
     def _one(self, track: Track, at: float, *, others: float) -> None:
+        if track.left_alone is not None:
+            track.done = True
+            text = telling.left_alone(track.case, track.left_alone)
+            self._publish(track, Outcome.SKIPPED, "reconcile-skipped", text)
+            return
         if track.dispute is not None:
             track.done = True
             self._red(track, telling.disputed(track.case, *track.dispute))

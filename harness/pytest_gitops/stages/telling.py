@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_gitops.argocd.applications import Applications
+from pytest_gitops.argocd.applications import SKIP_RECONCILE, Applications
 from pytest_gitops.argocd.causes import cause_of
 from pytest_gitops.argocd.convergence import Observation, Progress
 from pytest_gitops.argocd.known_causes import Cause
@@ -192,6 +192,16 @@ def not_reached(case: Case) -> str:
     return (
         f"not asked: ApplicationSet {case.parent} (RollingSync) has not come to the step of Application {case.key}: "
         "an Application of an earlier step is not Healthy, or the step's maxUpdate is 0"
+    )
+
+
+def left_alone(case: Case, by: Case) -> str:
+    """Argo CD is told not to reconcile `by`, which is the Application itself or one without which it is not there."""
+    whose = "" if by.key == case.key else f", without which Application {case.key} is not created,"
+    said = by.manifest["metadata"]["annotations"][SKIP_RECONCILE]
+    return (
+        f'not asked: Application {by.key}{whose} has the annotation {SKIP_RECONCILE}: "{said}", so Argo CD leaves it '
+        "alone\n  next     take the annotation out where it is to be deployed"
     )
 
 

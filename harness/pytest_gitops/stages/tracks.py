@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.argocd.applications import is_answered
+from pytest_gitops.argocd.applications import is_answered, is_left_alone
 from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State, is_automated
 from pytest_gitops.argocd.progressive import rolls
@@ -91,6 +91,7 @@ class Track:
     nudged: float = 0.0  # when Argo CD was last asked about it once more
     nudge: float | None = None  # the resourceVersion after which its answer comes
     nudges: int = 0  # how often, since it last moved
+    left_alone: Case | None = None  # what Argo CD is told not to reconcile: it, or one that would create it
     hooks: tuple[str, ...] = ()  # those that a sync of it runs, as "Kind namespace/name"
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -224,7 +225,7 @@ def tracks_of(context: Context, cases: Sequence[Case], *, began: float) -> dict[
     wanted, rolling = {c.id for c in cases}, rolling_sets(context)
     tracks: dict[str, Track] = {}
     for case in context.plan.with_ancestors(cases):
-        deadline = deadline_of(context.settings, case)
+        deadline, lineage = deadline_of(context.settings, case), (case, *context.plan.ancestors(case))
         tracks[case.key] = Track(
             case=case,
             patience=patience_of(context.settings, deadline.seconds, began=began),
@@ -232,6 +233,7 @@ def tracks_of(context: Context, cases: Sequence[Case], *, began: float) -> dict[
             deadline=deadline,
             wanted=case.id in wanted,
             revisions=expected(context, case),
+            left_alone=next((c for c in lineage if is_left_alone(c.manifest)), None),
             hooks=run_by_sync(context, case),
             rolled=case.parent_kind == "ApplicationSet" and case.parent in rolling,
         )
