@@ -7,6 +7,9 @@ The first one that says something counts:
 
 A pull request may so make its own Application wait longer, but never longer than the limit, which with a base is
 base's.
+
+Its time begins with the stage, but for a child: that has to wait until its parent has created it, or given it its
+present form, and its time begins then, at the latest when its parent is through.
 """
 
 from __future__ import annotations

@@ -175,10 +175,16 @@ class Drive:
         else:
             track.aligned = None
 
+    def _parent(self, track: Track) -> Track | None:
+        """The track of the Application that creates it."""
+        return self.tracks.get(track.case.parent) if track.case.parent_kind == "Application" else None
+
     def _is_formed(self, track: Track) -> bool:
-        """Whether its parent has given it the form that is meant, or never will."""
-        parent = self.tracks.get(track.case.parent) if track.case.parent_kind == "Application" else None
-        return not self.again or parent is None or parent.done or parent.aligned is not None
+        """Whether it is there as its parent means it, or its parent is through."""
+        parent = self._parent(track)
+        if parent is None or parent.done:
+            return True
+        return bool(track.state) and (not self.again or parent.aligned is not None)
 
     def _judge(self) -> None:
         with self.lock:
@@ -198,6 +204,8 @@ class Drive:
             text = telling.left_alone(track.case, track.left_alone)
             self._publish(track, Outcome.SKIPPED, "reconcile-skipped", text)
             return
+        if self._is_formed(track):
+            track.apply(at)
         if track.dispute is not None:
             track.done = True
             self._red(track, telling.disputed(track.case, *track.dispute))
@@ -225,8 +233,10 @@ class Drive:
             self._ask_again(track, at, self.applications.urge)
         elif self.nudged < NUDGES and track.wants_nudge(at):
             self._ask_again(track, at, self.applications.refresh)
-        if seen.code == "never-created" and (parent := self.tracks.get(track.case.parent)) and parent.done:
-            # Its parent is through; what it has not created by now it never will.
+        if seen.code == "never-created" and (parent := self._parent(track)) is not None:
+            if not parent.done:
+                return  # its own time has not begun
+            # What its parent has not created by now it never will.
             seen = Observation(state=State.STUCK, code=seen.code, message=seen.message)
         final = track.final(seen, at, others=max(others, self.moved(track.case.key)))
         if final is not None:
@@ -317,7 +327,7 @@ class Drive:
         unseen = seen.code == "never-created" and case.parent_kind != "Application"
         unanswered = seen.state is State.CONVERGED and track.inquired is not None
         if unseen or unanswered or seen.code in {"not-compared", *STALE}:
-            waited = now() - track.began
+            waited = track.waited(now())
             text = f"Argo CD has not got to it within {waited:.0f} s: {ASKED if unanswered else seen.message}"
             self._publish(track, Outcome.ERROR, "not-reconciled", text)
             return
@@ -339,7 +349,7 @@ class Drive:
             case,
             seen,
             why=telling.given_up(progress, limit=track.deadline.seconds, late=late, still=still),
-            waited=at - track.began,
+            waited=track.waited(at),
             events=lambda titles: telling.events(self.applications, case, titles),
             slow=progress is Progress.SLOW,
             differences=track.differences,

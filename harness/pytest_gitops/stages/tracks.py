@@ -73,9 +73,9 @@ def still_of(settings: Settings, limit: float) -> float:
 
 
 def patience_of(settings: Settings, limit: float, *, began: float) -> Patience:
-    """How long one Application is waited for that has `limit` seconds from `began` on."""
+    """How long one Application is waited for that has `limit` seconds, which have not begun yet."""
     still = still_of(settings, limit)
-    return Patience(deadline=began + limit, quiet=QUIET, still=still, busy=BUSY, moved=began)
+    return Patience(deadline=math.inf, quiet=QUIET, still=still, busy=BUSY, moved=began)
 
 
 @dataclass(slots=True)
@@ -94,6 +94,7 @@ class Track:
     left_alone: Case | None = None  # what Argo CD is told not to reconcile: it, or one that would create it
     hooks: tuple[str, ...] = ()  # those that a sync of it runs, as "Kind namespace/name"
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
+    applied: float | None = None  # when its time began
     state: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = NOT_THERE
     good_since: float | None = None  # since when it is Synced and Healthy
@@ -112,6 +113,15 @@ class Track:
         None  # its project's sync windows, once they were asked for
     )
     done: bool = False
+
+    def apply(self, at: float) -> None:
+        """Take in that it is there, in the form that is meant: its time begins."""
+        if self.applied is None:
+            self.applied, self.patience.deadline = at, at + self.deadline.seconds
+
+    def waited(self, at: float) -> float:
+        """Seconds of its time that are over; without any, of the drive."""
+        return at - (self.began if self.applied is None else self.applied)
 
     @property
     def is_never_synced(self) -> bool:
@@ -226,7 +236,7 @@ def tracks_of(context: Context, cases: Sequence[Case], *, began: float) -> dict[
     tracks: dict[str, Track] = {}
     for case in context.plan.with_ancestors(cases):
         deadline, lineage = deadline_of(context.settings, case), (case, *context.plan.ancestors(case))
-        tracks[case.key] = Track(
+        track = tracks[case.key] = Track(
             case=case,
             patience=patience_of(context.settings, deadline.seconds, began=began),
             began=began,
@@ -237,6 +247,8 @@ def tracks_of(context: Context, cases: Sequence[Case], *, began: float) -> dict[
             hooks=run_by_sync(context, case),
             rolled=case.parent_kind == "ApplicationSet" and case.parent in rolling,
         )
+        if case.parent_kind != "Application":  # what another one creates is there when that has come to it
+            track.apply(began)
     ids = {t.case.id for t in tracks.values()}
     rendered = [(c, objects) for c, objects in context.rendered() if c.id in ids]
     for each in shared(rendered, is_namespaced=context.api.is_namespaced):
