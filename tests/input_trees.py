@@ -54,7 +54,7 @@ def reader(
         commit=commit,
         urls=(URL, "git@git.example.com:us/grid.git"),
         refs=named,
-        resolve=named.get,
+        resolve=lambda revision, prefix: named.get(prefix + revision),
         tree_at=lambda c: trees[c],
     )
     stand_ins = [ChartRepository(url=u, path=p) for u, p in (charts or {}).items()]

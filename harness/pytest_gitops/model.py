@@ -121,6 +121,7 @@ class Source:
     path: str = ""
     chart: str = ""
     ref: str = ""
+    tag_prefix: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {

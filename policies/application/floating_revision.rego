@@ -15,6 +15,9 @@ import data.gitops.lib.settings
 #   severity: warning
 #   help: Name a tag, a chart version or a commit in targetRevision, and move it by pull request.
 floating_revision contains hit if {
+	# What is hydrated follows a branch by design: what production has moves with the hydrated one.
+	not production.hydrated
+
 	# One sign of production is enough to be told; which one is told must not vary.
 	sign := sort(production.evidence)[0]
 	some i, source in production.sources

@@ -16,6 +16,16 @@ test_floating_revision_denies_what_moves if {
 	}
 }
 
+test_floating_revision_allows_what_is_hydrated if {
+	count(application.floating_revision) == 0 with input as {"application": {
+		"metadata": {"name": "oracle-prod"},
+		"spec": {"sourceHydrator": {
+			"drySource": {"repoURL": "https://git.example/grid.git", "path": "prod", "targetRevision": "HEAD"},
+			"syncSource": {"targetBranch": "environments/prod", "path": "oracle"},
+		}},
+	}}
+}
+
 test_floating_revision_denies_with_one_message_for_many_signs if {
 	app := {"application": {
 		"metadata": {"name": "oracle-prod", "labels": {"env": "production"}},

@@ -56,16 +56,28 @@ destination_not_allowed contains hit if {
 #   help: Add the repository to the AppProject's spec.sourceRepos, or take the source from one that it has.
 source_not_allowed contains hit if {
 	is_object(input.project)
-	some source in production.sources
-	not source_permitted(source.repoURL)
+	some url in repositories
+	not source_permitted(url)
 	hit := {
 		"msg": sprintf("source %s: expected one that AppProject %q permits (%s)", [
-			source.repoURL, input.project.metadata.name,
+			url, input.project.metadata.name,
 			spoken_list(object.get(input.project, ["spec", "sourceRepos"], [])),
 		]),
-		"pointer": "/spec/source",
+		"pointer": source_pointer,
 	}
 }
+
+repositories contains source.repoURL if some source in production.sources
+
+# What a hydrator writes to, where that is another repository.
+repositories contains url if {
+	url := input.application.spec.sourceHydrator.syncSource.repoURL
+	url != ""
+}
+
+source_pointer := "/spec/sourceHydrator" if production.hydrated
+
+source_pointer := "/spec/source" if not production.hydrated
 
 # METADATA
 # title: Namespace of the Application not allowed by the project

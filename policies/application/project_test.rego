@@ -103,6 +103,31 @@ test_source_not_allowed_denies_the_one_of_many if {
 	{hit.msg | some hit in hits} == {`source https://b: expected one that AppProject "grid" permits (https://a)`}
 }
 
+test_source_not_allowed_denies_what_is_hydrated_and_where_that_is_written if {
+	hydrator := {
+		"drySource": {"repoURL": "https://dry"},
+		"syncSource": {"repoURL": "https://sync"},
+	}
+	hits := application.source_not_allowed with input as {
+		"application": {"spec": {"source": {"repoURL": "https://unread"}, "sourceHydrator": hydrator}},
+		"project": {"metadata": {"name": "grid"}, "spec": {"sourceRepos": ["https://a"]}},
+	}
+	{[hit.msg, hit.pointer] | some hit in hits} == {
+		[`source https://dry: expected one that AppProject "grid" permits (https://a)`, "/spec/sourceHydrator"],
+		[`source https://sync: expected one that AppProject "grid" permits (https://a)`, "/spec/sourceHydrator"],
+	}
+}
+
+test_source_not_allowed_allows_a_hydrator_within_one_repository if {
+	count(application.source_not_allowed) == 0 with input as {
+		"application": {"spec": {"sourceHydrator": {
+			"drySource": {"repoURL": "https://a"},
+			"syncSource": {"targetBranch": "dev"},
+		}}},
+		"project": {"metadata": {"name": "grid"}, "spec": {"sourceRepos": ["https://a"]}},
+	}
+}
+
 test_source_not_allowed_allows if {
 	every repositories in [
 		["*"],

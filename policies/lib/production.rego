@@ -39,13 +39,24 @@ spec := input.application.spec
 
 metadata := input.application.metadata
 
-# Both spellings, `source` and `sources`, as one list.
+# All spellings, `source`, `sources` and that of a hydrator, as one list.
 sources := spec.sources if multiple
 
-sources := [spec.source] if not multiple
+sources := [spec.sourceHydrator.drySource] if hydrated
+
+sources := [spec.source] if {
+	not multiple
+	not hydrated
+}
+
+# Argo CD looks at nothing else where there is a hydrator.
+hydrated if is_object(spec.sourceHydrator)
 
 # Argo CD looks at `source` where `sources` is empty.
-multiple if count(spec.sources) > 0
+multiple if {
+	count(spec.sources) > 0
+	not hydrated
+}
 
 names_production(text) if {
 	some word in settings.production_words

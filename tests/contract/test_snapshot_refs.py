@@ -205,3 +205,22 @@ def test_a_revision_of_a_subfolder_is_that_subfolder(nested, snap):
 def test_a_subfolder_with_nothing_in_it_is_an_empty_tree(nested, snap):
     (nested.path / "empty").mkdir()
     assert paths(snap(nested.path / "empty")) == []
+
+
+def test_a_range_is_argo_cds_to_resolve_where_there_are_versions(pair, snap):
+    remote, _ = pair
+    remote.git("branch", "1.x")
+    remote.git("tag", "app/1.0.0", "release/1")
+    snapshot = snap(remote.path)
+    assert snapshot.resolve("1.x") is None  # v1.1.0 to Argo CD, though there is such a branch
+    assert snapshot.resolve("1.x", "app/") is None
+    assert snapshot.resolve("1.x", "other/") == remote.git("rev-parse", "1.x")
+
+
+def test_a_tag_prefix_stands_before_a_version(pair, snap):
+    remote, _ = pair
+    remote.git("tag", "app/1.0.0", "release/1")
+    snapshot = snap(remote.path)
+    assert snapshot.resolve("1.0.0", "app/") == remote.git("rev-parse", "release/1")
+    assert snapshot.resolve("1.0.0") is None
+    assert snapshot.resolve("main", "app/") == snapshot.commit

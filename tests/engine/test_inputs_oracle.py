@@ -202,7 +202,7 @@ def reader_at(snapshot: Snapshot, branch: str) -> Reader:
         commit=sha,
         urls=(URL,),
         refs=snapshot.refs,
-        resolve=lambda _: sha,
+        resolve=lambda *_: sha,
         tree_at=lambda _: Tree(there.files(), there.read_many, early=early),
     )
     return Reader(ours, charts=(), control="argocd")

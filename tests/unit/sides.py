@@ -35,8 +35,8 @@ class Snapshot:
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         return {p: self._files[p].encode() for p in paths if p in self._files}
 
-    def resolve(self, revision: str) -> str | None:
-        return self.commit if revision in {"HEAD", "main"} else None
+    def resolve(self, revision: str, tag_prefix: str = "") -> str | None:
+        return self.commit if tag_prefix + revision in {"HEAD", "main"} else None
 
 
 def config_map(name: str = "c", **data: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from pytest_gitops.argocd.convergence import bare, is_at, is_automated
+from pytest_gitops.repository.sources import KEYS
 from pytest_gitops.shapes import title
 
 SKIPPED = "PruneSkipped"
@@ -72,9 +73,7 @@ def of_now(application: Mapping[str, Any]) -> Mapping[str, Any]:
 def is_as_declared(application: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
     """Whether the live Application deploys the sources and to the destination that `manifest` says."""
     live, wanted = application.get("spec") or {}, manifest.get("spec") or {}
-    return all(
-        bare(live.get(k)) == bare(wanted.get(k)) for k in ("source", "sources", "destination", "project")
-    )
+    return all(bare(live.get(k)) == bare(wanted.get(k)) for k in (*KEYS, "destination", "project"))
 
 
 def _is_at_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from pytest_gitops.argocd.messages import decode, encode
 from pytest_gitops.argocd.options import Options
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
+from pytest_gitops.repository.sources import is_hydrated, placed
 
 METHOD = "/repository.RepoServerService/GenerateManifest"
 
@@ -100,15 +101,12 @@ class RepoServer:
 
         Raises EngineError if the repo-server cannot answer.
         """
-        spec = case.manifest.get("spec")
-        spec = spec if isinstance(spec, Mapping) else {}
-        many = spec.get("sources")
-        multiple = isinstance(many, list) and bool(many)
-        sources = [
-            s
-            for s in (many if isinstance(many, list) and many else [spec.get("source")])
-            if isinstance(s, Mapping)
-        ]
+        places = placed(case.manifest)
+        sources = [source for _, source in places]
+        multiple = any("sources" in place for place, _ in places)
+        if is_hydrated(case.manifest):
+            # What is written to a branch must not depend on a cluster (hydrator_dependencies.go: GetRepoObjs).
+            kube_version, api_versions = "", ()
         objects: list[Mapping[str, Any]] = []
         revisions, types, commands = [], [], []
         for index, source in enumerate(sources):
@@ -209,7 +207,6 @@ def wire_source(source: Mapping[str, Any]) -> dict[str, Any]:
         for kind in ("map", "array"):
             if kind in parameter:
                 parameter[kind] = {kind: parameter[kind]}
-    wire.pop("sourceHydrator", None)
     return dict(wire)
 
 

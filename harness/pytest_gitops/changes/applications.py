@@ -16,6 +16,7 @@ from typing import Any
 from pytest_gitops.changes.identity import cluster, group_kind, metadata, text
 from pytest_gitops.changes.matching import by_key
 from pytest_gitops.model import Case, Origin
+from pytest_gitops.repository.sources import KEYS
 from pytest_gitops.shapes import mapping
 
 MAX_OWNERS = 20
@@ -157,8 +158,8 @@ def _renamed(old: Iterable[Rendition], new: Iterable[Rendition]) -> Iterable[tup
 
     def sources(rendition: Rendition) -> Hashable | None:
         spec = mapping(rendition.case.manifest.get("spec"))
-        deploys = {k: spec.get(k) for k in ("source", "sources", "destination")}
-        if not deploys["source"] and not deploys["sources"]:
+        deploys = {k: spec.get(k) for k in (*KEYS, "destination")}
+        if not any(deploys[k] for k in KEYS):
             return None
         return json.dumps(deploys, sort_keys=True, default=str)
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pytest_gitops.argocd.render import NotRendered, Rendered, Taken
 from pytest_gitops.model import Case
 from pytest_gitops.repository.inputs import Inputs, Reader
+from pytest_gitops.repository.sources import KEYS
 
 FORMAT = 1
 """Raised when what a key stands for changes."""
@@ -100,7 +101,7 @@ class Renderer:
             case.namespace,
             case.project,
             case.destination.namespace,
-            {k: spec.get(k) for k in ("source", "sources")} if isinstance(spec, Mapping) else None,
+            {k: spec.get(k) for k in KEYS} if isinstance(spec, Mapping) else None,
             self.reader.digest(inputs),
             self.settings.text(),
         ]

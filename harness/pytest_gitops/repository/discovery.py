@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_gitops.model import Case, Destination, Finding, Origin, Severity, Source
+from pytest_gitops.model import Case, Destination, Finding, Origin, Severity
 from pytest_gitops.repository import charts, kustomization
 from pytest_gitops.repository.endings import NOT_SEARCHED
 from pytest_gitops.repository.globs import glob
 from pytest_gitops.repository.manifest import Document, ManifestError, parse
+from pytest_gitops.repository.sources import placed, sources_of
 
 GROUP = "argoproj.io/"
 OURS = ("Application", "ApplicationSet", "AppProject")
@@ -287,9 +288,7 @@ def _is_complete(value: Any) -> bool:
     spec = value.get("spec") if isinstance(value, Mapping) and value.get("kind") == "Application" else None
     if not isinstance(spec, Mapping) or not spec.get("destination") or not spec.get("project"):
         return False
-    many, one = spec.get("sources"), spec.get("source")
-    sources = many if isinstance(many, list) else [one]
-    return any(isinstance(s, Mapping) and s.get("repoURL") for s in sources)
+    return any(source.get("repoURL") for _, source in placed(value))
 
 
 def _yaml_word(value: Any) -> str:
@@ -306,25 +305,6 @@ def control_namespace(declared: Iterable[Declared]) -> str:
                 10**6 if each.kind == "AppProject" else 1
             )
     return max(sorted(counts), key=lambda n: counts[n]) if counts else "argocd"
-
-
-def sources_of(manifest: Mapping[str, Any]) -> tuple[Source, ...]:
-    """spec.sources, or spec.source alone; entries that are no mappings are left out."""
-    spec = manifest.get("spec")
-    spec = spec if isinstance(spec, Mapping) else {}
-    many = spec.get("sources")
-    raw = many if isinstance(many, list) and many else [spec.get("source")]
-    return tuple(
-        Source(
-            repo_url=_text(s.get("repoURL")),
-            target_revision=_text(s.get("targetRevision")),
-            path=_text(s.get("path")),
-            chart=_text(s.get("chart")),
-            ref=_text(s.get("ref")),
-        )
-        for s in raw
-        if isinstance(s, Mapping)
-    )
 
 
 def case_of(

@@ -10,7 +10,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from pytest_gitops.repository.jsonnet_inputs import ENDINGS, Jsonnet, imports
 from pytest_gitops.repository.kustomize_inputs import Kustomize
 from pytest_gitops.repository.ours import Ours, serves
 from pytest_gitops.repository.readings import REVISION, Reading, Remote, listed, mappings, within
+from pytest_gitops.repository.revisions import COMMIT
+from pytest_gitops.repository.sources import placed
 from pytest_gitops.repository.tree import Tree
 from pytest_gitops.settings.settings import ChartRepository
 from pytest_gitops.shapes import mapping
@@ -33,8 +35,6 @@ reposerver/repository, mergeSourceParameters)."""
 
 MANIFEST = re.compile(r".*\.(yaml|yml|json|jsonnet)", re.DOTALL)
 """What Argo CD takes for a manifest in a folder of plain ones (reposerver/repository, manifestFile)."""
-
-COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*)|(\$))")
@@ -87,7 +87,7 @@ class Reader:
 
     def _read(self, case: Case) -> Inputs:
         found, pinned = Reading(), dict[str, None]()
-        sources = _sources(case.manifest)
+        sources = [source for _, source in placed(case.manifest)]
         references = {f"${s['ref']}": s for s in sources if s.get("ref")}
         for source in sources:
             reading = Reading()
@@ -130,7 +130,7 @@ class Reader:
         if not self._ours.is_ours(url):
             found.remotes.add(Remote(url=url, fixed=bool(COMMIT.fullmatch(revision))))
             return None
-        commit = self._ours.resolve(revision)
+        commit = self._ours.resolve(revision, str(source.get("tagPrefix") or ""))
         if commit is None:
             # A range of versions, which Argo CD looks up among the tags, or nothing at all.
             refs = json.dumps(sorted(self._ours.refs.items()))
@@ -241,7 +241,9 @@ class Reader:
             reference = references.get(name)
             if reference is not None:
                 other = Reading()
-                if self._revision(reference, {}, other) == self._ours.commit:
+                # Argo CD puts no tagPrefix before the revision of what is referred to (resolveReferencedSources).
+                referred = {**reference, "tagPrefix": ""}
+                if self._revision(referred, {}, other) == self._ours.commit:
                     self._file(case, source, f"/{rest}", "", found)
             elif _SCHEME.match(written):
                 found.remotes.add(Remote(url=written))
@@ -303,15 +305,6 @@ class Reader:
             if not any(canonical(c.url) == canonical(remote.url) for c in near):
                 others.append(remote)
         return others
-
-
-def _sources(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The sources as they are written, that of a hydrator among them."""
-    spec = mapping(manifest.get("spec"))
-    many = spec.get("sources")
-    raw: Iterable[Any] = many if isinstance(many, list) and many else [spec.get("source")]
-    dry = mapping(mapping(spec.get("sourceHydrator")).get("drySource"))
-    return [s for s in (*raw, dry) if isinstance(s, Mapping) and s]
 
 
 def _there(tree: Tree, path: str) -> bool:

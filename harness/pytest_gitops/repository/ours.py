@@ -14,12 +14,12 @@ from pytest_gitops.world.urls import SSH_HOSTS, canonical, parse, parse_registry
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
     """The repository at the commit that is looked at. `urls` are its names, `refs` its branches and tags; `resolve`
-    gives the commit of a revision or None, `tree_at` the files of a commit."""
+    gives the commit of a revision and a tagPrefix or None, `tree_at` the files of a commit."""
 
     commit: str
     urls: Sequence[str]
     refs: Mapping[str, str]
-    resolve: Callable[[str], str | None]
+    resolve: Callable[[str, str], str | None]
     tree_at: Callable[[str], Tree]
 
     def is_ours(self, url: str) -> bool:

@@ -14,9 +14,12 @@ from pathlib import Path
 from pytest_gitops.errors import EngineError
 from pytest_gitops.repository.capture import Capture
 from pytest_gitops.repository.git import Repository, git
+from pytest_gitops.repository.revisions import name_of
 
 GITLINK = "160000"
 """The mode of a submodule."""
+
+TAGS = "refs/tags/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +81,18 @@ class Snapshot:
             at = end + 1 + size + 1
         return contents
 
-    def resolve(self, revision: str) -> str | None:
-        """The commit that a targetRevision names: HEAD, a branch, a tag, a ref or a commit, also a short one.
+    def resolve(self, revision: str, tag_prefix: str = "") -> str | None:
+        """The commit that a targetRevision names: HEAD, a branch, a tag, a ref or a commit, also a short one;
+        `tag_prefix` is the source's, which Argo CD puts before versions.
 
         None if there is no such commit, and for what only Argo CD can resolve (semantic version ranges).
         """
-        name = revision or "HEAD"
+        tags = (ref.removeprefix(TAGS) for ref in self.refs if ref.startswith(TAGS))
+        name = name_of(revision or "HEAD", tags, prefix=tag_prefix)
+        if name is None:
+            return None
         # Branches before tags, as Argo CD reads the list of refs; git itself has it the other way round.
-        refs = [name] if name in self.refs else [f"refs/heads/{name}", f"refs/tags/{name}"]
+        refs = [name] if name in self.refs else [f"refs/heads/{name}", f"{TAGS}{name}"]
         for ref in (r for r in refs if r in self.refs):
             return self._commit(self.refs[ref])
         return self._commit(name) if name == "HEAD" or re.fullmatch(r"[0-9A-Fa-f]{7,64}", name) else None

@@ -17,6 +17,7 @@ from typing import Any
 from pytest_gitops.model import Case
 from pytest_gitops.repository.inputs import Inputs
 from pytest_gitops.repository.snapshot import Entry
+from pytest_gitops.repository.sources import KEYS
 from pytest_gitops.repository.tree import LINK, Tree
 
 KINDS = frozenset(
@@ -106,6 +107,6 @@ def _prose(path: str, place: str) -> bool:
 def _sources(manifest: Mapping[str, Any]) -> bytes:
     """What the Application itself says of its objects: values, patches, parameters."""
     spec = manifest.get("spec")
-    given = {k: spec.get(k) for k in ("source", "sources")} if isinstance(spec, Mapping) else None
+    given = {k: spec.get(k) for k in KEYS} if isinstance(spec, Mapping) else None
     texts = json.dumps(given, default=str, ensure_ascii=False)
     return texts.replace("\\n", "\n").replace('\\"', '"').encode(errors="replace")

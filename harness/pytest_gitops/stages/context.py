@@ -101,7 +101,7 @@ class Context:
     )
     repository_findings: list[Finding] = field(default_factory=list)
     _plan: Plan | None = None
-    _resolved: dict[str, str | None] = field(default_factory=dict)
+    _resolved: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -155,11 +155,12 @@ class Context:
         document = self.documents.get(case.id)
         return document.line_of(*path) if document is not None else case.line
 
-    def resolve(self, revision: str) -> str | None:
+    def resolve(self, revision: str, tag_prefix: str = "") -> str | None:
         """The commit of this repository that `revision` names (see Snapshot.resolve), remembered."""
-        if revision not in self._resolved:
-            self._resolved[revision] = self.snapshot.resolve(revision)
-        return self._resolved[revision]
+        asked = (revision or "HEAD", tag_prefix)
+        if asked not in self._resolved:
+            self._resolved[asked] = self.snapshot.resolve(*asked)
+        return self._resolved[asked]
 
     def has_path(self, commit: str, path: str) -> bool:
         """Whether a file or folder is in `commit`; for the tree under test without asking git."""
@@ -187,7 +188,7 @@ class Context:
             if self.is_ours(s.repo_url)
             and not s.chart
             and not (s.ref and not s.path)
-            and self.resolve(s.target_revision or "HEAD") == self.snapshot.commit
+            and self.resolve(s.target_revision, s.tag_prefix) == self.snapshot.commit
         )
         return tuple(dict.fromkeys(place for f in folders for place in self.kustomizations.of(f)))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_gitops.model import Case
 from pytest_gitops.stages.base import Family, Publish
 from pytest_gitops.stages.drive import Drive
+from pytest_gitops.stages.hydrated import told_apart
 from pytest_gitops.stages.prune import take_stock
 
 if TYPE_CHECKING:
@@ -22,4 +23,4 @@ needs = ("render",)
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
     """Create the roots, sync what nobody else syncs, and judge each Application as its states come in."""
     take_stock(context)
-    Drive(context, cases, publish, stage=name).run()
+    Drive(context, cases, told_apart(context, publish), stage=name).run()

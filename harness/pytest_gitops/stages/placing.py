@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.render import Rendered
+from pytest_gitops.repository.sources import placed
 
 if TYPE_CHECKING:
     from pytest_gitops.model import Case
@@ -35,5 +36,5 @@ def place(context: Context, case: Case, title: str) -> Place:
     """File and line of the object of that title; where it is not written as it is, of the Application's sources."""
     if found := written(context, case, title):
         return found
-    many = "sources" if (case.manifest.get("spec") or {}).get("sources") else "source"
-    return case.file, context.line(case, "spec", many)
+    at = next((at[:2] for at, _ in placed(case.manifest)), ("spec",))
+    return case.file, context.line(case, *at)

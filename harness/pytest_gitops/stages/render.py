@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd.render import NotRendered, Rendered
 from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.repository.sources import placed
 from pytest_gitops.stages.base import Family, Publish, judged
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
 
 def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
     """The finding that a failed render makes: a host that was kept from answering is told apart from the rest."""
-    many = case.manifest.get("spec", {}).get("sources")
-    at = ("spec", "sources", result.source) if many else ("spec", "source")
+    at, _ = placed(case.manifest)[result.source]
     refusals = context.refusals()
     blamed = next((r for r in refusals if _blames(result.message, r)), None)
     if blamed is None and "helm dependenc" in result.message:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.repository.revisions import is_range
+from pytest_gitops.repository.sources import placed
 from pytest_gitops.settings.registered import close_to, is_registered
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.deadlines import ANNOTATION, said_by, seconds_of
@@ -139,27 +141,25 @@ class _Check:
                     "schema-invalid", message, *path, help_="see the Application specification of Argo CD"
                 )
             return
-        many = spec.get("sources")
-        if many:
-            for index, source in enumerate(many):
-                yield from self.source(source, ("spec", "sources", index))
-        elif isinstance(spec.get("source"), Mapping):
-            yield from self.source(spec["source"], ("spec", "source"))
+        for place, source in placed(self.manifest):
+            yield from self.source(source, place)
 
     def source(self, source: Mapping[str, Any], at: tuple[str | int, ...]) -> Iterator[Finding]:
         yield from self.reach(source, at)
         if not self.context.is_ours(str(source.get("repoURL", ""))) or source.get("chart"):
             return
-        revision = str(source.get("targetRevision") or "HEAD")
-        if any(c in revision for c in "*^~<>=| "):
-            return  # a range of versions: Argo CD resolves it among the tags, and says so if there is none
-        commit = self.context.resolve(revision)
+        revision, prefix = str(source.get("targetRevision") or "HEAD"), str(source.get("tagPrefix") or "")
+        commit = self.context.resolve(revision, prefix)
+        if commit is None and is_range(revision):
+            return  # Argo CD resolves it among the tags, and says so if there is none
         if commit is None:
             shallow = self.context.shallow
             yield self.finding(
                 "missing-revision",
                 f"{'.'.join(map(str, at[1:]))}.targetRevision: {revision!r} is no branch, tag or commit of this "
-                "repository" + (" (the clone is shallow, so it may only be missing here)" if shallow else ""),
+                "repository"
+                + (f" (tagPrefix: {prefix!r})" if prefix else "")
+                + (" (the clone is shallow, so it may only be missing here)" if shallow else ""),
                 *at,
                 "targetRevision",
                 help_="fetch the whole history (actions/checkout: fetch-depth: 0)"

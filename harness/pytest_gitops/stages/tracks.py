@@ -15,6 +15,7 @@ from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.argocd.sharing import Shared, shared
 from pytest_gitops.changes.identity import hook_of
 from pytest_gitops.model import Case
+from pytest_gitops.repository.sources import synced_of
 from pytest_gitops.settings.settings import Provider, Settings
 from pytest_gitops.shapes import title
 from pytest_gitops.stages.deadlines import Deadline, deadline_of
@@ -281,8 +282,8 @@ def expected(context: Context, case: Case) -> tuple[str, ...]:
     As it was when this side was first looked at: on the ground of an upgrade its branches and HEAD may be moved by now.
     """
     return tuple(
-        (context.resolve(s.target_revision or "HEAD") or "")
+        (context.resolve(s.target_revision, s.tag_prefix) or "")
         if context.is_ours(s.repo_url) and not s.chart
         else ""
-        for s in case.sources
+        for s in synced_of(case.manifest)
     )

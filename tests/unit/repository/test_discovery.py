@@ -10,7 +10,8 @@ import pytest
 
 from pytest_gitops.model import IN_CLUSTER, Destination, Severity, Source
 from pytest_gitops.repository import discovery
-from pytest_gitops.repository.discovery import Declarations, FileEntry, case_of, discover, sources_of
+from pytest_gitops.repository.discovery import Declarations, FileEntry, case_of, discover
+from pytest_gitops.repository.sources import sources_of
 
 APP = """\
 apiVersion: argoproj.io/v1alpha1

@@ -425,6 +425,20 @@ def test_the_dry_source_of_a_hydrator_is_read() -> None:
     assert "plain/web.yaml" in inputs(FILES, dataclasses.replace(hydrated, manifest=manifest)).paths
 
 
+def test_a_tag_prefix_counts_for_what_is_rendered_and_not_for_what_is_referred_to() -> None:
+    tags = {"app/1.0.0": HEAD, "1.0.0": HEAD}
+    there = reader(FILES, tags={"app/1.0.0": HEAD})
+    web = case("web", {"path": "plain", "targetRevision": "1.0.0", "tagPrefix": "app/"})
+    assert "plain/web.yaml" in there.of(web).paths
+    referring = case(
+        "web",
+        {"path": "charts/web", "helm": {"valueFiles": ["$values/values/prod.yaml"]}},
+        {"ref": "values", "targetRevision": "1.0.0", "tagPrefix": "app/"},
+    )
+    assert "values/prod.yaml" not in there.of(referring).paths
+    assert "values/prod.yaml" in reader(FILES, tags=tags).of(referring).paths
+
+
 def test_what_leads_out_is_not_read() -> None:
     for source in ({"path": "../x"}, {"path": "plain", "helm": {"valueFiles": ["../../../x"]}}):
         assert not [p for p in inputs(FILES, case("x", source)).paths if ".." in p]

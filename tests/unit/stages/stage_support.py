@@ -42,9 +42,9 @@ class FakeSnapshot:
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         return {p: self._files[p].encode() for p in paths if p in self._files}
 
-    def resolve(self, revision: str) -> str | None:
+    def resolve(self, revision: str, tag_prefix: str = "") -> str | None:
         self.asked.append(revision)
-        return self._revisions.get(revision)
+        return self._revisions.get(tag_prefix + revision)
 
     def has_path(self, revision: str, path: str) -> bool:
         return path in self._others.get(revision, ())

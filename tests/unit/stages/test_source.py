@@ -106,10 +106,32 @@ def test_in_a_shallow_clone_a_revision_may_only_be_missing_here() -> None:
     assert "fetch-depth: 0" in finding.help
 
 
-@pytest.mark.parametrize("revision", ["'1.*'", "'>=1.0.0 <2.0.0'", "'^1.2'", "'~1.2'", "'=1.2'"])
+@pytest.mark.parametrize(
+    "revision", ["'1.*'", "'>=1.0.0 <2.0.0'", "'^1.2'", "'~1.2'", "'=1.2'", "1.x", "v1.2.x", "1.4.X"]
+)
 def test_a_range_of_versions_is_argo_cds_to_resolve(revision: str) -> None:
     context, case = app(revision=revision, path="apps/nowhere")
     assert found(context, case) == []
+
+
+@pytest.mark.parametrize("revision", ["feature=1", "'a b'"])
+def test_what_only_looks_like_a_range_has_to_be_there(revision: str) -> None:
+    assert found(*app(revision=revision)) == [("missing-revision", 11)]
+
+
+def test_a_branch_that_is_called_like_a_range_is_looked_into() -> None:
+    context = make_context(FILES, revisions={"1.x": HEAD})
+    assert found(*app(revision="1.x", path="apps/nowhere", context=context)) == [("missing-path", 10)]
+
+
+def test_a_tag_prefix_belongs_to_the_revision() -> None:
+    context = make_context(FILES, revisions={"app1/1.0.0": HEAD})
+    assert found(*app(revision="1.0.0", helm="tagPrefix: app1/", context=context)) == []
+    assert found(*app(revision="1.0.0", context=context)) == [("missing-revision", 11)]
+    (finding,) = source.check(*app(revision="1.0.1", helm="tagPrefix: app1/", context=context))
+    assert finding.message == (
+        "source.targetRevision: '1.0.1' is no branch, tag or commit of this repository (tagPrefix: 'app1/')"
+    )
 
 
 def test_another_repository_and_a_chart_are_not_ours_to_look_into() -> None:
