@@ -26,6 +26,7 @@ ELSEWHERE = {
     "invalid-name": "tests/unit/repository/test_names.py",
     "crds-not-fresh": "tests/unit/repository/test_remote.py",
     "policy-not-in-base": "tests/engine/test_base_side.py",
+    "repository-unrecognized": "tests/unit/stages/test_namesakes.py",
     "repository-url": "tests/unit/stages/test_reach.py",
     "setting-not-applied": "tests/unit/argocd/test_untrusted.py",
     "file-too-large": "tests/unit/repository/test_discovery.py",

@@ -81,7 +81,7 @@ class Side:
             directory / f"{self.name}-world", environ=settings.environ, network=settings.network
         )
         if checkout.urls:
-            world.serve_repository(checkout.urls, checkout.snapshot.bare)
+            world.serve_repository((*checkout.urls, *checkout.spellings), checkout.snapshot.bare)
         self.lay_out_charts(directory)
         self.serve_charts(world, paths["helm"])
         world.allow(settings.allowed_hosts)

@@ -174,6 +174,7 @@ def read(config: pytest.Config) -> Settings:
         durations=_durations(config),
         keep_renders=not _value(config, "fresh")[0],
         urls=tuple(configuration.get("repository", "urls", default=())),
+        others=tuple(configuration.get("repository", "others", default=())),
         branches=tuple(configuration.get("branches", default=())),
         ignore=tuple(configuration.get("ignore", default=())),
         charts=configuration.charts,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_gitops.errors import ConfigError
-from pytest_gitops.repository.discovery import Declarations, FileEntry, discover
+from pytest_gitops.repository.discovery import Declarations, Declared, FileEntry, discover
 from pytest_gitops.repository.git import Repository, open_repository
 from pytest_gitops.repository.manifest import ManifestError, parse
 from pytest_gitops.repository.snapshot import Entry, Snapshot, take
@@ -137,10 +137,19 @@ class Checkout:
             self._manifests[clean] = tuple(found)
         return self._manifests[clean]
 
+    @cached_property
+    def spellings(self) -> tuple[str, ...]:
+        """The URLs by which its own Applications and ApplicationSets call this repository."""
+        written = {url for d in self._declared for url, _ in _places(d.manifest)}
+        return tuple(sorted(filter(self.is_ours, written)))
+
+    @property
+    def _declared(self) -> tuple[Declared, ...]:
+        return (*self.declarations.applications, *self.declarations.application_sets)
+
     def source_hosts(self) -> tuple[str, ...]:
         """The hosts that the repository itself names as sources: in Applications, ApplicationSets, and charts."""
-        declared = (*self.declarations.applications, *self.declarations.application_sets)
-        found = {h for d in declared for h in _hosts(d.manifest)}
+        found = {h for d in self._declared for h in _hosts(d.manifest)}
         return tuple(sorted(found | self.chart_hosts(e.path for e in self.files())))
 
     def chart_hosts(self, paths: Iterable[str]) -> set[str]:
@@ -163,14 +172,20 @@ def _clean(path: str) -> str:
 
 def _hosts(value: Any) -> Iterator[str]:
     """The hosts of every `repoURL` and `repository` below `value`."""
+    for url, is_chart in _places(value):
+        address = parse_url(url) or (parse_registry(url) if is_chart else None)
+        if address is not None:
+            yield address.host
+
+
+def _places(value: Any) -> Iterator[tuple[str, bool]]:
+    """Every `repoURL` and `repository` below `value`, and whether it stands beside a `chart`."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if key in {"repoURL", "repository"} and isinstance(inner, str):
-                address = parse_url(inner) or (parse_registry(inner) if value.get("chart") else None)
-                if address is not None:
-                    yield address.host
+                yield inner, bool(value.get("chart"))
             else:
-                yield from _hosts(inner)
+                yield from _places(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _hosts(inner)
+            yield from _places(inner)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from pytest_gitops.repository.tree import Tree
-from pytest_gitops.world.urls import SSH_HOSTS, canonical, parse, parse_registry
+from pytest_gitops.world.urls import AZURE, OLD_AZURE, SSH_HOSTS, canonical, parse, parse_registry
+
+_OLD_AZURE = re.compile(rf"([\w-]+){re.escape(OLD_AZURE)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Ours:
     def is_meant(self, text: str) -> bool:
         """Whether a URL of any tool's making may name this repository: its host and each word of its path are in
         it."""
-        low = unquote(text).lower()
+        low = _OLD_AZURE.sub(rf"{AZURE}/\1", unquote(text).lower())
         words = {w.removesuffix(".git") for w in re.findall(r"[\w.-]+", low)}
         for name in filter(None, map(canonical, self.urls)):
             host, _, path = name.partition("/")

@@ -14,7 +14,7 @@ from pytest_gitops.scenarios.choosing import asked, left_alone
 from pytest_gitops.scenarios.reading import read
 from pytest_gitops.settings.expectations import Answered
 from pytest_gitops.settings.waivers import counts, expired
-from pytest_gitops.stages import policy, rbac, unrendered
+from pytest_gitops.stages import namesakes, policy, rbac, unrendered
 from pytest_gitops.stages.context import Context
 from pytest_gitops.waiting import utc
 
@@ -40,7 +40,7 @@ def survey(context: Context, ground: Ground, *, hidden: Hidden) -> Plan:
     rest is only told. Values of Secrets are `hidden`."""
     plan, settings = context.plan, context.settings
     told = [*ground.declarations.warnings, *ground.findings, *context.repository_findings]
-    told += unrendered.survey(context)
+    told += [*unrendered.survey(context), *namesakes.survey(context)]
     context.repository_findings.clear()
     surveyed: tuple[Finding, ...] = ()
     answered: tuple[Answered, ...] = ()

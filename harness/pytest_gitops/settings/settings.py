@@ -145,6 +145,7 @@ class Settings:
     update: bool = False
     keep_renders: bool = True
     urls: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()  # URLs of repositories that only look like this one
     branches: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     charts: tuple[ChartRepository, ...] = ()

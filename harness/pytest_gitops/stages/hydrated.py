@@ -39,9 +39,10 @@ def told_apart(context: Context, publish: Publish) -> Publish:
 def _why(case: Case, origin: Case, result: StageResult) -> str:
     (branch,) = synced_of(origin.manifest)
     whose = "it" if case is origin else f"Application {origin.key}, from which it comes,"
-    seen = result.message or "it became Synced and Healthy"
+    # What happened, and Argo CD's words for it: what to do about a failure is of no use here.
+    seen = "\n".join(result.message.splitlines()[:2]) or "it became Synced and Healthy"
     return (
-        f"{case.file}:{case.line}: Application {case.key} was not judged: {whose} is synced from the branch "
+        f"Application {case.key} was not judged: {whose} is synced from the branch "
         f"{branch.target_revision} (path {branch.path or '.'}), which Argo CD's hydrator writes from "
         f"spec.sourceHydrator.drySource after the merge. Of what that has now: {seen}"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_gitops.world.charts import Charts
 from pytest_gitops.world.egress import Egress
-from pytest_gitops.world.urls import SSH_HOSTS, Address, locate, parse
+from pytest_gitops.world.urls import Address, locate, parse
 
 
 class Routes:
@@ -76,6 +76,6 @@ class Routes:
         return self.has_repositories(host) or any(c.host == host for c in tuple(self._charts))
 
     def has_repositories(self, host: str) -> bool:
-        host = SSH_HOSTS.get(host, host)
+        start = locate(host, "")
         with self._lock:
-            return any(name.startswith(f"{host}/") for name in self._repositories)
+            return any(name.startswith(f"{start}/") for name in self._repositories)

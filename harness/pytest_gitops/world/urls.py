@@ -23,6 +23,8 @@ SSH_HOSTS = {
 }
 """Names under which a host's repositories are reached by ssh alone, as the hosts' own manuals give them."""
 
+AZURE, OLD_AZURE = "dev.azure.com", ".visualstudio.com"
+"""Azure's host, and what an organization's own host ended with before, which still answers."""
 
 LOCAL_NAMES = ("localhost", "metadata.google.internal")
 
@@ -93,9 +95,16 @@ def locate(host: str, path: str) -> str:
         parts[-1] = re.sub(r"(?i)\.git$", "", parts[-1]) or parts[-1]
     host = host.lower().rstrip(".")
     host = SSH_HOSTS.get(host, host)
-    if host == "dev.azure.com":
-        # https has ORG/PROJECT/_git/REPO where ssh has v3/ORG/PROJECT/REPO.
-        parts = [p for i, p in enumerate(parts) if p != "_git" and (i, p) != (0, "v3")]
+    if host.endswith(OLD_AZURE):
+        if [p.lower() for p in parts[:1]] == ["defaultcollection"]:
+            del parts[0]
+        host, parts = AZURE, [host.removesuffix(OLD_AZURE), *parts]
+    if host == AZURE:
+        # https has ORG/PROJECT/_git/REPO where ssh has v3/ORG/PROJECT/REPO; a project's first repository has its name.
+        parts = parts[1:] if parts[:1] == ["v3"] else parts
+        parts = [parts[-1] if p == "_git" else p for i, p in enumerate(parts) if p != "_git" or i == 1]
+    elif len(parts) == 3 and parts[0] == "scm":
+        del parts[0]  # Bitbucket Server's https, where its ssh has PROJECT/REPO
     return "/".join([host, *parts]).lower()
 
 

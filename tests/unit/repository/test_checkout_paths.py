@@ -72,3 +72,20 @@ def test_a_manifest_that_is_not_yaml_is_an_error_at_its_line(checkout: Checkout)
 def test_a_folder_that_is_not_there_is_an_error(checkout: Checkout, path: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected a folder of the repository, saw no file in"):
         checkout.write_out(path, tmp_path, where="charts")
+
+
+def test_the_urls_are_known_by_which_its_own_applications_call_it() -> None:
+    def declared(manifest: dict[str, Any]) -> SimpleNamespace:
+        return SimpleNamespace(manifest=manifest)
+
+    ours, other = "ssh://git@bb.example.com:7999/PRJ/grid.git", "https://bb.example.com/scm/PRJ/other.git"
+    made = Checkout.__new__(Checkout)
+    made._names = frozenset({"bb.example.com/prj/grid"})
+    made.declarations = cast(
+        Any,
+        SimpleNamespace(
+            applications=[declared({"spec": {"sources": [{"repoURL": ours}, {"repoURL": other}]}})],
+            application_sets=[declared({"spec": {"generators": [{"git": {"repoURL": f"{ours}/"}}]}})],
+        ),
+    )
+    assert made.spellings == (ours, f"{ours}/")

@@ -14,6 +14,7 @@ from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
 from pytest_gitops.repository.inputs import Inputs
 from pytest_gitops.repository.jsonnet_inputs import imports
+from pytest_gitops.repository.ours import Ours
 from pytest_gitops.repository.tree import changed
 
 FILES = {
@@ -481,3 +482,18 @@ def test_a_folder_is_not_another_one_that_begins_alike() -> None:
     assert [e.path for e in files.below("a")] == ["a/x", "a/y/z"]
     assert [e.path for e in files.children("a")] == ["a/x"]
     assert [e.path for e in files.children("")] == ["a.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("https://org.visualstudio.com/project/_git/grid?ref=main", True),
+        ("git::https://dev.azure.com/org/project/_git/grid", True),
+        ("https://other.visualstudio.com/project/_git/grid", False),
+        ("https://org.visualstudio.com/project/_git/other", False),
+    ],
+)
+def test_azures_old_hosts_may_mean_this_repository(text: str, meant: bool) -> None:
+    url = "git@ssh.dev.azure.com:v3/org/project/grid"
+    ours = Ours(commit=HEAD, urls=(url,), refs={}, resolve=lambda *_: None, tree_at=lambda _: tree({}))
+    assert ours.is_meant(text) is meant

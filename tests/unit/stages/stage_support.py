@@ -100,6 +100,10 @@ def make_context(
         is_ours=lambda url: url == URL,
         files=lambda: (e for e in snapshot.files() if e.mode.startswith("100")),
         declarations=SimpleNamespace(secrets=()),
+        urls=(URL,),
+        title="github.com/example/grid",
+        spellings=(),
+        has_folder=lambda path: any(p.startswith(f"{path}/") for p in snapshot._files),
     )
     return Context(
         settings=Settings(root=Path(), report=Path(), cache=Path(), environ={}, timeout=timeout),

@@ -173,3 +173,14 @@ def test_helms_own_words_are_shown_when_it_refuses(tmp_path):
     chart(tmp_path / "charts")
     with pytest.raises(ConfigError, match=r"helm cannot package charts. /nonexistent/helm: no such program"):
         packaged(tmp_path)
+
+
+def test_a_port_of_bitbuckets_ssh_is_known_where_an_application_names_it(world, tmp_path):
+    url = "ssh://git@bb.example.com:7999/PRJ/grid.git"
+    world.serve_repository(["https://bb.example.com/scm/PRJ/grid.git", url], tmp_path)
+    assert world.credentials(url)
+    assert "ssh://git@bb.example.com:7999/PRJ/grid" in {
+        s["stringData"]["url"] for s in world.secrets("argocd")
+    }
+    known = (Path(world.env["ARGOCD_SSH_DATA_PATH"]) / "ssh_known_hosts").read_text()
+    assert "[bb.example.com]:7999 " in known

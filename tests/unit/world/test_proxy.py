@@ -317,3 +317,26 @@ def test_the_end_of_the_world_ends_open_connections_and_threads(near):
     assert threading.active_count() < before
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", near.listener.port), 1)
+
+
+@pytest.mark.parametrize(
+    ("served", "asked", "path"),
+    [
+        ("https://dev.azure.com/org/project/_git/repo", "org.visualstudio.com", "/project/_git/repo"),
+        ("https://org.visualstudio.com/project/_git/repo", "dev.azure.com", "/org/project/_git/repo"),
+        (
+            "git@ssh.dev.azure.com:v3/org/project/repo",
+            "org.visualstudio.com",
+            "/DefaultCollection/project/_git/repo",
+        ),
+        ("ssh://git@bb.example.com:7999/PRJ/repo.git", "bb.example.com", "/scm/PRJ/repo.git"),
+    ],
+)
+def test_a_repository_is_stood_in_for_at_each_of_its_hosts(
+    tmp_path: Path, served: str, asked: str, path: str
+) -> None:
+    routes = Routes(Egress({}, network="deny", roots=b""), {})
+    routes.add_repository([served], tmp_path)
+    assert routes.stands_in_for(asked)
+    assert routes.repository_for(asked, path) == tmp_path
+    assert not routes.stands_in_for("other.visualstudio.com")

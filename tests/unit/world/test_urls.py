@@ -51,9 +51,47 @@ def test_different_repositories_stay_different():
     assert canonical("https://github.com/o/r/sub") != canonical("https://github.com/o/r")
 
 
-def test_azures_two_ways_of_writing_a_repository_are_one():
-    assert canonical("https://dev.azure.com/org/project/_git/repo") == "dev.azure.com/org/project/repo"
-    assert canonical("git@ssh.dev.azure.com:v3/org/project/repo") == "dev.azure.com/org/project/repo"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://dev.azure.com/org/project/_git/repo",
+        "https://org@dev.azure.com/Org/project/_git/repo",
+        "git@ssh.dev.azure.com:v3/org/project/repo",
+        "https://org.visualstudio.com/project/_git/repo",
+        "https://Org.VisualStudio.com/DefaultCollection/project/_git/repo",
+        "org@vs-ssh.visualstudio.com:v3/org/project/repo",
+    ],
+)
+def test_azures_ways_of_writing_a_repository_are_one(url):
+    assert canonical(url) == "dev.azure.com/org/project/repo"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://dev.azure.com/org/_git/repo",
+        "https://org.visualstudio.com/_git/repo",
+        "git@ssh.dev.azure.com:v3/org/repo/repo",
+    ],
+)
+def test_the_repository_that_is_called_like_its_project_may_be_written_without_it(url):
+    assert canonical(url) == "dev.azure.com/org/repo/repo"
+
+
+@pytest.mark.parametrize(
+    ("https", "ssh"),
+    [
+        ("https://bb.example.com/scm/PRJ/grid.git", "ssh://git@bb.example.com:7999/PRJ/grid.git"),
+        ("https://bb.example.com/scm/~me/grid.git", "ssh://git@bb.example.com:7999/~me/grid.git"),
+    ],
+)
+def test_bitbucket_servers_two_ways_of_writing_a_repository_are_one(https, ssh):
+    assert canonical(https) == canonical(ssh) != ""
+
+
+def test_a_group_that_is_called_scm_is_one():
+    assert canonical("https://git.example.com/scm/grid") == "git.example.com/scm/grid"
+    assert canonical("https://git.example.com/scm/a/b/grid") == "git.example.com/scm/a/b/grid"
 
 
 def test_a_requests_host_and_path_are_found_like_a_url():
