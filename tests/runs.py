@@ -46,6 +46,20 @@ class Outcome:
                 found |= {(key, f["rule"], f["severity"], f["file"], f["line"]) for f in stage["findings"]}
         return found
 
+    @property
+    def not_passed(self) -> set[tuple[str, str, str, str | None]]:
+        """(application, stage, outcome, code) of every answer but `passed`."""
+        return {
+            (key, s["stage"], s["outcome"], s["code"])
+            for key, application in self.applications.items()
+            for s in application["stages"]
+            if s["outcome"] != "passed"
+        }
+
+    def asked(self, application: str) -> tuple[str, ...]:
+        """The stages that there is an answer of, in their order."""
+        return tuple(s["stage"] for s in self.applications[application]["stages"])
+
     def stage(self, application: str, stage: str) -> dict[str, Any]:
         """What report.json has on one stage of an Application."""
         found: dict[str, Any] = next(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from runs import ROOT, Outcome
-
-from pytest_gitops.repository.manifest import parse
+from runs import Outcome
+from twin_support import each_has_its_cause, each_is_found_where_it_is_written, only_the_listed_fail
 
 pytestmark = pytest.mark.engine
 
@@ -19,50 +18,43 @@ def run(run_fixture: RunFixture) -> Outcome:
     return run_fixture("converge-twins")
 
 
-def twins() -> list[dict[str, str]]:
-    path = ROOT / "fixtures" / "converge-twins" / "twins.yaml"
-    found: list[dict[str, str]] = parse(path.read_bytes())[0].value
-    return found
+SKIPPED = {
+    ("window-closed", "converge", "sync-window"),
+    ("window-closed-by-hand", "converge", "sync-window"),
+    ("rolls-not-second", "converge", "step-not-reached"),
+    ("left-alone", "converge", "reconcile-skipped"),
+}
+AGAIN = (
+    "annotation-ignored",
+    "hook-phases",
+    "large-server-side",
+    "replaced",
+    "rules-gathered",
+    "sync-options",
+)
+"""Those on which an option or a hook has a say: a second sync is asked of them."""
 
 
-def test_each_defect_is_seen_by_converge_alone_and_no_twin_is_red(run: Outcome) -> None:
-    red = {
-        (key, stage["stage"], stage["code"])
-        for key, application in run.applications.items()
-        for stage in application["stages"]
-        if stage["outcome"] in {"failed", "error"}
-    }
-    assert red == {(t["application"], t["stage"], t["code"]) for t in twins()}, run.output
+def test_each_defect_is_seen_by_converge_alone_and_all_else_is_green(run: Outcome) -> None:
+    only_the_listed_fail(run, "converge-twins", SKIPPED)
+    asked = {key: run.asked(key) for key in run.applications}
+    assert len(asked) == 39
+    again = dict.fromkeys((f"argocd/{name}" for name in AGAIN), ("converge", "idempotent"))
+    assert asked == {**dict.fromkeys(asked, ("converge",)), **again}
 
 
 def test_each_defect_is_found_where_it_is_written(run: Outcome) -> None:
-    found = {(f[0], f[1], f"{f[3]}:{f[4]}") for f in run.findings if f[2] == "error"}
-    assert found == {(t["application"], t["code"], t["at"]) for t in twins()}
+    each_is_found_where_it_is_written(run, "converge-twins")
 
 
 def test_each_has_its_cause(run: Outcome) -> None:
-    for twin in (t for t in twins() if "cause" in t):
-        told = run.stage(twin["application"], twin["stage"])["evidence"]
-        assert told.get("cause", {}).get("class") == twin["cause"], twin["application"]
+    each_has_its_cause(run, "converge-twins")
 
 
 def test_without_argo_rollouts_it_is_said_how_to_have_it(run: Outcome) -> None:
     message = run.stage("argocd/rollout-alone", "converge")["message"]
     assert "no controller acts on Rollouts" in message
     assert "argo-rollouts: true" in message
-
-
-def test_a_second_sync_is_asked_of_those_on_which_an_option_or_a_hook_has_a_say(run: Outcome) -> None:
-    asked = {k for k, a in run.applications.items() if "idempotent" in {s["stage"] for s in a["stages"]}}
-    names = (
-        "annotation-ignored",
-        "hook-phases",
-        "large-server-side",
-        "replaced",
-        "rules-gathered",
-        "sync-options",
-    )
-    assert asked == {f"argocd/{n}" for n in names}
 
 
 def test_what_is_out_of_sync_for_ever_is_named_with_its_path_and_both_values(run: Outcome) -> None:
@@ -87,19 +79,6 @@ def test_the_kinds_of_no_end_are_told_apart(run: Outcome) -> None:
     }
     for name, kind in progress.items():
         assert run.stage(f"argocd/{name}", "converge")["evidence"]["progress"] == kind, name
-
-
-def test_what_a_window_a_step_or_its_annotation_keeps_back_is_not_judged(run: Outcome) -> None:
-    codes = {
-        "window-closed": "sync-window",
-        "window-closed-by-hand": "sync-window",
-        "rolls-not-second": "step-not-reached",
-        "left-alone": "reconcile-skipped",
-    }
-    for name, code in codes.items():
-        said = run.stage(f"argocd/{name}", "converge")
-        assert (said["outcome"], said["code"]) == ("skipped", code), said["message"]
-    assert run.stage("argocd/window-open-by-hand", "converge")["outcome"] == "passed"
 
 
 def test_hooks_waves_and_owners_are_in_the_evidence(run: Outcome) -> None:

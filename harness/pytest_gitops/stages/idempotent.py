@@ -215,6 +215,7 @@ class _Check:
             if f.rule not in CAME_OF_IT or (f.resource and _short(f.resource) not in names)
         ]
         seen.findings = [*told, *rest]
+        seen.evidence.pop("cause", None)  # that of a finding which is not the verdict any more
 
     def _overlooks(self, first: Rendered, application: Mapping[str, Any]) -> bool:
         """Whether Argo CD may say Synced of a rendering that is another: it was told to ignore differences, and hooks

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_gitops.argocd.causes import cause_of
+from pytest_gitops.argocd.known_causes import Cause
 from pytest_gitops.changes.effect import FINALIZER, FINALIZERS, Volumes, with_application
 from pytest_gitops.changes.identity import HELM_HOOK, HOOK, csv, hook_of, notes_of
 from pytest_gitops.changes.values import Effect, Fate
@@ -76,18 +77,20 @@ class Going:
 @dataclass(slots=True, kw_only=True)
 class Remains:
     """What is left of one Application: how many objects are gone, what stays and why, what should not be there with
-    its finalizers; and what is wrong or worth knowing about it."""
+    its finalizers; what is wrong or worth knowing about it, and the cause behind that, if it is known."""
 
     gone: int = 0
     kept: dict[str, str] = field(default_factory=dict)
     left: dict[str, tuple[str, ...]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    cause: Cause | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "gone": self.gone,
             "kept": [{"object": title, "why": why} for title, why in sorted(self.kept.items())],
             "left": [{"object": title, "finalizers": list(f)} for title, f in sorted(self.left.items())],
+            **({"cause": self.cause.to_dict()} if self.cause else {}),
         }
 
 
@@ -295,7 +298,7 @@ class Judge:
         if going.state is None or going.stays:
             return
         if going.error:
-            known = cause_of("deletion-error", going.error)
+            known = told.cause = cause_of("deletion-error", going.error)
             message = f"Application {case.key}: expected it to end when it is deleted, saw it stay"
             message += f"\n  Argo CD  {going.error}"
             if known:

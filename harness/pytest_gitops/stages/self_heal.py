@@ -262,6 +262,10 @@ class _Check:
         said, causes = (saw.message, saw.causes) if saw is not None else ("", ())
         events = self._events(case, tried) if rule == "unhealthy-after-drift" else ()
         known = cause_of(saw.code, " ".join([said, *causes, *events])) if saw is not None else None
+        # The object itself was taken before: what is wrong is that it cannot go back.
+        help_ = known.next if known and known.id != "invalid-object" else HELP[rule]
+        if known and not seen.findings:  # the first finding is the verdict
+            seen.evidence["cause"] = {**known.to_dict(), "next": help_}
         title, after = tried.ref.title, f"after {now() - tried.began:.1f} s"
         did = f"{tried.field} was changed" if tried.field else DID[tried.drift.sort]
         told = {
@@ -290,8 +294,7 @@ class _Check:
                 file=file,
                 line=line,
                 resource=title,
-                # The object itself was taken before: what is wrong is that it cannot go back.
-                help=known.next if known and known.id != "invalid-object" else HELP[rule],
+                help=help_,
             )
         )
 

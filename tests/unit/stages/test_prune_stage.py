@@ -354,6 +354,7 @@ def test_what_argocd_cannot_delete_is_told_in_its_words() -> None:
     result = stage.run().of("argocd/web")
     assert result.code == "deletion-error"
     assert "cause    a hook of the deletion failed" in result.message
+    assert result.evidence["cause"]["class"] == "deletion-hook-failed"
 
 
 def test_what_ails_argocd_itself_is_an_error_and_no_failure() -> None:

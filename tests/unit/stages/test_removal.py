@@ -351,8 +351,10 @@ def test_argocds_own_words_come_first_with_their_cause() -> None:
     words = 'error getting app project "shop": appproject.argoproj.io "shop" not found'
     state = {**STATE, "status": {"conditions": [{"type": "DeletionError", "message": words}]}}
     going = Going(case=WEB, cluster=IN_CLUSTER, state=state)
-    (finding,) = only(judge(there={SETTINGS: IT}, after={SETTINGS: IT}, going=[going])).findings
+    remains = only(judge(there={SETTINGS: IT}, after={SETTINGS: IT}, going=[going]))
+    (finding,) = remains.findings
     assert finding.rule == "deletion-error"
+    assert remains.to_dict()["cause"]["class"] == "project-gone"
     assert f"  Argo CD  {words}\n  cause    the AppProject is gone" in finding.message
     assert "earlier wave" in finding.help
 

@@ -49,6 +49,7 @@ class FakeArgo:
         self, reacts: str = "heals", *, sync: str = "heals", live: Mapping[str, Any] | None = None
     ) -> None:
         self.reacts, self.sync_does = reacts, sync
+        self.words = "configmaps is forbidden: exceeded quota: few"
         self.refuses: Callable[[str], str] = lambda _: ""
         self.added_too = False  # whether another manager's fields count
         self.blind: Exception | None = None
@@ -183,7 +184,7 @@ class FakeArgo:
         self.application["status"]["operationState"] = {
             "phase": phase,
             "startedAt": before["startedAt"] + "0",
-            "message": "configmaps is forbidden: exceeded quota: few" if phase == "Failed" else "",
+            "message": self.words if phase == "Failed" else "",
             "operation": {"sync": {COUNT: heal}},
         }
 
@@ -280,9 +281,23 @@ def test_drift_that_is_not_undone_is_red_with_the_cause_and_nothing_more_is_trie
     )
     assert "Argo CD  configmaps is forbidden: exceeded quota: few" in finding.message
     assert "cause    the namespace's quota is used up" in finding.message
+    assert result.evidence["cause"] == {
+        "class": "quota-exceeded",
+        "cause": "the namespace's quota is used up",
+        "next": finding.help,
+    }
     assert "delete" not in argo.asked
     # What we did is taken back by ourselves.
     assert argo.asked[-1] == "mode=grid" and result.evidence["drifts"][-1]["restored"] is True
+
+
+def test_the_next_step_of_an_object_that_was_taken_before_is_not_to_correct_it() -> None:
+    argo = FakeArgo("fails")
+    argo.words = 'ConfigMap "settings" is invalid: data.mode: Invalid value: "grid"'
+    result = judge(argo)
+    (finding,) = result.findings
+    assert finding.help == result.evidence["cause"]["next"] == self_heal.HELP["drift-not-undone"]
+    assert result.evidence["cause"]["class"] == "invalid-object"
 
 
 def test_what_cannot_be_taken_back_is_told() -> None:
