@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from runs import ROOT, Outcome, commit, gitops
 
+from pytest_gitops.model import REVIEW_STAGES, VERIFY_STAGES
 from pytest_gitops.repository.manifest import parse
 
 pytestmark = pytest.mark.engine
@@ -33,11 +34,11 @@ def data(path: str) -> Any:
 def test_the_grid_of_the_vision_is_synced_and_healthy(run_fixture: RunFixture) -> None:
     run = run_fixture("omega-grid")
     assert run.status == 0, run.output
-    assert {k: a["outcome"] for k, a in run.applications.items()} == {
-        "argocd/omega-divine-grid": "passed",
-        "argocd/omega-btc-oracle": "passed",
-        "argocd/omega-matrix-news": "passed",
-    }
+    names = ("omega-divine-grid", "omega-btc-oracle", "omega-matrix-news")
+    asked = tuple(s for s in (*REVIEW_STAGES, *VERIFY_STAGES) if s not in {"change", "upgrade"})
+    assert {key: run.asked(key) for key in run.applications} == {f"argocd/{n}": asked for n in names}
+    # It has Applications alone, which are test cases of their own.
+    assert run.not_passed == {("argocd/omega-divine-grid", "self-heal", "skipped", "no-safe-drift")}
     assert run.report is not None
     assert {s["name"]: s["outcome"] for s in run.report["scenarios"]} == {
         "drift is seen, and a sync undoes it[omega-btc-oracle]": "passed",
@@ -54,9 +55,9 @@ def test_the_grid_of_the_vision_is_synced_and_healthy(run_fixture: RunFixture) -
 def test_every_layout_is_green(run_fixture: RunFixture) -> None:
     run = run_fixture("layouts", "--gitops-stages", WITHOUT_DRIFT)
     assert run.status == 0, run.output
-    assert len(run.applications) == 18
-    assert {a["outcome"] for a in run.applications.values()} == {"passed"}
-    assert run.findings == set()
+    asked = (*(s for s in REVIEW_STAGES if s != "change"), "converge", "idempotent", "prune")
+    assert [run.asked(key) for key in run.applications] == [asked] * 18
+    assert (run.not_passed, run.findings) == (set(), set())
 
 
 def test_the_broken_grid_has_exactly_the_findings_it_should(run_fixture: RunFixture) -> None:

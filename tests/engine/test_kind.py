@@ -89,7 +89,8 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 def test_the_grid_is_green_with_its_containers_running(grid: Outcome) -> None:
     assert grid.status == 0, grid.output
-    assert {a["outcome"] for a in grid.applications.values()} == {"passed"}, grid.output
+    skipped = {("argocd/omega-divine-grid", "self-heal", "skipped", "no-safe-drift")}
+    assert grid.not_passed == skipped, grid.output
 
 
 def test_the_report_says_where_containers_ran_and_what_was_pretended_elsewhere(grid: Outcome) -> None:
