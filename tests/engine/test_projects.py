@@ -136,6 +136,11 @@ def judged(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
 def test_what_the_rules_say_of_a_project_argo_cd_says(judged: tuple[list[Line], Outcome]) -> None:
     asked, outcome = judged
     assert len(asked) > 50
+    assert {line.rule for line in asked if not line.permitted} == {
+        "resource-not-permitted",
+        "namespace-not-permitted",
+        "source-namespace-not-allowed",
+    }
     wrong = []
     for line in asked:
         key = f"{line.lives_in}/{line.name}"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from runs import ROOT
 from sources import FILES, nodes
+from upgrade_twins import RED
 
 from pytest_gitops.admission import values as admission
 from pytest_gitops.argocd.convergence import BLOCKING
@@ -66,10 +67,6 @@ ELSEWHERE = {
         "tests/contract/test_admission.py",
     ),
     "not-admitted": "tests/unit/admission",
-    **dict.fromkeys(
-        ["claim-replaced", "lost-object", "rollback-failed"],
-        "tests/engine/test_upgrade.py",
-    ),
     **dict.fromkeys(["analysis-not-run", "rollout-abort-failed"], "tests/engine/test_rollouts.py"),
     **dict.fromkeys(
         ["cascade-stops", "deletes-others", "foreign-object-changed"], "tests/engine/test_twins.py"
@@ -120,19 +117,40 @@ def policy_codes() -> set[str]:
 
 
 def seen_red() -> set[str]:
-    """What the engine's tests demand of broken-grid, of review-grid, of twins, and of the layouts with one broken."""
+    """What the engine's tests demand of broken-grid, of review-grid, of twins, of the pull request of `upgrade`, and of the
+    layouts with one broken."""
     expected = [e for grid in ("broken-grid", "review-grid") for e in data(f"{grid}/expected.yaml")]
     edits = [
         e
         for name in ("layouts/breakages", "twins/twins", "converge-twins/twins")
         for e in data(f"{name}.yaml")
     ]
-    return {e["rule"] for e in expected} | {e["code"] for e in edits}
+    return {e["rule"] for e in expected} | {e["code"] for e in edits} | {code for code, *_ in RED.values()}
 
 
 @cache
-def words_of(file: Path) -> str:
-    return f"{file.name}\n{file.read_text('utf-8')}"
+def demanded(file: Path) -> set[str]:
+    """The strings that a test's assertions, comparisons and parametrizations have, or constants that they name; of a
+    test in Rego the rules that it asks."""
+    text = file.read_text("utf-8")
+    if file.suffix == ".rego":
+        return {word.replace("_", "-") for word in re.findall(r"(?<=\.)\w+", text)}
+    tree = ast.parse(text)
+    constants: dict[str, ast.AST] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            constants |= {t.id: node for t in targets if isinstance(t, ast.Name)}
+    held: list[ast.AST] = [n for n in ast.walk(tree) if isinstance(n, ast.Assert | ast.Compare)]
+    held += [d for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) for d in n.decorator_list]
+    named = {n.id for each in held for n in ast.walk(each) if isinstance(n, ast.Name)}
+    held += [value for name, value in constants.items() if name in named]
+    return {
+        n.value
+        for each in held
+        for n in ast.walk(each)
+        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    }
 
 
 def test_the_lists_are_not_empty() -> None:
@@ -147,14 +165,8 @@ def test_the_lists_are_not_empty() -> None:
 def test_a_check_is_seen_red(code: str) -> None:
     if code in ELSEWHERE:
         place = ROOT / ELSEWHERE[code]
-        files = (
-            [place]
-            if place.is_file()
-            else sorted(p for p in place.rglob("*") if p.suffix in {".py", ".rego"})
-        )
-        texts = [words_of(f) for f in files]
-        words = {code, code.replace("-", "_"), *(kind for kind, said in BLOCKING.items() if said == code)}
-        assert any(w in t for t in texts for w in words), f"{ELSEWHERE[code]} does not speak of {code}"
+        tests = [place] if place.is_file() else [*place.rglob("test_*.py"), *place.rglob("*_test.rego")]
+        assert any(code in demanded(t) for t in tests), f"no test of {ELSEWHERE[code]} demands {code}"
     else:
         assert code in seen_red(), (
             f"{code}: no fixture brings it about, and ELSEWHERE names no test that does"

@@ -66,24 +66,24 @@ def test_nothing_but_synced_and_healthy_converges(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "code"),
     [
-        "InvalidSpecError",
-        "ComparisonError",
-        "SyncError",
-        "UnknownError",
-        "DeletionError",
-        "SharedResourceWarning",
+        ("InvalidSpecError", "invalid-spec"),
+        ("ComparisonError", "comparison-error"),
+        ("SyncError", "sync-failed"),
+        ("UnknownError", "comparison-error"),
+        ("DeletionError", "deletion-error"),
+        ("SharedResourceWarning", "shared-resource"),
     ],
 )
-def test_an_error_condition_outweighs_synced_and_healthy(kind: str) -> None:
+def test_an_error_condition_outweighs_synced_and_healthy(kind: str, code: str) -> None:
     application = example("converged")["application"]
     application["status"]["conditions"] = [
         {"type": "OrphanedResourceWarning", "message": "one is nobody's"},
         {"type": kind, "message": "no"},
     ]
     seen = observe(application)
-    assert seen.state is State.STUCK
+    assert (seen.state, seen.code) == (State.STUCK, code)
     assert seen.message == f"{kind}: no"
 
 
