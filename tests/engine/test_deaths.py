@@ -10,13 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from git import Repo
+from runs import commit, pull_request, write
 
+from pytest_gitops.argocd.applications import application_path
 from pytest_gitops.model import Case, Outcome
 from pytest_gitops.processes.process import MARK
-from pytest_gitops.report import document, write
+from pytest_gitops.report import document
+from pytest_gitops.report.write import write as write_reports
 from pytest_gitops.run.asking import Selection
 from pytest_gitops.run.engine import Engine
-from pytest_gitops.settings.settings import Provider, Settings, environment
+from pytest_gitops.settings.settings import Base, Provider, Settings, default_cache, environment
 from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine
@@ -33,6 +37,19 @@ spec:
     spec:
       nodeSelector: {no-such: node}
       containers: [{name: main, image: "registry.example.com/main:1.0.0"}]
+"""
+
+# The same Deployment with a selector that cannot be changed: head's sync is tried again and again.
+BASE, HEAD = (
+    NEVER.replace("nodeSelector: {no-such: node}", "nodeSelector: {}").replace("app: waits", f"app: {label}")
+    for label in ("base", "head")
+)
+
+# A ConfigMap that does not go: prune waits for it for some time.
+HELD = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: waits, finalizers: [example.com/held]}
 """
 
 APPLICATION = """\
@@ -73,23 +90,37 @@ VICTIMS = {
     "opa": ("opa", ""),
 }
 
+# The stage in which it dies, if that is not converge.
+IN = {"kube-controller-manager": "upgrade", "argocd-application-controller": "prune"}
+
+# Those that write down what goes wrong, and here nothing did.
+SILENT = {"argocd-repo-server"}
+
 # Those that a run has, and needs, without a cluster.
 WITHOUT_CLUSTER = ("argocd-repo-server", "redis", "opa")
 
 
 @pytest.fixture
-def settings(make_repository: Callable[..., Path], toolbox: dict[str, Path], tmp_path: Path) -> Settings:
-    files = {"waits/deployment.yaml": NEVER, "apps/waits.yaml": APPLICATION, "rules/endless.rego": ENDLESS}
-    from pytest_gitops.settings.settings import default_cache
+def settings(toolbox: dict[str, Path], tmp_path: Path) -> Callable[..., Settings]:
+    """Of a run of `stage` and what it needs on an Application of one object; with `base` at base that is another one."""
 
-    return Settings(
-        root=make_repository(files),
-        report=tmp_path / "report",
-        cache=default_cache(environment()),
-        environ=environment(),
-        stages=("source", "render", "converge"),
-        urls=("https://git.example.com/waits.git",),
-    )
+    def make(stage: str, manifest: str, *, base: str = "") -> Settings:
+        files = {"apps/waits.yaml": APPLICATION, "rules/endless.rego": ENDLESS}
+        path = "waits/object.yaml"
+        root = commit(write(tmp_path / "waits", {**files, path: base or manifest}))
+        if base:
+            root = pull_request(root, {path: manifest})
+        return Settings(
+            root=root,
+            report=tmp_path / "report",
+            cache=default_cache(environment()),
+            environ=environment(),
+            stages=("source", "render", *dict.fromkeys(["converge", stage])),
+            urls=("https://git.example.com/waits.git",),
+            base=Base(name="main", commit=Repo(root).commit("main").hexsha) if base else None,
+        )
+
+    return make
 
 
 def marked(mark: str, program: str, role: str) -> list[int]:
@@ -110,11 +141,23 @@ def marked(mark: str, program: str, role: str) -> list[int]:
     return found
 
 
-def under_way(engine: Engine, case: Case) -> bool:
+def is_compared(engine: Engine, case: Case) -> bool:
     """Whether Argo CD has written of it."""
     context = engine._context
     assert context is not None
     return any(m.sync for m in context.timelines.get(case.id, ()))
+
+
+def has_converged(engine: Engine, case: Case) -> bool:
+    return engine.verdicts.get(case.id, "converge") is not None
+
+
+def is_deleted(engine: Engine, case: Case) -> bool:
+    """Whether it is on its way out."""
+    if not has_converged(engine, case):
+        return False
+    assert engine._ground.api is not None
+    return "deletionTimestamp" in engine._ground.api.get(application_path(case))["metadata"]
 
 
 def dies(settings: Settings, stage: str, victim: str, *, begun: Callable[[Engine, Case], bool]) -> None:
@@ -132,14 +175,19 @@ def dies(settings: Settings, stage: str, victim: str, *, begun: Callable[[Engine
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         result = engine.wait(case.id, stage, limit=HANG_SECONDS)
+        (tail, *_) = [
+            d.tail() for d in engine._ground.supervisor._daemons if victim in d.name and not d.alive
+        ]
     finally:
         run = engine.finish()
     assert result is not None, "it hangs"
     assert (result.outcome, result.code) == (Outcome.ERROR, "tool-died")
     assert victim in result.message
     assert "signal 9" in result.message
+    assert (f"Its last lines:\n{tail}" if tail else "It wrote nothing.") in result.message
+    assert tail or victim in SILENT
     assert victim in run.error
-    paths = write.write(document.build(run), engine.settings.report)
+    paths = write_reports(document.build(run), engine.settings.report)
     report = json.loads(next(p for p in paths if p.name == "report.json").read_text("utf-8"))
     assert report["applications"][0]["outcome"] == "error"
     assert report["applications"][0]["stages"][0]["outcome"] == "passed"
@@ -147,22 +195,29 @@ def dies(settings: Settings, stage: str, victim: str, *, begun: Callable[[Engine
 
 
 @pytest.mark.parametrize("victim", [v for v in VICTIMS if v not in WITHOUT_CLUSTER])
-def test_a_death_is_an_error_that_names_the_dead(settings: Settings, victim: str) -> None:
-    dies(settings, "converge", victim, begun=under_way)
+def test_a_death_is_an_error_that_names_the_dead(settings: Callable[..., Settings], victim: str) -> None:
+    stage = IN.get(victim, "converge")
+    manifest, base, begun = {
+        "converge": (NEVER, "", is_compared),
+        "upgrade": (HEAD, BASE, has_converged),
+        "prune": (HELD, "", is_deleted),
+    }[stage]
+    dies(settings(stage, manifest, base=base), stage, victim, begun=begun)
 
 
 @pytest.mark.parametrize("victim", WITHOUT_CLUSTER)
-def test_a_death_without_a_cluster_is_one_too(settings: Settings, victim: str) -> None:
+def test_a_death_without_a_cluster_is_one_too(settings: Callable[..., Settings], victim: str) -> None:
     """While `policy` asks OPA, which does not answer."""
-    settings = replace(
-        settings,
+    asked = settings("policy", NEVER)
+    without = replace(
+        asked,
         stages=("source", "render", "policy"),
         provider=Provider.NONE,
-        policy_folders=(settings.root / "rules",),
+        policy_folders=(asked.root / "rules",),
         policy_timeout=RULE_SECONDS,
     )
     dies(
-        settings,
+        without,
         "policy",
         victim,
         begun=lambda engine, case: engine.verdicts.get(case.id, "source") is not None,
