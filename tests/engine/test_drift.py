@@ -131,12 +131,20 @@ FILES = {
         more="  ignoreDifferences:\n    - {group: apps, kind: Deployment, managedFieldsManagers: [argocd-controller]}\n",
     ),
     "sources/scaled/all.yaml": REPLACED,
+    "apps/central.yaml": application("central"),
+    "sources/central/all.yaml": textwrap.dedent("""\
+        apiVersion: policy/v1
+        kind: PodDisruptionBudget
+        metadata: {name: web}
+        spec: {maxUnavailable: 1, selector: {matchLabels: {app: web}}}
+        """),
     "cm.yaml": textwrap.dedent("""\
         apiVersion: v1
         kind: ConfigMap
         metadata: {name: argocd-cm, namespace: argocd, labels: {app.kubernetes.io/part-of: argocd}}
         data:
           resource.customizations.ignoreResourceUpdates.Secret: "jsonPointers: [/data]"
+          resource.customizations.ignoreDifferences.policy_PodDisruptionBudget: "jsonPointers: [/spec/maxUnavailable]"
         """),
 }
 
@@ -161,7 +169,7 @@ def told(run: Outcome) -> Callable[[str], dict[str, Any]]:
 def test_nothing_is_red_and_everything_is_as_before(run: Outcome) -> None:
     said = {k: run.stage(k, "self-heal") for k in run.applications if k != "argocd/revised"}
     assert {(k, s["outcome"], s["code"]) for k, s in said.items()} == {
-        (f"argocd/{n}", "passed", None) for n in ("kept", "replaced", "whole", "quiet", "scaled")
+        (f"argocd/{n}", "passed", None) for n in ("kept", "replaced", "whole", "quiet", "scaled", "central")
     }, run.output
     assert {run.stage(k, "idempotent")["outcome"] for k in said} == {"passed"}, run.output
     assert all(d["restored"] for s in said.values() for d in s["evidence"]["drifts"])
@@ -214,6 +222,17 @@ def test_what_argocd_does_not_watch_it_sees_when_it_is_asked(told: Callable[[str
     # Another comparison may come before the one that is asked for: then Argo CD has seen it without being asked.
     assert edited["how"] in {"self-heal, when it was asked to compare", "self-heal"}
     assert edited["restored"] and edited["expectation"] == "undone"
+
+
+def test_what_the_settings_of_argocd_ignore_is_left_alone_and_the_rest_is_healed(
+    told: Callable[[str], dict[str, Any]],
+) -> None:
+    assert {(d.get("field"), d["drift"], d["expectation"]) for d in told("central")["drifts"]} == {
+        (None, ADDED, "left alone"),
+        ("spec.maxUnavailable", "field changed", "left alone"),
+        ("spec.selector.matchLabels.app", "field changed", "undone"),
+        (None, "deleted", "undone"),
+    }
 
 
 def test_what_a_trusted_manager_has_is_left_to_it(told: Callable[[str], dict[str, Any]]) -> None:
