@@ -93,6 +93,15 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
         ),
     ),
     (
+        r"status\.storedVersions.*(?:must appear in|missing from) spec\.versions",
+        Cause(
+            id="stored-version",
+            name="objects may be stored in a version that the CustomResourceDefinition does not have",
+            next="keep serving the old version until every object is stored in the new one and the old "
+            "one is taken out of status.storedVersions; then remove it in a change of its own",
+        ),
+    ),
+    (
         r"could not find the requested resource|no matches for kind|the server could not find|"
         r"not found in (?:cluster|group)",
         Cause(
@@ -109,15 +118,6 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
             name="Replace=true on an object that cannot be replaced as it is",
             next="leave the sync option Replace=true out, or add Force=true if the object may be deleted "
             "and made anew",
-        ),
-    ),
-    (
-        r"status\.storedVersions.*(?:must appear in|missing from) spec\.versions",
-        Cause(
-            id="stored-version",
-            name="objects may be stored in a version that the CustomResourceDefinition does not have",
-            next="keep serving the old version until every object is stored in the new one and the old "
-            "one is taken out of status.storedVersions; then remove it in a change of its own",
         ),
     ),
     (

@@ -38,6 +38,12 @@ from pytest_gitops.argocd.causes import KNOWN, SYMPTOMS, cause_of
             'Invalid value: "v1": missing from spec.versions; v1 was previously a storage version, and must remain',
             "stored-version",
         ),
+        (  # and so the kind is not there of an object that comes with it
+            'is invalid: status.storedVersions[0]: Invalid value: "v1": missing from spec.versions; v1 was previously a '
+            'storage version,resource mapping not found for name: "one" namespace: "stored" from "/dev/shm/2796845269": no '
+            'matches for kind "Lamp" in version "example.com/v2"',
+            "stored-version",
+        ),
         (
             'PersistentVolumeClaim "data" is invalid: spec: Forbidden: spec is immutable after creation except '
             "resources.requests and volumeAttributesClassName for bound claims",
