@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import upgrade_changes as changes
 import upgrade_moves as moves
+import upgrade_options as options
 from runs import Outcome, gitops
 from upgrade_support import joined, pull
 from upgrade_twins import RED
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.engine
 def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     folder = pull(
         tmp_path_factory.mktemp("pull-request") / "shop",
-        base=joined(changes.BASE, moves.BASE),
-        head=joined(changes.HEAD, moves.HEAD),
+        base=joined(changes.BASE, moves.BASE, options.BASE),
+        head=joined(changes.HEAD, moves.HEAD, options.HEAD),
     )
     return gitops(folder, "--gitops-base", "main", "--gitops-stages", "converge,upgrade", "-v")
 
@@ -192,3 +193,29 @@ def test_what_a_generator_lets_go_and_means_to_leave_stays(upgraded: Outcome) ->
     assert evidence(upgraded, "town-tavira")["kept"] == ["ConfigMap town-tavira/settings"]
     (finding,) = upgraded.stage("argocd/town-tavira", "upgrade")["findings"]
     assert "as ApplicationSet argocd/towns says" in finding["message"]
+
+
+@pytest.mark.parametrize("name", ["allowed", "partly", "last", "served"])
+def test_what_may_be_changed_is_changed_where_it_is(upgraded: Outcome, name: str) -> None:
+    assert verdict(upgraded, name) == ("passed", None), upgraded.output
+    assert "recreated" not in evidence(upgraded, name)
+
+
+def test_only_what_is_out_of_sync_is_applied(upgraded: Outcome) -> None:
+    applied = [o["object"] for o in evidence(upgraded, "partly")["head"]["operationObjects"]]
+    assert applied == ["ConfigMap partly/changes"]
+
+
+def test_what_is_to_go_last_goes(upgraded: Outcome) -> None:
+    assert evidence(upgraded, "last")["pruned"] == ["ConfigMap last/old"]
+
+
+def test_what_is_to_go_last_stays_if_the_rest_never_gets_healthy(upgraded: Outcome) -> None:
+    """It has the room that the rest waits for."""
+    assert upgraded.stage("argocd/last-full", "converge")["outcome"] == "passed"
+    assert verdict(upgraded, "last-full") == ("failed", "sync-failed"), upgraded.output
+    assert counting(upgraded, "last-full")[0] == ("sync-failed", "last-full/new.yaml", 1)
+    head = evidence(upgraded, "last-full")["head"]
+    assert head["cause"]["class"] == "quota-exceeded"
+    assert "Deployment last-full/old" in {r["object"] for r in head["tree"]}
+    assert "pruned" not in evidence(upgraded, "last-full")

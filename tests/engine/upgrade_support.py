@@ -124,6 +124,11 @@ spec:
 {lines}"""
 
 
+def custom(kind: str, version: str) -> str:
+    """An object of such a definition."""
+    return f"apiVersion: example.com/{version}\nkind: {kind}\nmetadata: {{name: one}}\n"
+
+
 def joined(*parts: Mapping[str, Text]) -> dict[str, Text]:
     """The files of all `parts`, each of which has files of its own."""
     files = {path: text for part in parts for path, text in part.items()}
