@@ -38,7 +38,7 @@ AGAIN = (
 def test_each_defect_is_seen_by_converge_alone_and_all_else_is_green(run: Outcome) -> None:
     only_the_listed_fail(run, "converge-twins", SKIPPED)
     asked = {key: run.asked(key) for key in run.applications}
-    assert len(asked) == 39
+    assert len(asked) == 40
     again = dict.fromkeys((f"argocd/{name}" for name in AGAIN), ("converge", "idempotent"))
     assert asked == {**dict.fromkeys(asked, ("converge",)), **again}
 
@@ -79,6 +79,18 @@ def test_the_kinds_of_no_end_are_told_apart(run: Outcome) -> None:
     }
     for name, kind in progress.items():
         assert run.stage(f"argocd/{name}", "converge")["evidence"]["progress"] == kind, name
+
+
+def test_what_a_hooks_delete_policy_says_is_done(run: Outcome) -> None:
+    def jobs(name: str) -> set[str]:
+        tree = run.stage(f"argocd/{name}", "converge")["evidence"]["tree"]
+        return {r["object"].partition("/")[2] for r in tree if r["object"].startswith("Job ")}
+
+    assert jobs("hook-phases") == {"during"}  # BeforeHookCreation; of the others HookSucceeded
+    assert jobs("hook-fails-after") == set()
+    after = run.stage("argocd/hook-fails-after", "converge")["evidence"]
+    assert "PostSync Job report: Failed" in {s["step"] for s in after["steps"]}
+    assert (after["sync"], after["health"]) == ("Synced", "Healthy")
 
 
 def test_hooks_waves_and_owners_are_in_the_evidence(run: Outcome) -> None:
