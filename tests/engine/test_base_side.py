@@ -87,12 +87,14 @@ BASE = {
     "cities/lisbon/settings.yaml": config_map("lisbon", colour="green"),
 }
 
+EXPIRED = 'waivers: [{rule: image-tag-mutable, reason: old, expires: "2020-01-01"}]\n'
+
 
 @pytest.fixture(scope="module")
 def pull_request(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """Head turns a colour red, and would have nobody notice: no policies, a waiver for everything, any host."""
     folder: Path = tmp_path_factory.mktemp("pull-request") / "shop"
-    commit(write(folder, BASE))
+    commit(write(folder, {**BASE, "pytest-gitops.yaml": BASE["pytest-gitops.yaml"] + EXPIRED}))
     run("git", "-C", folder, "switch", "-q", "-c", "change")
     write(
         folder,
@@ -121,6 +123,12 @@ def test_what_base_says_judges_what_head_brings(pull_request: Outcome) -> None:
     assert "ConfigMap settings is red" in pull_request.output
     assert all(f["waiver"] is None for f in pull_request.stage("argocd/web", "policy")["findings"])
     assert pull_request.status == 1
+
+
+def test_a_waiver_of_base_that_has_expired_fails_the_run(pull_request: Outcome) -> None:
+    assert "pytest-gitops.yaml::waiver-expired:4 FAILED" in pull_request.output
+    assert "waiver image-tag-mutable in main: it expired on 2020-01-01 (reason: old)" in pull_request.output
+    assert "not selected" not in pull_request.output
 
 
 def test_a_project_that_stands_in_a_file_alone_is_compared_too(pull_request: Outcome) -> None:

@@ -13,6 +13,7 @@ A pytest plugin: `-p fake_engine` puts it in the real one's place. The file, at 
     lots            {key: name of the lot that it is judged in}; all others are alone
     finish          text of the EngineError that `finish` raises
     rbac            {line: a finding}: what is wrong with the expectation of that line; all others are met
+    problems        findings about the repository as a whole, which fail as items of their own
 
 Every worker loads it and none asks it, so what is heavy is imported where it is used.
 
@@ -69,6 +70,7 @@ class FakeEngine:
 
         from pytest_gitops.planning.listing import declared
         from pytest_gitops.planning.plan import Plan
+        from pytest_gitops.repository.discovery import Problem
         from pytest_gitops.scenarios.choosing import asked, left_alone
 
         self._say("starting the control plane")
@@ -79,7 +81,9 @@ class FakeEngine:
             case {"engine": text}:
                 raise EngineError(text)
         found = declared(self.settings)
-        cases, problems = found.cases, found.problems
+        cases = found.cases
+        said = _findings({"findings": self._script.get("problems", ())})
+        problems = (*found.problems, *(Problem(file=f.file, finding=f) for f in said))
         scenarios = asked(found.scenarios, self.settings.stages)
         only = self._script.get("changed")
         self._desk = FakeDesk([c.key for c in cases])

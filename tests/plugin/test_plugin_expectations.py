@@ -115,5 +115,11 @@ def test_an_expectation_of_a_base_whose_file_head_has_not_is_an_item(expecting: 
     (expecting.path / "pytest-gitops.yaml").unlink()
     run("git", "add", "-A", cwd=expecting.path)
     run("git", *identity, "commit", "-qm", "head", cwd=expecting.path)
-    found = ran(expecting.run("--gitops-base", "HEAD~1", "--gitops-stages", "policy"))
-    assert {name: found.get(name) for name in (FIRST, SECOND)} == {FIRST: "passed", SECOND: "passed"}
+    expecting.script(rbac={"3": WRONG})
+    given = ("--gitops-base", "HEAD~1", "--gitops-stages", "policy")
+    result = expecting.run(*given)
+    found = ran(result)
+    assert {name: found.get(name) for name in (FIRST, SECOND)} == {FIRST: "passed", SECOND: "failed"}
+    (again,) = (line.split() for line in result.outlines if line.startswith("  again"))
+    assert again[-2:] == ["-k", "rbac:3"]
+    assert ran(expecting.run(*given, *again[-2:])) == {SECOND: "failed"}

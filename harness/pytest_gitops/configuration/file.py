@@ -82,11 +82,12 @@ def load(path: Path) -> Configuration:
         return Configuration(values={})
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=path.name) from error
-    return read(text, name=path.name)
+    return read(text)
 
 
-def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
-    """The configuration in `text`; `name` is what errors call the file. Raises ConfigError."""
+def read(text: bytes, *, base: str = "") -> Configuration:
+    """The configuration in `text`, which is that of `base` where one is named. Raises ConfigError."""
+    name = f"{FILE_NAME} in {base}" if base else FILE_NAME
     document = schemas.one_document(text, name=name)
     if document is None:
         return Configuration(values={})
@@ -109,7 +110,10 @@ def read(text: bytes, *, name: str = FILE_NAME) -> Configuration:
     return Configuration(
         values=values,
         waivers=parse_waivers(
-            waivers, file=name, lines=[document.line_of("waivers", i) for i in range(len(waivers))]
+            waivers,
+            file=FILE_NAME,
+            base=base,
+            lines=[document.line_of("waivers", i) for i in range(len(waivers))],
         ),
         charts=tuple(ChartRepository(url=c["url"], path=c["path"]) for c in values.get("charts", ())),
         clusters=parse_clusters(

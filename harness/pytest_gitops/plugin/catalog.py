@@ -64,7 +64,8 @@ class ScenarioEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A manifest that cannot be understood: one item that fails with `text`."""
+    """What is wrong with the repository and no Application's alone: one item that fails with `text`. `file` is
+    relative to the root, absolute where it lies outside of it, empty where no file says it."""
 
     name: str
     file: str
@@ -98,23 +99,28 @@ class Catalog:
 
     @cached_property
     def files(self) -> frozenset[str]:
-        """The files that something of this is in, relative to the root."""
+        """The files that something of this is in, as that says them."""
         found = (*(e.file for e in self.entries), *(f.file for f in self.faults))
         found += (*(c.file for c in self.checks), *(s.file for s in self.scenarios))
         return frozenset(found)
 
     @cached_property
-    def gone(self) -> tuple[str, ...]:
-        """The files that head does not have, of removed Applications and of base's expectations, relative to the
-        root."""
-        files = dict.fromkeys([*(e.file for e in self.entries if e.gone), *(c.file for c in self.checks)])
-        return tuple(f for f in files if not (self.root / f).is_file())
+    def apart(self) -> tuple[str, ...]:
+        """Those that pytest does not find below the root: base's that head does not have (of removed Applications,
+        expectations, rules), those that lie outside, and "", where something is said of no file."""
+        found = ((f, self.root / f) for f in sorted(self.files))
+        return tuple(f for f, path in found if not (path.is_relative_to(self.root) and path.is_file()))
 
     @cached_property
     def folders(self) -> frozenset[str]:
         """The folders that those files are in, at any depth, relative to the root."""
         parents = (p.as_posix() for f in self.files for p in Path(f).parents)
         return frozenset(p for p in parents if p != ".")
+
+    def place(self, file: str) -> Path:
+        """What has to be asked for, for the items of `file` to be: the file, and the root where it lies outside."""
+        path = self.root / file
+        return path if path.is_relative_to(self.root) else self.root
 
     def relative(self, path: Path) -> str | None:
         """`path` relative to the root, None if it lies outside."""
@@ -125,8 +131,8 @@ class Catalog:
         return real.relative_to(self.root).as_posix() if real.is_relative_to(self.root) else None
 
     def arguments(self) -> list[str]:
-        """Everything of this as arguments to pytest."""
-        files = (self.root / f for f in sorted(self.files))
+        """Everything of this that pytest finds, as arguments to it."""
+        files = (self.root / f for f in sorted(self.files.difference(self.apart)))
         # What pytest would take for a node id cannot be given as a file; its folder can.
         return [str(f.parent if "[" in str(f) or "::" in str(f) else f) for f in files]
 

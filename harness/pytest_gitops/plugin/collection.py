@@ -47,9 +47,12 @@ class Collecting:
             config.args += self.catalog.arguments()
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        if self.catalog is None or self.catalog.relative(file_path) not in self.catalog.files:
+        if self.catalog is None:
             return None
-        return GitOpsFile.of(parent, file_path, self.catalog, self.answers)
+        file = self.catalog.relative(file_path)
+        if file is None or file not in self.catalog.files:
+            return None
+        return GitOpsFile.of(parent, file, self.catalog, self.answers, path=file_path)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_ignore_collect(
@@ -73,7 +76,7 @@ class Collecting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        items += self._of_files_that_are_gone(session)
+        items += self._apart(session)
         self.collected = sum(isinstance(i, JudgedItem | FaultItem | CheckItem) for i in items)
         _leave_out(session, items, [i for i in items if isinstance(i, JudgedItem) and i.entry.left_alone])
         if self.catalog is not None and self.catalog.shard is not None:
@@ -86,19 +89,19 @@ class Collecting:
             left = sum(isinstance(i, JudgedItem | FaultItem | CheckItem) for i in session.items)
             self.share = replace(self.share, selected=left)
 
-    def _of_files_that_are_gone(self, session: pytest.Session) -> list[pytest.Item]:
-        """The items of files that pytest cannot find, because head does not have them, where it was given their
-        folder."""
-        catalog = self.catalog
+    def _apart(self, session: pytest.Session) -> list[pytest.Item]:
+        """The items of what pytest does not find, where it was given the folder that they belong to."""
+        catalog, config = self.catalog, session.config
         if catalog is None:
             return []
-        start = session.config.invocation_params.dir
-        given = [(start / a.split("::", 1)[0]).resolve() for a in session.config.args]
-        files = (catalog.root / name for name in catalog.gone)
+        start = config.invocation_params.dir
+        given = [(start / a.split("::", 1)[0]).resolve() for a in config.args]
+        if config.args_source is config.ArgsSource.TESTPATHS:
+            given.append(catalog.root)  # all of it is asked for, as above
         nodes = (
             GitOpsFile.of(session, file, catalog, self.answers)
-            for file in files
-            if any(file.is_relative_to(folder) for folder in given)
+            for file in catalog.apart
+            if any(catalog.place(file).is_relative_to(folder) for folder in given)
         )
         return [item for node in nodes for item in session.genitems(node)]
 

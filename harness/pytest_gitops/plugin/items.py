@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -19,6 +19,9 @@ from pytest_gitops.stages import FAMILIES
 
 WHERE = re.compile(r"^[^:]+:[0-9]+: ")
 """The "file:line: " that a failure's text begins with."""
+
+WHOLE = "repository"
+"""What stands for a file in the node id of what is said of the repository as a whole."""
 
 
 class Answers(Protocol):
@@ -33,22 +36,38 @@ def failure(text: str) -> BaseException:
 
 
 class GitOpsFile(pytest.File):
-    """A file with Applications, expectations or scenarios."""
+    """A file with Applications, expectations or scenarios; `file` is what the catalog calls it. Without a name it is
+    the repository as a whole."""
 
+    file: str
     catalog: Catalog
     answers: Answers
 
     @classmethod
-    def of(cls, parent: pytest.Collector, path: Path, catalog: Catalog, answers: Answers) -> GitOpsFile:
-        # A file's name may hold what moves a terminal's cursor; pytest writes node ids as they are.
+    def of(
+        cls,
+        parent: pytest.Collector,
+        file: str,
+        catalog: Catalog,
+        answers: Answers,
+        *,
+        path: Path | None = None,
+    ) -> GitOpsFile:
+        """`path` is where pytest has found it, None where it has not."""
+        found, path = path is not None, path or catalog.root / file
         relative = os.path.relpath(path, parent.config.rootpath)
-        plain = None if relative.isprintable() else one_line(relative)
-        node: GitOpsFile = cls.from_parent(parent, path=path, nodeid=plain)
-        node.catalog, node.answers = catalog, answers
+        named: dict[str, Any] = {}
+        if not file:
+            named = {"nodeid": WHOLE, "name": WHOLE}
+        elif not found or not relative.isprintable():
+            # A file's name may hold what moves a terminal's cursor; pytest writes node ids as they are.
+            named = {"nodeid": one_line(relative)}
+        node: GitOpsFile = cls.from_parent(parent, path=path, **named)
+        node.file, node.catalog, node.answers = file, catalog, answers
         return node
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
-        file = self.catalog.relative(self.path)
+        file = self.file
         for fault in self.catalog.faults:
             if fault.file == file:
                 yield FaultItem.of(self, fault, self.catalog)
@@ -107,10 +126,11 @@ class _GitOpsItem(pytest.Item):
         """The command that runs this item alone once more, to be pasted where pytest was started."""
         # The node id is relative to pytest's root directory, what is given to pytest to where one stands; and
         # xdist's --dist loadgroup appends to it.
-        names = [n.name for n in self.listchain()]
-        inside = names[names.index(self.getparent(GitOpsFile).name) + 1 :]  # type: ignore[union-attr]
-        if not self.path.exists():  # a removed Application's: pytest takes no path that is not there
-            return f"{self.catalog.again} -k {shlex.quote(' and '.join(inside))}"
+        chain = self.listchain()
+        place = next(n for n in chain if isinstance(n, GitOpsFile))
+        inside = [n.name for n in chain[chain.index(place) + 1 :]]
+        if place.file in self.catalog.apart:  # pytest takes no path that it does not find, and -k no spaces
+            return f"{self.catalog.again} -k {shlex.quote(' and '.join(n.split()[0] for n in inside))}"
         given = "::".join([os.path.relpath(self.path, self.catalog.start), *inside])
         return f"{self.catalog.again} {shlex.quote(given)}"
 
@@ -209,7 +229,8 @@ class ScenarioItem(JudgedItem):
 
 
 class FaultItem(_GitOpsItem):
-    """A manifest that cannot be understood: it fails, and nothing else does."""
+    """What is wrong with the repository and no Application's alone, such as a manifest that cannot be understood: it
+    fails, and nothing else does."""
 
     fault: Fault
 
@@ -232,7 +253,7 @@ class FaultItem(_GitOpsItem):
         raise failure(self.told(self.fault.text))
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        return self.path, self.fault.line - 1, f"{one_line(self.fault.file)} · {self.code}"
+        return self.path, self.fault.line - 1, f"{one_line(self.fault.file) or WHOLE} · {self.code}"
 
     def __repr__(self) -> str:
         return f"<Fault {self.name}>"

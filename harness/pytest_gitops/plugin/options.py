@@ -214,8 +214,7 @@ def _base(config: pytest.Config, root: Path, environ: Mapping[str, str]) -> _Bas
     repository = open_repository(root, environ=environ)
     base = find_base(repository, str(name), environ=environ)
     text = read_file(repository, base.commit, FILE_NAME, environ=environ)
-    where = f"{FILE_NAME} in {base.name}"
-    return _Base(base, parse(text, name=where) if text is not None else Configuration(values={}))
+    return _Base(base, parse(text, base=base.name) if text is not None else Configuration(values={}))
 
 
 def _folders(

@@ -24,7 +24,8 @@ FIELDS = ("rule", "application", "object", "reason", "expires")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaiverEntry:
-    """One waiver of the configuration; `file` and `line` say where it stands there."""
+    """One waiver of the configuration; `file` and `line` say where it stands there, `base` on which side where that is
+    not the working tree's."""
 
     rule: str
     reason: str
@@ -33,12 +34,15 @@ class WaiverEntry:
     expires: date | None = None
     file: str = ""
     line: int | None = None
+    base: str = ""
 
     @property
     def title(self) -> str:
-        """The patterns, as in "limits-missing for argocd/news, Deployment news/*"."""
+        """The patterns, as in "limits-missing for argocd/news, Deployment news/* in main"."""
         narrowed = ", ".join(p for p in (self.application, self.object) if p != "*")
-        return f"{self.rule} for {narrowed}" if narrowed else self.rule
+        return (
+            self.rule + (f" for {narrowed}" if narrowed else "") + (f" in {self.base}" if self.base else "")
+        )
 
     def expired(self, today: date) -> bool:
         return self.expires is not None and today > self.expires
@@ -55,13 +59,15 @@ class WaiverEntry:
 
 
 def parse(
-    entries: Sequence[Mapping[str, Any]], *, file: str = "", lines: Sequence[int] = ()
+    entries: Sequence[Mapping[str, Any]], *, file: str = "", lines: Sequence[int] = (), base: str = ""
 ) -> tuple[WaiverEntry, ...]:
-    """The waivers of a configuration; `lines` has each one's line in `file`.
+    """The waivers of a configuration, which may be that of `base`; `lines` has each one's line in `file`.
 
     Raises ConfigError naming the waiver: an unknown field, no rule, no reason, a date that is none.
     """
-    return tuple(_entry(e, n, file, lines[n] if n < len(lines) else None) for n, e in enumerate(entries))
+    return tuple(
+        _entry(e, n, file, lines[n] if n < len(lines) else None, base) for n, e in enumerate(entries)
+    )
 
 
 def apply(
@@ -160,8 +166,9 @@ def _unused(entry: WaiverEntry) -> Finding:
     )
 
 
-def _entry(entry: Mapping[str, Any], number: int, file: str, line: int | None) -> WaiverEntry:
-    where = f"{file}:{line}" if file and line else file
+def _entry(entry: Mapping[str, Any], number: int, file: str, line: int | None, base: str) -> WaiverEntry:
+    name = f"{file} in {base}" if base else file
+    where = f"{name}:{line}" if name and line else name
 
     def refuse(message: str) -> ConfigError:
         return ConfigError(f"waiver {number + 1}: {message}", where=where)
@@ -180,6 +187,7 @@ def _entry(entry: Mapping[str, Any], number: int, file: str, line: int | None) -
         expires=_date(entry["expires"], refuse) if entry.get("expires") is not None else None,
         file=file,
         line=line,
+        base=base,
     )
 
 

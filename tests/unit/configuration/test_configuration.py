@@ -16,6 +16,7 @@ from pytest_gitops.configuration.file import load, read
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.settings.expectations import RESOURCES, Expectation
 from pytest_gitops.settings.settings import DEFAULT_KUBERNETES, ChartRepository
+from pytest_gitops.settings.waivers import expired
 from pytest_gitops.tools import API_SERVERS
 
 FULL = b"""\
@@ -62,7 +63,7 @@ def test_what_is_not_said_is_the_default() -> None:
 
 
 def test_of_crds_urls_are_told_from_paths_with_their_lines() -> None:
-    said = read(b"crds:\n- crds\n- https://Example.com/v1.2.3/a.yaml\n", name="pytest-gitops.yaml in main")
+    said = read(b"crds:\n- crds\n- https://Example.com/v1.2.3/a.yaml\n", base="main")
     assert said.crds == ("crds",)
     (url,) = said.crd_urls
     assert (url.url, url.host, url.where, url.file, url.line) == (
@@ -223,3 +224,16 @@ def test_an_expectation_that_cannot_be_asked_is_refused(entry: str, message: str
 def test_the_resources_of_the_schema_are_argo_cds() -> None:
     said = configuration.schema()["properties"]["rbac"]["items"]["properties"]["resource"]["enum"]
     assert tuple(said) == RESOURCES
+
+
+def test_a_waiver_of_base_stands_in_the_file_and_says_that_it_is_bases() -> None:
+    said = read(b"waivers:\n- {rule: privileged, reason: r, expires: 2020-01-01}\n", base="main").waivers
+    (finding,) = expired(said, today=date(2026, 1, 1))
+    assert finding.where == "pytest-gitops.yaml:2"
+    assert finding.message == "waiver privileged in main: it expired on 2020-01-01 (reason: r)"
+
+
+def test_a_wrong_waiver_of_base_names_the_side() -> None:
+    with pytest.raises(ConfigError) as error:
+        read(b"waivers:\n- {rule: ' ', reason: r}\n", base="main")
+    assert error.value.where == "pytest-gitops.yaml in main:2"
