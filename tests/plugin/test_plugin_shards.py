@@ -262,3 +262,34 @@ def test_a_worker_that_crashes_fails_the_whole_whatever_it_was_at(five: Reposito
     assert five.report("shards/1")["run"]["shard"]["failed"] == 1
     assert merge(five, 1) == 1
     assert set(five.outcomes().values()) == {"passed"}
+
+
+@BOTH
+def test_a_test_of_the_users_own_that_fails_fails_the_whole(
+    five: Repository, workers: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    five.write({"test_mine.py": "def test_mine(): assert False\n"})
+    result, report = shard(five, 1, 1, workers)
+    assert result.ret == 1
+    assert (report["run"]["shard"]["exitStatus"], report["run"]["shard"]["failed"]) == (1, 1)
+    capsys.readouterr()
+    assert merge(five, 1) == 1
+    assert set(five.outcomes().values()) == {"passed"}
+    said = capsys.readouterr().out
+    assert "merged from 1 shard, which took 1.0 s (1.0 s in all); failed: shard 1 (exit status 1)" in said
+
+
+def test_a_shard_that_was_interrupted_fails_the_whole_whatever_it_had_answered(five: Repository) -> None:
+    five.write({"test_mine.py": "import pytest\ndef test_mine(): pytest.exit('over', returncode=2)\n"})
+    result, report = shard(five, 1, 1)
+    assert result.ret == 2
+    assert set(five.outcomes("shards/1").values()) == {"passed"}
+    assert (report["run"]["shard"]["exitStatus"], report["run"]["shard"]["failed"]) == (2, 0)
+    assert merge(five, 1) == 1
+
+
+def test_shards_that_found_no_application_are_no_good_run(gitops: Repository) -> None:
+    gitops.write({"README.md": "nothing\n"})
+    for number in (1, 2):
+        assert shard(gitops, number, 2)[0].ret == 5
+    assert merge(gitops, 1, 2) == 1

@@ -29,8 +29,6 @@ class Collecting:
         """What of it is this shard's, where the run is one."""
         self.failed: set[tuple[str, str, int]] = set()
         """Code, file and line of what failed, whoever ran it."""
-        self.failures: set[str] = set()
-        """The node ids of all items of ours that failed."""
         self.plain_junit = False
         """Whether pytest writes a JUnit file in the format (xunit2) whose schema has no properties of a test case."""
 
@@ -118,9 +116,6 @@ class Collecting:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
         told = report.user_properties
         about = dict(told)
-        if report.failed and ("gitops_line" in about or report.when not in {"setup", "call", "teardown"}):
-            # An xdist worker that crashes says neither when nor what of: it may have been ours.
-            self.failures.add(report.nodeid)
         if report.failed and "gitops_line" in about:
             self.failed.add(
                 (str(about.get("gitops_code", "")), str(about["gitops_file"]), int(str(about["gitops_line"])))

@@ -288,11 +288,11 @@ class Owner(Collecting):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        self._report()
-        if self._trouble and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-            session.exitstatus = CANNOT_START
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._nothing_left:
             session.exitstatus = pytest.ExitCode.OK
+        self._report(session)
+        if self._trouble and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+            session.exitstatus = CANNOT_START
 
     @property
     def _nothing_left(self) -> bool:
@@ -305,8 +305,8 @@ class Owner(Collecting):
     def pytest_report_collectionfinish(self) -> str | None:
         return f"gitops: {self.share.title}" if self.share else None
 
-    def _report(self) -> None:
-        """Write the reports, once, whatever happened before."""
+    def _report(self, session: pytest.Session | None = None) -> None:
+        """Write the reports, once, whatever happened before; `session` is the one that ends, if it came to that."""
         if self._reported or self.engine is None:
             return
         self._reported = True
@@ -317,8 +317,10 @@ class Owner(Collecting):
         try:
             with self.display.live.shown():
                 run = self.engine.finish()
-                if self.share is not None:
-                    run = replace(run, shard={**self.share.to_dict(), "failed": len(self.failures)})
+                if self.share is not None and session is not None:
+                    # The merged run is as good as its parts, with all that pytest ran in them.
+                    ended = {"exitStatus": int(session.exitstatus), "failed": session.testsfailed}
+                    run = replace(run, shard={**self.share.to_dict(), **ended})
                 self._document, self._written = write_reports(run, self.settings.report)
         except EngineError as error:
             self._trouble = str(error)

@@ -128,6 +128,7 @@ def merged(parts: Sequence[Part]) -> Document:
                 "started": r["started"],
                 "durationSeconds": r["durationSeconds"],
                 "applications": r["shard"]["applications"],
+                "exitStatus": r["shard"]["exitStatus"],
                 "failed": r["shard"]["failed"],
             }
             for r in runs
@@ -149,11 +150,12 @@ def merged(parts: Sequence[Part]) -> Document:
 
 
 def fails(document: Document) -> bool:
-    """Whether pytest would have failed this merged run: an item did, or something could not be judged."""
+    """Whether pytest would have failed this merged run: it did in a part, whatever failed there, or something could not
+    be judged."""
     bad = {Outcome.FAILED.value, Outcome.ERROR.value}
     return (
         bool(document["run"]["error"])
-        or any(s["failed"] for s in document["run"]["shards"])
+        or any(s["exitStatus"] or s["failed"] for s in document["run"]["shards"])
         or any(a["outcome"] in bad for a in (*document["applications"], *document["scenarios"]))
     )
 

@@ -21,7 +21,15 @@ def part(document: Mapping[str, Any]) -> str:
         spans = ", ".join(seconds(s["durationSeconds"]) for s in shards[:12])
         more = ", …" if len(shards) > 12 else ""
         total = seconds(sum(s["durationSeconds"] for s in shards))
-        return f"merged from {counted(len(shards), 'shard')}, which took {spans}{more} ({total} in all)"
+        red = [
+            f"shard {s['index']} (exit status {s['exitStatus']})"
+            for s in shards
+            if s["exitStatus"] or s["failed"]
+        ]
+        failed = f"; failed: {', '.join(red[:12])}{', …' if len(red) > 12 else ''}" if red else ""
+        return (
+            f"merged from {counted(len(shards), 'shard')}, which took {spans}{more} ({total} in all){failed}"
+        )
     return ""
 
 

@@ -33,7 +33,7 @@ def shard_of(
     shard = {
         "index": index, "total": total, "split": SPLIT, "applications": len(verdicts), "of": len(whole.verdicts),
         "answers": answers, "items": answers, "selected": answers, "lots": len(verdicts), "ofLots": len(whole.verdicts),
-        "failed": failed,
+        "exitStatus": 1 if failed else 0, "failed": failed,
     }  # fmt: skip
     return document.build(replace(whole, verdicts=verdicts, shard=shard, **other))
 
