@@ -140,7 +140,6 @@ def read(config: pytest.Config) -> Settings:
     environ = place.environment()
     base = _base(config, root, environ)
     configuration = base.configuration if base else load(root / FILE_NAME)
-    folders, _ = _value(config, "policy")
     start = config.invocation_params.dir
     report = _value(config, "report")[0] or "gitops-report"
     provider = _one_of(config, "cluster", [p.value for p in Provider], Provider.EMBEDDED.value, Provider)
@@ -186,7 +185,7 @@ def read(config: pytest.Config) -> Settings:
         kubernetes=configuration.kubernetes or (DEFAULT_KUBERNETES,),
         argo_rollouts=configuration.argo_rollouts,
         unknown_kinds=configuration.get("unknown-kinds", default="error"),
-        policy_folders=_folders(start, root, folders, configuration, from_base=base is not None),
+        policy_folders=_folders(config, root, configuration, from_base=base is not None),
         policy_data=configuration.get("policy", "data", default={}),
         policy_data_files=_data_files(root, configuration, from_base=base is not None),
         policy_namespaces=tuple(configuration.get("policy", "namespaces", default=("*",))),
@@ -218,9 +217,12 @@ def _base(config: pytest.Config, root: Path, environ: Mapping[str, str]) -> _Bas
 
 
 def _folders(
-    start: Path, root: Path, given: list[str | Path] | None, configuration: Configuration, *, from_base: bool
+    config: pytest.Config, root: Path, configuration: Configuration, *, from_base: bool
 ) -> tuple[Path, ...]:
-    found = [(start / folder, "--gitops-policy", folder) for folder in given or ()]
+    """All folders with policies, each once, wherever they are named."""
+    name, start = ini_name("policy"), config.invocation_params.dir
+    found = [(start / folder, "--gitops-policy", folder) for folder in config.getoption(name) or ()]
+    found += [(folder, name, folder) for folder in config.getini(name) or ()]
     found += [
         (root / folder, f"{FILE_NAME} policy.folders", folder)
         for folder in configuration.get("policy", "folders", default=())
@@ -230,7 +232,7 @@ def _folders(
             raise ConfigError(
                 f"expected a folder with Rego files, saw no folder {str(folder)!r}", where=where
             )
-    return tuple(path.resolve() for path, _, _ in found)
+    return tuple(dict.fromkeys(path.resolve() for path, _, _ in found))
 
 
 def _data_files(root: Path, configuration: Configuration, *, from_base: bool) -> tuple[Path, ...]:
