@@ -124,6 +124,11 @@ def _kind(about: Mapping[str, Any]) -> str:
 def _options() -> Iterator[str]:
     yield "## Options\n"
     yield "`--gitops` switches the plugin on; in an ini file that is `addopts = --gitops`.\n"
+    yield """\
+Write an option and its path in one word, `--gitops-report=../out`. pytest looks for its ini file before it knows the
+options of plugins: of two words it takes the second for a path of tests if there is such a path, and looks from there.
+Where settings of yours would be lost by that, the run ends with exit code 4 and says so.
+"""
     yield "| option | ini | what |\n|---|---|---|"
     for name, _, metavar, text in OPTIONS:
         shown = f"--gitops-{name} {metavar}" if metavar else f"--gitops-{name}"

@@ -438,7 +438,7 @@ def test_a_red_scenario_is_a_red_item_and_says_how_to_see_it_again(outcome: Outc
     assert outcome.status == 1
     assert "tests/red.gitops-test.yaml::checkout FAILED" in outcome.output
     assert (
-        "again    pytest --gitops --gitops-base released tests/red.gitops-test.yaml::checkout"
+        "again    pytest --gitops --gitops-base=released tests/red.gitops-test.yaml::checkout"
         in outcome.output
     )
     assert set(scenarios(outcome, "tests/red.gitops-test.yaml")) == set(WORDS)

@@ -72,4 +72,4 @@ def test_the_command_that_shows_an_item_again_has_the_option(committed: Reposito
     )
     result = committed.run(*CHANGED)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*again*--gitops-base main*--gitops-changed*beta*source*"])
+    result.stdout.fnmatch_lines(["*again*--gitops-base=main*--gitops-changed*beta*source*"])

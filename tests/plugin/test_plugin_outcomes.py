@@ -254,7 +254,7 @@ def test_the_command_of_a_failure_works_when_it_is_pasted(
     monkeypatch.chdir(gitops.path / folder)
     first = gitops.run(workers, "-k", "converge", "--gitops-timeout", "7", "--gitops-strict")
     words = command(first)
-    assert words[:5] == ["pytest", "--gitops", "--gitops-timeout", "7", "--gitops-strict"]
+    assert words[:4] == ["pytest", "--gitops", "--gitops-timeout=7", "--gitops-strict"]
     second = gitops.pytester.runpytest_inprocess("-p", "fake_engine", *words[1:])
     assert ran(second) == {"apps/a b/o'mega.yaml::argocd/a::converge": "failed"}
 

@@ -223,7 +223,7 @@ def test_the_command_that_shows_an_item_again_is_of_no_shard(
     again = next(line for line in result.outlines if line.startswith("  again"))
     assert "apps/alpha.yaml::argocd/alpha::source" in again
     assert "2/2" not in again and "durations" not in again
-    assert again.count("--gitops-shard") == again.count("--gitops-shard 1/1") == 1
+    assert again.count("--gitops-shard") == again.count("--gitops-shard=1/1") == 1
     assert "--gitops-shard" not in report["run"]["command"] and "durations" not in report["run"]["command"]
 
 

@@ -134,6 +134,11 @@ def _import_as_it_is(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    valued = (ini_name(name) for name, kind, _, _ in OPTIONS if kind != "flag")
+    if not hasattr(config, "workerinput") and any(config.getoption(name) for name in valued):
+        from pytest_gitops.plugin.inifile import check
+
+        check(config)  # also without --gitops, which the ini file may have said
     if not config.getoption("gitops"):
         return
     if hasattr(config, "workerinput"):

@@ -70,10 +70,10 @@ def again(config: pytest.Config) -> str:
         if name in NOT_AGAIN or value is None:
             continue
         option = f"--gitops-{name}"
-        words += [option] if kind == "flag" else [w for v in _listed(value) for w in (option, str(v))]
+        words += [option] if kind == "flag" else [f"{option}={v}" for v in _listed(value)]
     words += [w for o in _overrides(config) for w in ("-o", o)]
     if config.getini("gitops_shard") or place.environment().get(SHARD_VARIABLE):
-        words += ["--gitops-shard", "1/1"]
+        words.append("--gitops-shard=1/1")
     if config.option.inifilename:
         words += ["-c", str(config.option.inifilename)]
     if config.option.rootdir:
