@@ -60,6 +60,15 @@ deny contains msg if {
 }
 """
 
+WHOLE = """\
+package team
+
+# METADATA
+# scope: document
+# custom: {rule: team-owner-missing, subject: repository}
+owner_missing contains "the repository has no owner" if count(input.all.projects) > 0
+"""
+
 
 def config_map(name: str, **data: str) -> str:
     lines = "".join(f"  {k}: {v}\n" for k, v in data.items())
@@ -191,3 +200,19 @@ def test_new_policies_judge_and_are_named_as_new(tmp_path: Path) -> None:
         (None, "policy-not-in-base", "policies"),
         ("argocd/web", "main-deny", "web/settings.yaml"),
     } <= rules
+
+
+def test_rules_from_elsewhere_fail_the_run_for_what_no_file_of_the_repository_has(tmp_path: Path) -> None:
+    files = {k: v for k, v in BASE.items() if k.startswith(("web/", "apps/web", "project"))}
+    files["pytest-gitops.yaml"] = f"repository: {{urls: ['{URL}']}}\n"
+    folder = commit(write(tmp_path / "shop", files))
+    write(
+        tmp_path / "org", {"team.rego": WHOLE, "broken.rego": "package broken\n\nimport rego.v1\n\nx := y\n"}
+    )
+    result = gitops(
+        folder, "--gitops-stages=policy", "--gitops-policy=../org", "--gitops-cluster=none", "-v",
+    )  # fmt: skip
+    assert {s["outcome"] for a in result.applications.values() for s in a["stages"]} == {"passed"}
+    assert "repository::team-owner-missing:1 FAILED" in result.output
+    assert "../org/broken.rego::policy-not-compiling:5 FAILED" in result.output
+    assert result.status == 1
