@@ -22,6 +22,7 @@ from pytest_gitops.stages.codes import RBAC
 
 # Codes that no repository of ours brings about, and the test that does.
 ELSEWHERE = {
+    "configuration-invalid": "tests/unit/run/test_surveys.py",
     "applicationset-not-expanded": "tests/engine/test_without_a_cluster.py",
     "generate-paths-miss": "tests/unit/selection/test_changed.py",
     "invalid-name": "tests/unit/repository/test_names.py",

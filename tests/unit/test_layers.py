@@ -135,8 +135,8 @@ LAYERS: dict[str, set[str]] = {
         "settings.settings", "settings.waivers", "stages", "waiting",
     },
     "run.surveys": {
-        "ground.boot", "model", "planning.plan", "redaction", "repository", "run.verdicts", "scenarios",
-        "settings.expectations", "settings.waivers", "stages", "waiting",
+        "configuration.file", "errors", "ground.boot", "model", "planning.plan", "redaction", "repository", "run.verdicts",
+        "scenarios", "settings.expectations", "settings.waivers", "stages", "waiting",
     },
     "run.asking": {"errors", "ground.connecting", "model", "run.verdicts", "settings.settings", "stages", "waiting"},
     "run.engine": {

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_gitops.configuration.file import FILE_NAME, Configuration
+from pytest_gitops.configuration.file import read as configuration
+from pytest_gitops.errors import ConfigError
 from pytest_gitops.ground.boot import Ground
-from pytest_gitops.model import Finding
+from pytest_gitops.model import Finding, Severity
 from pytest_gitops.planning.plan import Plan
 from pytest_gitops.redaction import Hidden
 from pytest_gitops.repository.discovery import Problem
@@ -35,6 +38,27 @@ def with_scenarios(context: Context) -> Plan:
     return replace(plan, scenarios=scenarios, left_alone=alone, problems=(*plan.problems, *problems))
 
 
+def to_come(context: Context) -> tuple[Configuration | None, tuple[Finding, ...]]:
+    """The configuration that a pull request brings and that does not count yet, and what is wrong with it; None where
+    the one that counts is head's, or there is nothing to read."""
+    text = context.snapshot.read_many([FILE_NAME]).get(FILE_NAME, b"")
+    if context.base is None:
+        return None, ()
+    try:
+        return configuration(text), ()
+    except ConfigError as error:
+        line = error.where.rpartition(":")[2]
+        wrong = Finding(
+            rule="configuration-invalid",
+            severity=Severity.ERROR,
+            message=f"{str(error).removeprefix(f'{error.where}: ')}: once this is merged, no run can begin",
+            file=FILE_NAME,
+            line=int(line) if line.isdigit() else 1,
+            help="run `pytest --gitops` without a base to see it as it will be",
+        )
+        return None, (wrong,)
+
+
 def survey(context: Context, ground: Ground, *, hidden: Hidden) -> Plan:
     """The plan with errors as problems, which fail as items of their own files, and with what came of `rbac:`; the
     rest is only told. Values of Secrets are `hidden`."""
@@ -42,12 +66,14 @@ def survey(context: Context, ground: Ground, *, hidden: Hidden) -> Plan:
     told = [*ground.declarations.warnings, *ground.findings, *context.repository_findings]
     told += [*unrendered.survey(context), *namesakes.survey(context)]
     context.repository_findings.clear()
+    coming, wrong = to_come(context)
+    told += wrong
     surveyed: tuple[Finding, ...] = ()
     answered: tuple[Answered, ...] = ()
     if policy.name in settings.stages:
         surveyed = policy.survey(context)
         told += surveyed
-        told += expired(settings.waivers, today=utc().date())
+        told += expired(settings.waivers, today=utc().date(), head=coming.waivers if coming else None)
         answered = rbac.survey(context, ground.tools["argocd"].path, ground.supervisor.directory)
     failing = [f for f in told if f.counts or (f in surveyed and counts(f, settings.fail_on))]
     errors = tuple(Problem(file=f.file, finding=f) for f in failing)

@@ -44,6 +44,11 @@ class WaiverEntry:
             self.rule + (f" for {narrowed}" if narrowed else "") + (f" in {self.base}" if self.base else "")
         )
 
+    @property
+    def claim(self) -> tuple[str, str, str, date | None]:
+        """What it waives and until when, whatever reason it gives."""
+        return self.rule, self.application, self.object, self.expires
+
     def expired(self, today: date) -> bool:
         return self.expires is not None and today > self.expires
 
@@ -88,9 +93,14 @@ def apply(
     return tuple(waived(finding) for finding in findings)
 
 
-def expired(waivers: Sequence[WaiverEntry], *, today: date) -> tuple[Finding, ...]:
-    """An error for each waiver whose day has passed, in their order."""
-    return tuple(_expired(entry) for entry in waivers if entry.expired(today))
+def expired(
+    waivers: Sequence[WaiverEntry], *, today: date, head: Sequence[WaiverEntry] | None = None
+) -> tuple[Finding, ...]:
+    """An error for each waiver whose day has passed, in their order. Where `head` has the waivers that are to come,
+    one that it has no more, or with another date, is only worth a warning: else nothing could ever take it out."""
+    found = [entry for entry in waivers if entry.expired(today)]
+    still = None if head is None else {entry.claim for entry in head}
+    return tuple(_expired(entry, goes=still is not None and entry.claim not in still) for entry in found)
 
 
 def unused(
@@ -144,11 +154,12 @@ def _unknown(entry: WaiverEntry, known: Sequence[str]) -> Finding:
     )
 
 
-def _expired(entry: WaiverEntry) -> Finding:
+def _expired(entry: WaiverEntry, *, goes: bool) -> Finding:
     return Finding(
         rule=EXPIRED,
-        severity=Severity.ERROR,
-        message=f"waiver {entry.title}: it expired on {entry.expires} (reason: {entry.reason})",
+        severity=Severity.WARNING if goes else Severity.ERROR,
+        message=f"waiver {entry.title}: it expired on {entry.expires} (reason: {entry.reason})"
+        + ("; head does not have it any more" if goes else ""),
         file=entry.file,
         line=entry.line,
         help="Repair what it waived, or set a new date if the reason still holds.",

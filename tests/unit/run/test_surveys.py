@@ -1,4 +1,4 @@
-"""Which scenarios a run that judges only what changes has."""
+"""Which scenarios a run that judges only what changes has, and what is said of a configuration that is to come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from pytest_gitops.model import Case
 from pytest_gitops.planning.plan import Plan
 from pytest_gitops.repository.discovery import case_of
-from pytest_gitops.run.surveys import with_scenarios
+from pytest_gitops.run.surveys import to_come, with_scenarios
 
 FILE = "a.gitops-test.yaml"
 HELD = "scenarios:\n- name: s\n  steps:\n  - render: {application: web, golden: web.gitops-golden.yaml}\n"
@@ -72,3 +72,26 @@ def test_a_scenario_about_an_application_that_goes_is_asked() -> None:
     both = {FILE: HELD, GOLDEN: "a"}
     assert left_alone(plan(case("db")), both, both)
     assert not left_alone(plan(case("db"), removed=(case("web"),)), both, both)
+
+
+def coming(text: str | None, *, base: bool = True) -> tuple[Any, list[tuple[str, int | None]]]:
+    head = Files({} if text is None else {"pytest-gitops.yaml": text})
+    found, wrong = to_come(cast(Any, SimpleNamespace(snapshot=head, base=head if base else None)))
+    return found, [(f.rule, f.line) for f in wrong]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("timeout: fast\n", 1), ("version: 1\nwaivers:\n- {rule: a}\n", 3), ("a: [\n", 1), ("- a\n", 1)],
+)
+def test_a_configuration_with_which_no_run_could_begin_is_found_before_it_is_merged(
+    text: str, line: int
+) -> None:
+    assert coming(text) == (None, [("configuration-invalid", line)])
+    assert coming(text, base=False) == (None, [])  # it counts already, and no run begins
+
+
+def test_a_configuration_that_is_to_come_has_its_waivers() -> None:
+    found, wrong = coming("waivers: [{rule: a, reason: b}]\n")
+    assert ([w.rule for w in found.waivers], wrong) == (["a"], [])
+    assert coming(None)[0].waivers == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,21 @@ def test_an_expired_waiver_is_an_error_that_names_it() -> None:
     assert (said.rule, said.severity, said.where) == ("waiver-expired", Severity.ERROR, "c.yaml:7")
     expected = "waiver limits-missing for argocd/news: it expired on 2030-06-14 (reason: known)"
     assert said.message == expected
+
+
+@pytest.mark.parametrize(
+    ("head", "severity"),
+    [
+        ([], Severity.WARNING),
+        ([entry(expires="2030-09-01")], Severity.WARNING),
+        ([entry(expires="2030-06-14", reason="another")], Severity.ERROR),
+        (None, Severity.ERROR),
+    ],
+)
+def test_an_expired_waiver_of_base_does_not_keep_out_what_repairs_it(head: Any, severity: Severity) -> None:
+    (said,) = expired([entry(expires="2030-06-14")], today=TODAY, head=head)
+    assert said.severity is severity
+    assert ("head does not have it any more" in said.message) is (severity is Severity.WARNING)
 
 
 def test_an_unused_waiver_is_told_after_a_complete_run() -> None:
