@@ -64,6 +64,10 @@ def quota(**hard: str) -> str:
     return f"apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: few}}\nspec: {{hard: {{{written}}}}}\n"
 
 
+def rollout(container: str = "", *, spec: str = "", pod: str = "") -> str:
+    return workload(container, spec=spec, pod=pod, kind="Rollout").replace("apps/v1", "argoproj.io/v1alpha1")
+
+
 def definition(
     plural: str, kind: str, *, rule: str = "self.size < 5", scope: str = "Namespaced", versions: str = "v1"
 ) -> str:
@@ -369,6 +373,66 @@ def test_its_twin_is_left_alone(said: dict[str, Judgement], rule: str) -> None:
     judgement = said[f"{rule}-good"]
     assert judgement.hits == ()
     assert judgement.objects == len(request("", PAIRS[rule][3]).objects)
+
+
+# ------------------------------------------------------------------ the Pods of a Rollout
+
+ROLLOUTS = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: rollouts.argoproj.io}
+spec:
+  group: argoproj.io
+  scope: Namespaced
+  names: {kind: Rollout, plural: rollouts}
+  versions:
+  - name: v1alpha1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+REFERRED = (
+    "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: by-reference}\n"
+    "spec: {workloadRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n"
+)
+
+# name → (objects, the rules of what is said, how many Pods are asked about)
+OF_ROLLOUTS: dict[str, tuple[str, list[str], int]] = {
+    "rollout-strict": (
+        namespace("{0}", **{ENFORCE.replace("/", "__"): "restricted"}) + "---" + rollout(),
+        ["pod-security"],
+        1,
+    ),
+    "rollout-warned": (
+        namespace("{0}", **{WARN.replace("/", "__"): "restricted"}) + "---" + rollout(),
+        ["pod-security-warned"],
+        1,
+    ),
+    "rollout-meets": (
+        namespace("{0}", **{ENFORCE.replace("/", "__"): "restricted"}) + "---" + rollout(RESTRICTED),
+        [],
+        1,
+    ),
+    "rollout-many": (quota(pods="2") + "---" + rollout(spec="replicas: 3"), ["quota-exceeded"], 3),
+    "rollout-few": (quota(pods="2") + "---" + rollout(spec="replicas: 2"), [], 2),
+    "rollout-large": (LIMITED + "---" + rollout(CPU("1")), ["limit-range"], 1),
+    "rollout-urgent": (rollout(pod="priorityClassName: urgent"), ["priority-class-missing"], 1),
+    "rollout-referring": (quota(pods="0") + "---\n" + REFERRED, [], 0),
+}
+
+
+@asked
+def rollouts() -> list[Request]:
+    return [
+        request("rollouts", ROLLOUTS),
+        *(request(name, text) for name, (text, _, _) in OF_ROLLOUTS.items()),
+    ]
+
+
+@pytest.mark.parametrize("name", OF_ROLLOUTS)
+def test_a_rollouts_pods_are_asked_about_as_a_deployments(said: dict[str, Judgement], name: str) -> None:
+    _, expected, pods = OF_ROLLOUTS[name]
+    assert (rules(said[name]), said[name].pods) == (expected, pods)
 
 
 # ------------------------------------------------------------------ from base to head

@@ -8,6 +8,8 @@ from typing import Any
 from pytest_gitops.admission.values import Manifest, kind_of, metadata_of
 from pytest_gitops.shapes import mapping
 
+ROLLOUT = ("argoproj.io", "Rollout")
+
 TEMPLATES = {
     ("apps", "Deployment"): ("spec", "template"),
     ("apps", "ReplicaSet"): ("spec", "template"),
@@ -16,8 +18,9 @@ TEMPLATES = {
     ("batch", "Job"): ("spec", "template"),
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
     ("", "ReplicationController"): ("spec", "template"),
+    ROLLOUT: ("spec", "template"),
 }
-"""Where each kind of workload has its Pod template."""
+"""Where each kind of workload has its Pod template. A Rollout with a workloadRef has none: that workload has it."""
 
 NAME_LIMIT = 240
 """A Pod's name may have 253 characters, and a number follows."""

@@ -205,12 +205,13 @@ class Room:
     def _made(
         self, item: Item, body: dict[str, Any], params: Mapping[str, str], *, several: str = ""
     ) -> list[Hit]:
-        """What the server says of something that a controller makes of an object. Its warnings are the object's own."""
+        """What the server says of something that a controller makes of an object. Its warnings are the object's own,
+        but for a Rollout, into whose template the server does not look."""
         plural = "pods" if body["kind"] == "Pod" else "persistentvolumeclaims"
         reply = self._patiently("POST", f"/api/v1/namespaces/{item.namespace}/{plural}", body, **params)
-        if reply.error is None or not _refused(reply):
-            return []
-        return answers.refused(item, reply.error, subject=several)
+        if reply.error is not None and _refused(reply):
+            return answers.refused(item, reply.error, subject=several)
+        return [*answers.warned(item, reply.warnings)] if item.kind == pods.ROLLOUT else []
 
 
 def _made_of(item: Item, number: int = 0) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from admission_support import objects, workload
 
 from pytest_gitops.admission import pods
 
+ARGO = "argoproj.io/v1alpha1"
 CLAIMED = workload(
     "StatefulSet",
     spec="volumeClaimTemplates: [{metadata: {name: data, labels: {a: b}}, spec: {accessModes: [x]}}, {spec: {}}, 3]",
@@ -22,9 +23,9 @@ def one(text: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"])
+@pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Rollout"])
 def test_a_pod_is_made_of_the_template_and_named_after_the_workload(kind: str) -> None:
-    pod = pods.pod(one(workload(kind)), 2)
+    pod = pods.pod(one(workload(kind, api=ARGO if kind == "Rollout" else "apps/v1")), 2)
     assert pod is not None
     assert pod["metadata"] == {"labels": {"app": "web"}, "annotations": {"a": "b"}, "name": "web-2"}
     assert pod["spec"] == {"containers": [{"name": "main", "image": "web"}]}
@@ -36,6 +37,7 @@ def test_a_pod_is_made_of_the_template_and_named_after_the_workload(kind: str) -
         "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n",
         "apiVersion: example.com/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {}}}\n",
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: []\n",
+        f"apiVersion: {ARGO}\nkind: Rollout\nmetadata: {{name: web}}\nspec: {{workloadRef: {{name: web}}}}\n",
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: 3}}\n",
     ],
 )
@@ -75,6 +77,7 @@ def test_a_long_name_leaves_room_for_the_number() -> None:
     [
         (workload(), 1),
         (workload(spec="replicas: 4"), 4),
+        (workload("Rollout", spec="replicas: 4", api=ARGO), 4),
         (workload(spec="replicas: 0"), 0),
         (workload(spec="replicas: true"), 1),
         (workload(spec="replicas: many"), 1),
