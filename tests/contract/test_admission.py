@@ -450,7 +450,19 @@ BOUND = (
     "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: {1}}\n"
     "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {0}}\n"
 )
+POD = (
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
+    "spec: {containers: [{name: main, image: 'registry.example.com/web:1'}]}\n"
+)
+ACCOUNT = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}\n"
 STATEFUL = workload(spec=f"serviceName: web\n  {CLAIMED}", kind="StatefulSet")
+
+
+def with_options(text: str, options: str) -> str:
+    """Its first object with these sync options."""
+    return text.replace(
+        "{name: web", f"{{annotations: {{argocd.argoproj.io/sync-options: '{options}'}}, name: web", 1
+    )
 
 
 def filled(text: str, *words: str) -> str:
@@ -482,7 +494,61 @@ CHANGES: dict[str, tuple[str, str, str]] = {
         filled(JOB, "2", "{argocd.argoproj.io/sync-options: 'Replace=true,Force=true'}"),
         "",
     ),
-    "role": (filled(BOUND, "old", "one"), filled(BOUND, "new", "one"), "roleRef: Invalid value"),
+    "job-scaled": (
+        filled(JOB, "1", "{}"), filled(JOB, "1", "{}").replace("spec: {template", "spec: {parallelism: 2, template"), ""
+    ),
+    "job-replaced": (
+        filled(JOB, "1", "{}"),
+        filled(JOB, "1", "{argocd.argoproj.io/sync-options: Replace=true}"),
+        "spec.selector: Required value",
+    ),
+    "role": (filled(BOUND, "old", "one"), filled(BOUND, "new", "one"), ""),
+    "role-server-side": (
+        filled(BOUND, "old", "web-three"),
+        with_options(filled(BOUND, "new", "web-three"), "ServerSideApply=true"),
+        "roleRef: Invalid value",
+    ),
+    "role-replaced": (
+        filled(BOUND, "old", "web-four"),
+        with_options(filled(BOUND, "new", "web-four"), "Replace=true"),
+        "roleRef: Invalid value",
+    ),
+    # What base leaves to the server is owned by nobody: kubectl clears it of a Deployment's strategy, where Kubernetes'
+    # schema says so (retainKeys), and nowhere else.
+    "strategy": (workload(), workload(spec="strategy: {type: Recreate}"), ""),
+    "strategy-server-side": (
+        workload(),
+        with_options(workload(spec="strategy: {type: Recreate}"), "ServerSideApply=true"),
+        "spec.strategy.rollingUpdate: Forbidden",
+    ),
+    "strategy-server-side-nothing": (
+        workload(),
+        with_options(workload(spec="strategy: {type: Recreate, rollingUpdate: ~}"), "ServerSideApply=true"),
+        "spec.strategy.rollingUpdate: Forbidden",
+    ),
+    "update-strategy-nothing": (
+        workload(kind="StatefulSet"),
+        workload(spec="updateStrategy: {type: OnDelete, rollingUpdate: ~}", kind="StatefulSet"),
+        "",
+    ),
+    "strategy-replaced": (
+        workload(),
+        with_options(workload(spec="strategy: {type: Recreate}"), "Replace=true,ServerSideApply=true"),
+        "",
+    ),
+    "update-strategy": (
+        workload(kind="StatefulSet"),
+        workload(spec="updateStrategy: {type: OnDelete}", kind="StatefulSet"),
+        "spec.updateStrategy.rollingUpdate: Invalid value",
+    ),
+    "pod-image": (POD, POD.replace("web:1", "web:2"), ""),
+    "pod-network": (POD, POD.replace("containers", "hostNetwork: true, containers"), "pod updates may not change fields"),
+    "account": (ACCOUNT, ACCOUNT + "imagePullSecrets: [{name: a}]\n", ""),
+    "less": (
+        definition("mugs", "Mug") + "---\n" + custom("Mug", "{size: 1, mode: a}"),
+        definition("mugs", "Mug") + "---\n" + custom("Mug"),
+        "",
+    ),
     "same-role": (filled(BOUND, "old", "two"), filled(BOUND, "old", "two") + "subjects: []\n", ""),
     "definition": (
         definition("plates", "Plate"),
@@ -522,12 +588,59 @@ def test_what_cannot_replace_the_bases_object_is_found(said: dict[str, Judgement
     hit = only(said[name])
     assert (hit.rule, hit.severity) == ("immutable-field", Severity.ERROR)
     assert CHANGES[name][2] in hit.message
-    assert len(hit.message) < 600
+    assert len(hit.message) < 700
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("selector", "made anew with the sync options Replace=true,Force=true"),
+        ("job", "made anew with the sync options Replace=true,Force=true"),
+        ("strategy-server-side", "does not go with it: use the sync option Replace=true"),
+        ("update-strategy", "does not go with it: write that as null, or use the sync option Replace=true"),
+    ],
+)
+def test_nothing_is_to_be_made_anew_for_what_the_server_filled_in(
+    said: dict[str, Judgement], name: str, words: str
+) -> None:
+    assert words in only(said[name]).help
 
 
 @pytest.mark.parametrize("name", [n for n, c in CHANGES.items() if not c[2]])
 def test_what_can_replace_it_is_left_alone(said: dict[str, Judgement], name: str) -> None:
     assert said[name].hits == ()
+
+
+TWICE = "env: [{name: A, value: '1'}, {name: A, value: '2'}]"
+PORTS = "ports: [{name: a, containerPort: 80}, {name: b, containerPort: 80}]"
+
+# name → (base, head, the rules of what is said)
+DOUBLED: dict[str, tuple[str, str, list[str]]] = {
+    "env-doubled": (workload(TWICE.replace(", {name: A, value: '2'}", "")), workload(TWICE), ["api-warning"]),
+    "port-doubled": (workload(PORTS.replace(", {name: b, containerPort: 80}", "")), workload(PORTS), ["api-warning"]),
+    "was-doubled": (filled(SELECTED, "old").replace("web:1", f"web:1, {TWICE}"), filled(SELECTED, "new"), ["immutable-field"]),
+    "still-doubled": (
+        workload(TWICE),
+        workload(TWICE).replace("app: web", "app: new"),
+        ["api-warning", "immutable-field"],
+    ),
+}  # fmt: skip
+
+
+@base
+def once() -> list[Request]:
+    return [request(name, old) for name, (old, _, _) in DOUBLED.items()]
+
+
+@asked
+def doubled() -> list[Request]:
+    return [request(name, new) for name, (_, new, _) in DOUBLED.items()]
+
+
+@pytest.mark.parametrize("name", DOUBLED)
+def test_what_is_doubled_is_only_warned_of_and_hides_nothing(said: dict[str, Judgement], name: str) -> None:
+    """Server-side apply refuses it, and Argo CD's default does not."""
+    assert sorted(rules(said[name])) == DOUBLED[name][2]
 
 
 @asked

@@ -68,6 +68,14 @@ _ARGOCDS = re.compile(r"^metadata\.finalizers: .*argocd\.argoproj\.io")
 INVALID = "invalid-object"
 INVALID_HELP = "correct the object; `kubectl apply --dry-run=server` says the same"
 
+IMMUTABLE_HELP = (
+    "leave the field as it is, give the object another name, or have it made anew with the sync options "
+    "Replace=true,Force=true, which loses what the old one holds"
+)
+KEPT_HELP = "what the server had filled in where the base says nothing is kept, and does not go with it: "
+REPLACED_HELP = "use the sync option Replace=true"
+UNSET_HELP = f"write that as null, or {REPLACED_HELP}"
+
 _ECHO = re.compile(r"(\bgot |\b[Vv]alue: ?).*", re.DOTALL)
 _VALUE = re.compile(r"(?<=Invalid value: )[{\[].{200,}[}\]](?=: )", re.DOTALL)
 
@@ -84,17 +92,28 @@ def refused(
     ]
 
 
-def immutable(item: Item, error: ApiError) -> list[Hit]:
-    """The hit of an object that is fine by itself, and cannot take the place of what base has."""
+def immutable(item: Item, error: ApiError, *, kept: bool = False) -> list[Hit]:
+    """The hit of an object that is fine by itself, and cannot take the place of what base has; `kept` says that only
+    what the server had filled in itself is in its way, which in server-side apply no null takes away."""
+    help_ = KEPT_HELP + (REPLACED_HELP if item.server_side else UNSET_HELP)
     return [
         item.hit(
             "immutable-field",
             Severity.ERROR,
             f"cannot be changed to this from what the base has: {_words(item, error)}",
-            help_="leave the field as it is, give the object another name, or have it made anew with the sync "
-            "options Replace=true,Force=true, which loses what the old one holds",
+            help_=help_ if kept else IMMUTABLE_HELP,
         )
     ]
+
+
+def not_asked(item: Item, error: ApiError) -> Hit:
+    """The hit of an object whose change cannot be asked about, for base's own is refused."""
+    return item.hit(
+        "change-not-asked",
+        Severity.INFO,
+        "whether it can take the place of what the base has was not asked: base's own is refused: "
+        f"{_words(item, error)}",
+    )
 
 
 def warned(item: Item, warnings: Sequence[str]) -> Iterator[Hit]:

@@ -1,5 +1,6 @@
 """Whether what is under test can take the place of what the base has: the old object is put there, and the API server
-is asked for the new one on top of it. Away from everything else, so that nothing but the two objects decides."""
+is asked for the new one on top of it, in the way in which Argo CD would send it. Away from everything else, so that
+nothing but the two objects decides."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ from pytest_gitops.admission import answers
 from pytest_gitops.admission.definitions import Definitions
 from pytest_gitops.admission.furniture import BINDINGS, CRD, NAMESPACE, POLICIES
 from pytest_gitops.admission.items import by_identity, is_hook
+from pytest_gitops.admission.merging import merged, replaced
 from pytest_gitops.admission.values import Hit, Item, Manifest
 from pytest_gitops.clusters.api import APPLY, MANAGER, Api
 from pytest_gitops.clusters.apierror import ApiError, Reply
-from pytest_gitops.model import Severity
 from pytest_gitops.shapes import mapping
 from pytest_gitops.waiting import wait_until
 
@@ -26,6 +27,10 @@ EXPANDABLE = "pytest-gitops-expandable"
 """The storage class of claims that leave it to the cluster, and of those whose class is not known."""
 
 CLAIM = ("", "PersistentVolumeClaim")
+POD = ("", "Pod")
+
+GRANTS = frozenset({("rbac.authorization.k8s.io", kind) for kind in ("RoleBinding", "ClusterRoleBinding")})
+"""What binds another role now is made anew (`kubectl auth reconcile`), unless it is applied server-side or replaced."""
 
 WITHOUT = frozenset({NAMESPACE, *POLICIES, *BINDINGS})
 """Kinds that can be changed at will, and whose old ones would act on everything else."""
@@ -36,6 +41,11 @@ NO_RESIZE = "must support resize"
 """What is said of a claim whose class cannot be expanded, or is not known to admission yet."""
 
 SYNC_SECONDS = 30.0
+
+ASKING: dict[str, Any] = {"fieldManager": MANAGER, "dryRun": "All"}
+
+TRIES = 5
+"""So often an object is read once more that the API server has written to meanwhile (an APIService's status)."""
 
 
 class Changes:
@@ -77,14 +87,15 @@ class Changes:
         old, new = pair
         if new.kind == CLAIM:
             return self._ask_claim(old, new)
-        path, before, after = self._path(new), self._moved(old), self._moved(new)
-        reply = self._apply(path, before)
-        if reply.error is not None:
-            return [(new, _not_asked(new, reply.error))]
+        before, after = self._moved(old), self._moved(new)
         try:
-            return _said(new, self._apply(path, after, dryRun="All"))
+            live = self._put(new, before)
+        except ApiError as error:
+            return _not_asked(new, error)
+        try:
+            return self._said(new, after, live, self._change(new, before, after, live))
         finally:
-            self._delete(path)
+            self._delete(self._path(new))
 
     def _ask_claim(self, old: Item, new: Item) -> list[tuple[Item, Hit]]:
         """A claim as it is in use: bound, of the size that it asked for."""
@@ -95,21 +106,21 @@ class Changes:
             for body in (before, after):
                 body["spec"] = {"storageClassName": EXPANDABLE, **mapping(body, "spec")}
         path = self._path(new)
-        reply = self._apply(path, before)
-        if reply.error is not None:
-            return [(new, _not_asked(new, reply.error))]
+        try:
+            self._put(new, before)
+        except ApiError as error:
+            return _not_asked(new, error)
         try:
             size = mapping(before, "spec", "resources", "requests")
-            self._api.patch(f"{path}/status", {"status": {"phase": "Bound", "capacity": dict(size)}})
+            live = self._api.patch(f"{path}/status", {"status": {"phase": "Bound", "capacity": dict(size)}})
 
             def answer() -> Reply | None:
-                said = self._apply(path, after, dryRun="All")
+                said = self._change(new, before, after, live)
                 waits = expandable and said.error is not None and NO_RESIZE in said.error.message
                 return None if waits else said
 
-            return _said(
-                new, wait_until(answer, limit=SYNC_SECONDS, what="a storage class known to admission")
-            )
+            reply = wait_until(answer, limit=SYNC_SECONDS, what="a storage class known to admission")
+            return self._said(new, after, live, reply)
         finally:
             self._delete(path)
 
@@ -125,10 +136,34 @@ class Changes:
                 raise
         return body.get("allowVolumeExpansion") is True
 
-    def _apply(self, path: str, body: Manifest, **params: Any) -> Reply:
-        return self._api.ask(
-            "PATCH", path, body, content_type=APPLY, fieldManager=MANAGER, force=True, **params
-        )
+    def _put(self, new: Item, body: Manifest) -> Manifest:
+        """Base's object as the server then has it. Raises ApiError."""
+        if not _server_side(new):
+            try:
+                return self._api.post(self._path(new).rpartition("/")[0], body, fieldManager=MANAGER)
+            except ApiError as error:
+                if error.reason != "AlreadyExists":  # a namespace's account, a role of Kubernetes' own
+                    raise
+        return self._api.apply(body)
+
+    def _change(self, new: Item, before: Manifest, after: Manifest, live: Manifest) -> Reply:
+        """What the server says of `after` in the place of `live`, which it made of `before`."""
+        path = self._path(new)
+        if _server_side(new):
+            return self._api.ask("PATCH", path, after, content_type=APPLY, force=True, **ASKING)
+        for _ in range(TRIES):
+            body = replaced(after, live) if new.replace else merged(before, after, live)
+            reply = self._api.ask("PUT", path, body, **ASKING)
+            if reply.error is None or reply.error.reason != "Conflict":
+                break
+            live = self._api.get(path)
+        return reply
+
+    def _said(self, new: Item, after: Manifest, live: Manifest, reply: Reply) -> list[tuple[Item, Hit]]:
+        if reply.error is None:
+            return []
+        alone = self._api.ask("PUT", self._path(new), replaced(after, live), **ASKING)
+        return [(new, hit) for hit in answers.immutable(new, reply.error, kept=alone.error is None)]
 
     def _delete(self, path: str) -> None:
         try:
@@ -158,27 +193,27 @@ def _pairs(items: Sequence[Item], base: Sequence[Item]) -> Iterator[tuple[Item, 
     before = by_identity(base)
     for key, new in by_identity(items).items():
         old = before.get(key)
-        if (
-            old is None
-            or not new.asked
-            or new.force
-            or is_hook(new.manifest)
-            or not isinstance(new.manifest, Mapping)
-        ):
+        if old is None or not new.asked or not isinstance(new.manifest, Mapping) or _made_anew(old, new):
             continue
         if old.manifest.get("apiVersion") == new.manifest.get("apiVersion") and old.body != new.body:
             yield old, new
 
 
-def _said(new: Item, reply: Reply) -> list[tuple[Item, Hit]]:
-    if reply.error is None:
-        return []
-    return [(new, hit) for hit in answers.immutable(new, reply.error)]
+def _made_anew(old: Item, new: Item) -> bool:
+    """Whether Argo CD deletes what is there, if need be. Server-side apply knows no force."""
+    other = old.manifest.get("roleRef") != new.manifest.get("roleRef")
+    granted = new.kind in GRANTS and other and not (new.server_side or new.replace)
+    return is_hook(new.manifest) or (new.force and not new.server_side) or granted
 
 
-def _not_asked(new: Item, error: ApiError) -> Hit:
-    return new.hit(
-        "change-not-asked",
-        Severity.INFO,
-        f"whether it can take the place of what the base has was not asked: base's own is refused: {error.message}",
-    )
+def _server_side(item: Item) -> bool:
+    """Whether it is asked about by server-side apply: where Argo CD does so, and for Pods, into whose lists the API
+    server puts what only a merge by key leaves alone."""
+    return item.server_side or (item.kind == POD and not item.replace)
+
+
+def _not_asked(new: Item, error: ApiError) -> list[tuple[Item, Hit]]:
+    """That base's object is refused. Raises the error if it is the server that failed."""
+    if not error.refused or error.status == 429:
+        raise error
+    return [(new, answers.not_asked(new, error))]

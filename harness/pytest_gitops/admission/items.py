@@ -32,13 +32,15 @@ def items_of(request: Request) -> Iterator[Item | Hit]:
             )
             continue
         options = set(sync_options(manifest))
+        replace = request.replace or "Replace=true" in options
+        applied = request.server_side or "ServerSideApply=true" in options
         yield Item(
             case=request.id,
             cluster=request.cluster,
             manifest=manifest,
             namespace=str(metadata_of(manifest).get("namespace") or request.namespace),
-            server_side=request.server_side or "ServerSideApply=true" in options,
-            replace=request.replace or "Replace=true" in options,
+            server_side=applied and not replace and "ServerSideApply=false" not in options,
+            replace=replace,
             force=request.force or "Force=true" in options,
             asked=request.asked,
         )

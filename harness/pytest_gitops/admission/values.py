@@ -69,7 +69,8 @@ class Hit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One object to be judged, of the request `case`. `namespace` is where it goes, empty if it is of no
-    namespace; `path` is the API's path of its kind's collection there."""
+    namespace; `path` is the API's path of its kind's collection there. It is applied `server_side`, or put in the
+    place of what is there (`replace`), or applied as kubectl does by default."""
 
     case: str
     cluster: str

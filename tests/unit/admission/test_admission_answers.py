@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,6 +112,24 @@ def test_what_a_secret_holds_is_not_repeated() -> None:
     causes = [{"field": "data", "message": 'Invalid value: "hunter2": no'}]
     (hit,) = answers.refused(SECRET, error("no", causes=causes))
     assert "hunter2" not in hit.message
+
+
+def test_nor_is_what_bases_secret_holds() -> None:
+    message = 'failed to create typed patch object: .data: expected map, got &value{Value:"hunter2"}'
+    hit = answers.not_asked(SECRET, error(message))
+    assert (hit.rule, hit.severity) == ("change-not-asked", Severity.INFO)
+    assert hit.message.endswith(
+        "base's own is refused: failed to create typed patch object: .data: expected map, got ***"
+    )
+
+
+def test_what_the_server_only_keeps_need_not_be_made_anew() -> None:
+    (anew,), (kept,) = (answers.immutable(MAP, error("no"), kept=kept) for kept in (False, True))
+    assert (anew.rule, anew.message) == (kept.rule, kept.message)
+    assert "Replace=true,Force=true, which loses what the old one holds" in anew.help
+    assert kept.help.endswith("does not go with it: write that as null, or use the sync option Replace=true")
+    (applied,) = answers.immutable(replace(MAP, server_side=True), error("no"), kept=True)
+    assert applied.help.endswith("does not go with it: use the sync option Replace=true")
 
 
 def test_a_quotation_of_a_whole_object_is_left_out() -> None:

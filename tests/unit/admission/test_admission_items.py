@@ -70,6 +70,8 @@ def test_a_body_has_the_namespace_that_counts_and_the_manifest_stays_as_it_is() 
         ("'Prune=false, Replace=true,Force=true'", {}, (False, True, True)),
         ("ServerSideApply=false", {"replace": True}, (False, True, False)),
         ("", {"server_side": True, "force": True}, (True, False, True)),
+        ("ServerSideApply=false", {"server_side": True}, (False, False, False)),
+        ("Replace=true", {"server_side": True}, (False, True, False)),
     ],
 )
 def test_sync_options_are_those_of_the_object_and_of_its_application(
