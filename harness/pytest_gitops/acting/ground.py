@@ -144,7 +144,7 @@ class ActingGround:
         planned = (c for c in (self._context, self._context.base) if c is not None)
         plans = {c.snapshot.commit: c.plan for c in planned}
         plan = plans.get(side.checkout.snapshot.commit)
-        return side.declarations.application_sets if plan is None else plan.sets
+        return side.declarations.application_sets if plan is None else plan.file_sets
 
     def _at(self, commit: str) -> Side:
         if commit == self._ground.head.checkout.snapshot.commit:

@@ -156,7 +156,7 @@ def upgrade_ground(
     `delivery`. Raises EngineError."""
     assert context.base is not None and begun is not None, "an upgrade begins at a base"
     base, head = (
-        [s for s in plan.sets if f"{s.namespace}/{s.name}" not in context.left_out]
+        [s for s in plan.file_sets if f"{s.namespace}/{s.name}" not in context.left_out]
         for plan in (context.base.plan, context.plan)
     )
     cases = [*context.base.plan.cases, *context.plan.cases]

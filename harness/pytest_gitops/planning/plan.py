@@ -27,9 +27,10 @@ class Plan:
     """The cases, in the order of their files, parents before their children.
 
     `duplicates` has the cases of one name, by key; `cycles` the ids of cases that are their own ancestors, or whose
-    descendants have no end; `projects` the AppProjects of files and of renders; `sets` the ApplicationSets of files, as
-    they were expanded, what an Application renders in the form that it gives them; `removed` are the cases of base that
-    head has no more, or of which that cannot be told; `answered` is what came of `rbac:`.
+    descendants have no end; `projects` the AppProjects of files and of renders; `sets` the ApplicationSets of both,
+    by "namespace/name", as they were expanded, and `file_sets` those of files, what an Application renders in the form
+    that it gives them; `removed` are the cases of base that head has no more, or of which that cannot be told;
+    `answered` is what came of `rbac:`.
     `needs` has, by key, the keys of the cases that must be there for one, beside its ancestors; `lots` the name of the
     lot that each key is judged in, empty where the run is not split (see `companions`).
     `scenarios` are those that are asked; of them, the ids in `left_alone` are about nothing that changes.
@@ -40,7 +41,7 @@ class Plan:
     cycles: frozenset[str]
     projects: tuple[Mapping[str, Any], ...]
     problems: tuple[Problem, ...]
-    sets: tuple[Declared, ...] = ()
+    file_sets: tuple[Declared, ...] = ()
     removed: tuple[Case, ...] = ()
     changed: Mapping[str, tuple[str, ...]] | None = None
     answered: tuple[Answered, ...] = ()
@@ -48,6 +49,7 @@ class Plan:
     lots: Mapping[str, str] = field(default_factory=dict)
     scenarios: tuple[Scenario, ...] = ()
     left_alone: frozenset[str] = frozenset()
+    sets: Mapping[str, Declared] = field(default_factory=dict)
     _by_key: Mapping[str, Case] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

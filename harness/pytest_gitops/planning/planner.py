@@ -182,7 +182,8 @@ class _Walk:
             cycles=frozenset(self._cycles & self.cases.keys()),  # what is in a circle may be a set
             projects=tuple(self._projects.values()),
             problems=(*self.declarations.problems, *self._problems),
-            sets=tuple(self.written),
+            sets=dict(self.sets),
+            file_sets=tuple(self.written),
         )
 
     def _place(self, step: _Step) -> None:

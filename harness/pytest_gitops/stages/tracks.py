@@ -273,7 +273,7 @@ def run_by_sync(context: Context, case: Case) -> tuple[str, ...]:
 
 def rolling_sets(context: Context) -> frozenset[str]:
     """The ApplicationSets, by "namespace/name", whose controller syncs their Applications."""
-    return frozenset(f"{s.namespace}/{s.name}" for s in context.plan.sets if rolls(s.manifest))
+    return frozenset(key for key, s in context.plan.sets.items() if rolls(s.manifest))
 
 
 def expected(context: Context, case: Case) -> tuple[str, ...]:

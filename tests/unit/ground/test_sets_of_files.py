@@ -36,12 +36,12 @@ def declared(*forms: str) -> tuple[Declared, ...]:
 def plan(*forms: str) -> Plan:
     made = SimpleNamespace(parent_kind="ApplicationSet", key="argocd/made")
     parts: dict[str, Any] = {"duplicates": {}, "cycles": frozenset(), "projects": (), "problems": ()}
-    return Plan(cases=(cast(Any, made),), sets=declared(*forms), **parts)
+    return Plan(cases=(cast(Any, made),), file_sets=declared(*forms), **parts)
 
 
 def side(commit: str, *forms: str) -> Any:
     """A commit, and what its files say."""
-    found = SimpleNamespace(application_sets=declared(*forms), control="argocd")
+    found = SimpleNamespace(application_file_sets=declared(*forms), control="argocd")
     snapshot = SimpleNamespace(commit=commit, refs={}, bare=None)
     return SimpleNamespace(
         checkout=SimpleNamespace(snapshot=snapshot),

@@ -558,7 +558,7 @@ def test_a_set_without_a_namespace_in_its_file_is_the_one_that_its_parent_puts_e
     plan = world.plan()
     assert ids(plan) == ["apps/s.yaml::argocd/one", "root.yaml::argocd/root"]
     assert world.generated == ["s"]
-    assert [(s.namespace, s.name) for s in plan.sets] == [("argocd", "s")]
+    assert [(s.namespace, s.name) for s in plan.file_sets] == [("argocd", "s")]
 
 
 def test_a_set_without_a_namespace_where_no_parent_reads_is_another_one() -> None:
@@ -594,7 +594,7 @@ def test_a_set_that_its_parent_patches_is_expanded_as_that_makes_it(file: str, n
     assert (made.id, made.line, made.parent) == (f"{file}::argocd/app-prod", 6, "argocd/s")
     assert world.generated == ["s"]
     assert world.forgotten == []
-    ((one, manifest),) = ((s.file, s.manifest) for s in plan.sets)
+    ((one, manifest),) = ((s.file, s.manifest) for s in plan.file_sets)
     assert (one, manifest["spec"]) == (file, {"of": "prod"})
 
 
@@ -630,7 +630,7 @@ def test_what_stands_at_the_end_is_the_form_that_is_judged() -> None:
     assert {c.name for c in plan.cases} == {"root", "makes-b", "patches", "another", "app-dev"}
     assert [n for n in world.generated if n == "s"] == ["s", "s", "s"]
     assert world.forgotten == ["argocd/s", "argocd/first", "argocd/s", "argocd/gone"]
-    assert {s.name: s.manifest["spec"] for s in plan.sets} == {"first": {"of": "c"}, "s": {"of": "dev"}}
+    assert {s.name: s.manifest["spec"] for s in plan.file_sets} == {"first": {"of": "c"}, "s": {"of": "dev"}}
 
 
 def test_a_set_that_patches_itself_by_what_it_makes_is_expanded_as_what_is_left() -> None:
@@ -645,7 +645,7 @@ def test_a_set_that_patches_itself_by_what_it_makes_is_expanded_as_what_is_left(
     assert [c.name for c in plan.cases] == ["app-prod", "itself"]
     assert not plan.cycles
     assert world.forgotten == ["argocd/s"]
-    assert [s.manifest["spec"] for s in plan.sets] == [{"of": "prod"}]
+    assert [s.manifest["spec"] for s in plan.file_sets] == [{"of": "prod"}]
 
 
 def test_a_set_that_brings_itself_unchanged_is_no_circle() -> None:
@@ -706,6 +706,13 @@ def test_a_set_of_the_same_name_in_another_namespace_is_another_one() -> None:
     )
     assert sorted(c.name for c in world.plan().cases) == ["one", "root", "two"]
     assert world.generated == ["s", "s"]
+
+
+def test_the_plan_has_the_sets_of_files_and_of_renders() -> None:
+    files = {"root.yaml": app("root", "chart", to="team"), "s.yaml": app_set("s")}
+    plan = World(files, {"chart": [app_set("made", None, strategy={"type": "RollingSync"})]}).plan()
+    assert sorted(plan.sets) == ["argocd/s", "team/made"]
+    assert plan.sets["team/made"].manifest["spec"] == {"strategy": {"type": "RollingSync"}}
 
 
 def test_a_name_that_a_set_and_a_file_share_is_a_duplicate() -> None:
