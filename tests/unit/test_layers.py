@@ -97,8 +97,8 @@ LAYERS: dict[str, set[str]] = {
         "settings.settings", "stages", "tools",
     },
     "ground.controllers": {
-        "argocd", "clusters", "ground.boot", "ground.delivering", "ground.side", "processes.process",
-        "settings.settings",
+        "argocd", "clusters", "ground.boot", "ground.delivering", "ground.installing", "ground.side",
+        "processes.process", "repository", "settings.settings",
     },
     "ground.upgrading": {
         "argocd", "clusters", "errors", "ground.boot", "ground.crowd", "ground.delivering", "ground.fleet",
@@ -144,7 +144,7 @@ LAYERS: dict[str, set[str]] = {
         "ground.delivering", "ground.side", "ground.upgrading", "model", "planning.plan", "planning.planner",
         "processes.process", "renders.rendering", "repository", "run.asking", "run.outcome", "run.surveys",
         "run.verdicts", "scenarios", "selection.sharding", "selection.sparing", "settings.registered",
-        "settings.settings", "stages", "waiting",
+        "settings.settings", "shapes", "stages", "waiting",
     },
     # the two ways in; pytest is an adapter
     "plugin": {

@@ -135,7 +135,7 @@ class ActingGround:
         installer.projects(self.api)
         if self._sets:
             bring(self.api, self._sets_of(side), control=side.declarations.control)
-            refresh(self.api)
+            refresh(self.api, generates=self._head.generates)
         return side
 
     def _sets_of(self, side: Side) -> Sequence[Declared]:

@@ -70,14 +70,20 @@ def bring(api: Api, sets: Sequence[Declared], *, control: str) -> None:
             api.apply(manifest)
 
 
-def refresh(api: Api) -> None:
-    """Let every set be generated anew, and wait until it has been. Raises WaitTimeout."""
-    for each in api.get(f"{API}/applicationsets")["items"]:
+def refresh(api: Api, *, generates: Callable[[str], bool] = lambda _: True) -> None:
+    """Let every set be generated anew in whose namespace the controller `generates`, and wait until it has been. Raises
+    WaitTimeout."""
+
+    def sets() -> list[Any]:
+        return [
+            i for i in api.get(f"{API}/applicationsets")["items"] if generates(i["metadata"]["namespace"])
+        ]
+
+    for each in sets():
         api.patch(_path(each), {"metadata": {"annotations": {REFRESH: "true"}}})
 
     def pending() -> list[str]:
-        items = api.get(f"{API}/applicationsets")["items"]
-        return [_path(i) for i in items if REFRESH in (i["metadata"].get("annotations") or {})]
+        return [_path(i) for i in sets() if REFRESH in (i["metadata"].get("annotations") or {})]
 
     wait_until(lambda: not pending(), limit=LIMIT, what="the applicationset-controller's refresh")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +96,3 @@ def data_of(config_maps: Iterable[Mapping[str, Any]], name: str) -> Mapping[str,
             data = each.get("data")
             return data if isinstance(data, Mapping) else {}
     return {}
-
-
-def other_namespaces(namespaces: Sequence[str], *, control: str) -> str:
-    """The value of --application-namespaces: where Applications live beside the control namespace."""
-    return ",".join(sorted({n for n in namespaces if n and n != control}))

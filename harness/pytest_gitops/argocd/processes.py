@@ -8,9 +8,11 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from pytest_gitops.argocd import parameters
 from pytest_gitops.argocd.appstate import AppState
 from pytest_gitops.argocd.cache import Cache
 from pytest_gitops.argocd.confinement import Confinement, command
@@ -34,7 +36,8 @@ SOCKET_BYTES = 107
 class Surroundings:
     """What the processes stand on. `world` is the loopback world's environment, `path` folders for PATH;
     `exec_limit`, in seconds, is for each command that the repo-server runs; `confinement` is None where the machine
-    cannot confine them; `side` ends the names of the processes where there is more than one Argo CD."""
+    cannot confine them; `side` ends the names of the processes where there is more than one Argo CD; `parameters` is
+    what the repository says to them (see `parameters`)."""
 
     tools: Mapping[str, Path]
     environ: Mapping[str, str]
@@ -44,6 +47,7 @@ class Surroundings:
     exec_limit: float = EXEC_SECONDS
     confinement: Confinement | None = None
     side: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ArgoCD:
@@ -97,7 +101,8 @@ class ArgoCD:
             "ARGOCD_ASK_PASS_SOCK": self._socket("ask.sock"),
             "REDIS_PASSWORD": self._password,
         }
-        return {**ours, **more}
+        # What the run needs goes before what the repository says.
+        return {**parameters.environment(role, self._around.parameters), **ours, **more}
 
     def _start(self, name: str, *argv: str | Path, env: Mapping[str, str], cwd: Path | None = None) -> Daemon:
         return self._supervisor.start(f"{name}{self._around.side}", *argv, env=env, cwd=cwd)
@@ -150,7 +155,7 @@ class ArgoCD:
             "--disable-tls",
             "--client-ca-path=",
             env={
-                **self._environment("argocd-repo-server"),
+                **self._environment(parameters.SERVER),
                 **self._around.world,
                 # A host that is refused stays refused; three attempts only make the wait longer.
                 "ARGOCD_GIT_ATTEMPTS_COUNT": "1",
@@ -178,7 +183,7 @@ class ArgoCD:
             "--logformat=text",
             *flags,
             env={
-                **self._environment("argocd-applicationset-controller", KUBECONFIG=str(kubeconfig)),
+                **self._environment(parameters.SETS, KUBECONFIG=str(kubeconfig)),
                 **self._around.world,
             },
         )
@@ -202,7 +207,7 @@ class ArgoCD:
             "--persist-resource-health",
             *([f"--application-namespaces={namespaces}"] if namespaces else []),
             env={
-                **self._environment("argocd-application-controller", KUBECONFIG=str(kubeconfig)),
+                **self._environment(parameters.CONTROLLER, KUBECONFIG=str(kubeconfig)),
                 **self._around.world,
                 # Two seconds after every wave, meant for controllers that are slow to notice.
                 "ARGOCD_SYNC_WAVE_DELAY": "0",

@@ -1,6 +1,6 @@
-"""What the repository's own `argocd-cm` may not say here: nothing of a pull request runs a program on this machine.
+"""What the repository's own settings may not say here: nothing of a pull request runs a program on this machine.
 
-In a cluster an administrator applies that ConfigMap; here whoever opens a pull request could. What is left out is
+In a cluster an administrator applies those ConfigMaps; here whoever opens a pull request could. What is left out is
 told, so that nobody wonders why a render is another one than in production.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_gitops.argocd import parameters
 from pytest_gitops.model import Finding, Severity
 from pytest_gitops.repository.discovery import Declared
 from pytest_gitops.repository.manifest import ManifestError, dump, parse
@@ -43,6 +44,10 @@ or containers, or write files."""
 
 UNRESTRICTED = "LoadRestrictionsNone"
 
+LEFT_OUT = (
+    "is left out of this run: it would run programs, or read files, of the machine that tests the change"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -53,20 +58,24 @@ class Settings:
 
 
 def tame(declared: Sequence[Declared], *, confined: bool) -> Settings:
-    """The ConfigMaps of `declared` without what would run programs. Where the repo-server is `confined` to its own
-    files, kustomize may read all that it can."""
+    """The ConfigMaps of `declared` without what would run programs, and of Argo CD's parameters only what its processes
+    get. Where the repo-server is `confined` to its own files, kustomize may read all that it can."""
     manifests, findings = [], []
     for each in declared:
         data = each.manifest.get("data")
-        if each.name != NAME or not isinstance(data, Mapping):
+        if each.name not in {NAME, parameters.NAME} or not isinstance(data, Mapping):
             manifests.append(each.manifest)
             continue
         kept: dict[str, Any] = {}
-        for key, value in data.items():
-            allowed, left_out = _allowed(str(key), value, confined=confined)
-            if allowed is not None:
-                kept[key] = allowed
-            findings += [_finding(each, str(key), what) for what in left_out]
+        if each.name == parameters.NAME:
+            kept, unused = parameters.judged(data, confined=confined)
+            findings += [_finding(each, u.key, f"{u.key}: {u.why}") for u in unused]
+        else:
+            for key, value in data.items():
+                allowed, left_out = _allowed(str(key), value, confined=confined)
+                if allowed is not None:
+                    kept[key] = allowed
+                findings += [_finding(each, str(key), f"{what} {LEFT_OUT}") for what in left_out]
         manifests.append({**each.manifest, "data": kept})
     return Settings(manifests=tuple(manifests), findings=tuple(findings))
 
@@ -124,8 +133,7 @@ def _finding(declared: Declared, key: str, what: str) -> Finding:
     return Finding(
         rule="setting-not-applied",
         severity=Severity.WARNING,
-        message=f"ConfigMap {NAME}: {what} is left out of this run: it would run programs, or read files, of the "
-        "machine that tests the change",
+        message=f"ConfigMap {declared.name}: {what}",
         file=declared.file,
         line=declared.document.line_of("data", key),
         help="what needs it may be judged differently here than in production",

@@ -39,7 +39,9 @@ class Side:
     `application_sets` has the ApplicationSets of files by "namespace/name"; `unexpanded` those that could not be
     expanded, and `unreadable` the files that could not be read, each with the reason; `settings` is the data of
     argocd-cm; `others` are objects that are declared in files and not rendered (StorageClasses,
-    CustomResourceDefinitions); `clusters` has the server of each cluster name that is known.
+    CustomResourceDefinitions); `clusters` has the server of each cluster name that is known; `set_policy` is what
+    the applicationset-controller may do to Applications, in the words of `applicationsSync`, by which a set
+    `may_override` it.
     """
 
     renditions: Sequence[Rendition]
@@ -49,6 +51,8 @@ class Side:
     settings: Mapping[str, Any] = field(default_factory=dict)
     others: Sequence[Mapping[str, Any]] = ()
     clusters: Mapping[str, str] = field(default_factory=dict)
+    set_policy: str = ""
+    may_override: bool = True
 
     @cached_property
     def by_key(self) -> dict[str, Rendition]:
@@ -72,6 +76,12 @@ class Side:
         """The ApplicationSet of this "namespace/name", declared in a file or rendered by an Application."""
         rendered = self.owners.get(("ApplicationSet", key))
         return rendered[1] if rendered else self.application_sets.get(key)
+
+    def policy_of(self, application_set: Mapping[str, Any]) -> str:
+        """What the ApplicationSet may do to its Applications; empty for everything."""
+        sync = mapping(mapping(application_set.get("spec")).get("syncPolicy"))
+        own = text(sync.get("applicationsSync"))
+        return own if own and self.may_override else self.set_policy
 
     def cluster(self, case: Case) -> str:
         """The cluster that `case` deploys to, in one spelling."""

@@ -117,7 +117,7 @@ def with_application(
     else:
         return Fate(effect=going.effect, text=f"It stays as long as {name} does. {going.text}")
     if not cascades(by):
-        if _sync_policy(made_by).get("preserveResourcesOnDeletion") is True:
+        if mapping(made_by, "spec", "syncPolicy").get("preserveResourcesOnDeletion") is True:
             return Fate(
                 effect=Effect.KEPT_POLICY,
                 text=f"It stays, and nothing owns it, as ApplicationSet {by.parent} says "
@@ -153,19 +153,14 @@ def with_application(
     return Fate(effect=Effect.DELETED_WITH_APPLICATION, text=f"It is deleted with {name}{more}.", data=data)
 
 
-def generated(case: Case, application_set: Mapping[str, Any] | None, name: str) -> Fate:
-    """What happens to an Application that the ApplicationSet `name` no longer generates. None: nothing known of it."""
-    policy = text(_sync_policy(application_set).get("applicationsSync"))
+def generated(case: Case, policy: str, name: str) -> Fate:
+    """What happens to an Application that the ApplicationSet `name`, which has this `policy`, no longer generates."""
     if policy in {"create-only", "create-update"}:
         return Fate(
             effect=Effect.KEPT_POLICY,
             text=f"It stays: ApplicationSet {name} deletes no Applications (applicationsSync: {policy}).",
         )
     return Fate(effect=Effect.PRUNED, text=f"ApplicationSet {name} deletes it{_cascade(case)}.")
-
-
-def _sync_policy(application_set: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return mapping(mapping((application_set or {}).get("spec")).get("syncPolicy"))
 
 
 def root(case: Case, what: str = "") -> Fate:

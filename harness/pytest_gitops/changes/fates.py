@@ -100,13 +100,13 @@ class Fates:
         still = self._new.application_set(case.parent)
         name = case.parent
         if still is not None:
-            return effect.generated(case, still, name)
+            return effect.generated(case, self._new.policy_of(still), name)
         owner = self._old.owners.get(("ApplicationSet", name))
         if owner is None or owner[0].case.key in {case.key, *seen}:
             return effect.root(case, f"ApplicationSet {name}")
         fate = self._of_owned(owner[0].case, owner[1], seen | {case.key})
         if fate.effect in {Effect.PRUNED, Effect.PRUNED_ON_CONFIRM, Effect.DELETED_WITH_APPLICATION}:
-            deleted = effect.generated(case, None, name)
+            deleted = effect.generated(case, "", name)
             return Fate(
                 effect=fate.effect,
                 text=f"ApplicationSet {name} goes, and its Applications with it. {deleted.text}",

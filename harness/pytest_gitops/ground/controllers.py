@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from pytest_gitops.argocd.applicationsets import remove
 from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.ground.boot import Ground
 from pytest_gitops.ground.delivering import Delivery
+from pytest_gitops.ground.installing import make_namespaces
 from pytest_gitops.ground.side import Side
 from pytest_gitops.processes.process import Daemon
+from pytest_gitops.repository.discovery import Declared
 from pytest_gitops.settings.settings import Provider
 
 
@@ -21,6 +23,7 @@ class Controllers:
     def __init__(self, ground: Ground) -> None:
         self._ground, self._lock = ground, threading.Lock()
         self._sets: Daemon | None = None
+        self._told: tuple[str, ...] = ()  # its flags
         self._rollouts: list[Daemon] = []
         self.delivery: Delivery | None = None
 
@@ -30,13 +33,25 @@ class Controllers:
         settings = self._ground.settings
         return settings.provider is Provider.EMBEDDED and not settings.keep
 
-    def start_sets(self, side: Side) -> None:
-        """The applicationset-controller of a side alone: nothing is synced yet."""
+    def make_namespaces(self, side: Side) -> None:
+        """Let the namespaces be there in which Argo CD finds what `side` has, now that it is planned."""
+        if self._ground.api is not None:
+            make_namespaces(self._ground.api, side.namespaces)
+
+    def start_sets(self, side: Side, sets: Iterable[Declared] = ()) -> None:
+        """The applicationset-controller of a side alone, for `sets` too: nothing is synced yet. One that runs is
+        started anew where those that an Application renders want what it was not told of."""
         with self._lock:
+            side.note(sets=sets)
+            flags = side.flags_for_sets()
+            self.make_namespaces(side)
+            if self._sets is not None and flags != self._told:
+                self._ground.supervisor.stop(self._sets)
+                self._sets = None
             if self._sets is None:
                 assert self._ground.cluster is not None and self._ground.api is not None
                 self._ground.serve_sets(self._ground.api)
-                self._sets = side.start_sets(self._ground.cluster.kubeconfig)
+                self._sets, self._told = side.start_sets(self._ground.cluster.kubeconfig), flags
 
     def forget(self) -> None:
         """Stop the applicationset-controller, and remove the sets and what they made: the other side's are to

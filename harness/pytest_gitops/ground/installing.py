@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +29,12 @@ class Installer:
 
     def settings(self, api: Api) -> None:
         """What Argo CD must find of its own: its namespace, settings and trust. Raises ApiError."""
-        control, declarations = self._control, self._side.declarations
+        control = self._control
         namespace, *rest = install.settings(control, [in_namespace(m, control) for m in self._side.brought])
         plain = {o["metadata"]["name"]: o for o in install.settings(control, ())}
         api.apply(namespace)
-        # Where roots live they are put by whoever installs Argo CD, so those namespaces are there before it acts.
-        declared = (*declarations.applications, *declarations.application_sets)
-        for other in sorted({d.namespace for d in declared if d.namespace} - {control}):
-            api.apply({**namespace, "metadata": {"name": other}})
-        brought = {d.name: d for d in declarations.settings}
+        make_namespaces(api, self._side.namespaces)
+        brought = {d.name: d for d in self._side.declarations.settings}
 
         def one(manifest: Mapping[str, Any]) -> None:
             name = manifest["metadata"]["name"]
@@ -66,6 +63,12 @@ class Installer:
             if not error.refused:
                 raise
             self._refused(declared, error)
+
+
+def make_namespaces(api: Api, names: Iterable[str]) -> None:
+    """Make namespaces that are there before Argo CD acts. Raises ApiError."""
+    for name in sorted(names):
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
 
 def in_namespace(manifest: Mapping[str, Any], namespace: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_gitops.argocd import install, progressive, scm
+from pytest_gitops.argocd import namespaces, parameters, progressive, scm
 from pytest_gitops.argocd.confinement import Confinement, is_possible
 from pytest_gitops.argocd.processes import EXEC_SECONDS, ArgoCD, Surroundings
 from pytest_gitops.argocd.untrusted import tame
@@ -26,7 +26,11 @@ from pytest_gitops.world.loopback import World
 
 
 class Side:
-    """`name` is "head" or "base". `take`, then `build`, then `start_repo_server`; the attributes come with them."""
+    """`name` is "head" or "base". `take`, then `build`, then `start_repo_server`; the attributes come with them.
+
+    `sets` has its ApplicationSets by "namespace/name", `homes` where its Applications live: those of files, and what
+    `note` is told of once it is planned.
+    """
 
     world: World
     argocd: ArgoCD
@@ -34,6 +38,9 @@ class Side:
     confinement: Confinement | None
     brought: Sequence[Mapping[str, Any]]
     findings: Sequence[Finding]
+    sets: dict[str, Declared]
+    homes: set[str]
+    _spaces: set[str]
 
     def __init__(
         self, settings: Settings, name: str, *, revision: str = "", repository: Repository | None = None
@@ -55,6 +62,29 @@ class Side:
         self.checkout.take(directory / f"{self.name}.git")
         tamed = tame(self.declarations.settings, confined=self.confined)
         self.brought, self.findings = tamed.manifests, tamed.findings
+        self.sets, self.homes, self._spaces = {}, set(), set()
+        declared = self.declarations
+        self.note(sets=declared.application_sets, homes=[d.namespace for d in declared.applications])
+
+    def note(
+        self, *, sets: Iterable[Declared] = (), homes: Iterable[str] = (), brought: Iterable[str] = ()
+    ) -> None:
+        """Take in ApplicationSets, and namespaces of Applications; those that are `brought` the repository makes."""
+        control = self.declarations.control
+        self.sets |= {f"{s.namespace or control}/{s.name}": s for s in sets}
+        found = {n or control for n in homes}
+        self.homes |= found
+        self._spaces |= found - set(brought)
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """The namespaces beside Argo CD's own that are there before it acts, for Applications and ApplicationSets to
+        live in: whoever lets it look there has made them."""
+        return frozenset((self._spaces | self._homes_of_sets) - {self.declarations.control})
+
+    @property
+    def _homes_of_sets(self) -> set[str]:
+        return {key.partition("/")[0] for key in self.sets}
 
     def take_over(self, other: Side, directory: Path) -> None:
         """Have what `other` has, in a bare repository of its own whose branches can be moved."""
@@ -63,6 +93,7 @@ class Side:
         self.checkout.snapshot = replace(other.checkout.snapshot, bare=bare)
         self.checkout.declarations = other.declarations
         self.brought, self.findings = other.brought, ()
+        self.sets, self.homes, self._spaces = dict(other.sets), set(other.homes), set(other._spaces)
 
     def build(
         self,
@@ -98,6 +129,7 @@ class Side:
             exec_limit=min(EXEC_SECONDS, settings.timeout),
             confinement=self.confinement,
             side="" if self.name == "head" else f"-{self.name}",
+            parameters=self.parameters,
         )
         self.argocd = ArgoCD(supervisor, directory / f"{self.name}-argocd", around)
 
@@ -132,37 +164,50 @@ class Side:
         )
 
     @property
-    def _parameters(self) -> Mapping[str, Any]:
-        return install.data_of(self.brought, "argocd-cmd-params-cm")
+    def parameters(self) -> Mapping[str, Any]:
+        """What the repository says to Argo CD's processes: the data of argocd-cmd-params-cm."""
+        return parameters.of(self.brought)
 
     @property
     def _progressive(self) -> bool:
         """Whether its ApplicationSets may sync step by step."""
-        sets = [d.manifest for d in self.declarations.application_sets]
-        return progressive.is_enabled(self._parameters, sets)
+        return progressive.is_enabled(self.parameters, [s.manifest for s in self.sets.values()])
+
+    def _listed(self, key: str) -> tuple[str, ...]:
+        return namespaces.listed(self.parameters, key)
+
+    def generates(self, namespace: str) -> bool:
+        """Whether its applicationset-controller looks at ApplicationSets there."""
+        listed = self._listed(namespaces.SETS)
+        return namespaces.is_enabled(namespace, listed, control=self.declarations.control)
+
+    def flags_for_sets(self, *others: Side) -> tuple[str, ...]:
+        """How the applicationset-controller is told of its ApplicationSets, as far as they are known, and of those of
+        `others`."""
+        sides = (self, *others)
+        flags = ["--enable-progressive-syncs"] if any(s._progressive for s in sides) else []
+        if elsewhere := self._elsewhere(namespaces.SETS, sides):
+            flags.append(f"--applicationset-namespaces={elsewhere}")
+            flags += scm.flags(self.parameters, [d.manifest for s in sides for d in s.sets.values()])
+        return tuple(flags)
 
     def start_sets(self, kubeconfig: Path, *others: Side) -> Daemon:
         """The applicationset-controller, for its ApplicationSets and those of `others`."""
-        sides = (self, *others)
-        sets = [d for s in sides for d in s.declarations.application_sets]
-        flags = ["--enable-progressive-syncs"] if any(s._progressive for s in sides) else []
-        if elsewhere := self._elsewhere(sets):
-            flags.append(f"--applicationset-namespaces={elsewhere}")
-            flags += scm.flags(self._parameters, [d.manifest for d in sets])
-        return self.argocd.start_applicationset_controller(kubeconfig, *flags)
+        return self.argocd.start_applicationset_controller(kubeconfig, *self.flags_for_sets(*others))
 
     def start_applications(self, kubeconfig: Path, *others: Side) -> Daemon:
         """The application-controller, for its Applications and those of `others`: from here on Argo CD acts."""
-        declared = [
-            d
-            for s in (self, *others)
-            for d in (*s.declarations.applications, *s.declarations.application_sets)
-        ]
-        return self.argocd.start_application_controller(kubeconfig, namespaces=self._elsewhere(declared))
+        elsewhere = self._elsewhere(namespaces.APPLICATIONS, (self, *others))
+        return self.argocd.start_application_controller(kubeconfig, namespaces=elsewhere)
 
-    def _elsewhere(self, declared: Iterable[Declared]) -> str:
-        """The namespaces of these beside the control namespace, as Argo CD's flags want them."""
-        return install.other_namespaces([d.namespace for d in declared], control=self.declarations.control)
+    def _elsewhere(self, key: str, sides: Iterable[Side]) -> str:
+        """The namespaces beside Argo CD's own of what `sides` have, as its flags want them: those that each lists under
+        `key`, else those that are known."""
+        found: set[str] = set()
+        for side in sides:
+            known = side._homes_of_sets if key == namespaces.SETS else side.homes | side._homes_of_sets
+            found |= set(side._listed(key)) or known
+        return ",".join(sorted(found - {self.declarations.control}))
 
     def start_repo_server(self) -> None:
         """What renders, and its cache."""

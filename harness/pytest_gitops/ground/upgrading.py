@@ -107,7 +107,7 @@ class UpgradeGround:
         installer.projects(self.api)
         if self._sets:
             bring(self.api, self._head_sets if to_head else self._base_sets, control=self._control)
-            refresh(self.api)
+            refresh(self.api, generates=lambda n: self._base.generates(n) or self._head.generates(n))
 
     @property
     def app_state(self) -> AppState:

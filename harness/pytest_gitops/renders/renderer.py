@@ -34,7 +34,8 @@ class Kept(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
     """What renders depend on beside the Application and its files: the versions of `tools`, Kubernetes' own and the
-    APIs that it has, Argo CD's `argocd_cm`, its namespace, and which folders stand in for chart repositories."""
+    APIs that it has, Argo CD's `argocd_cm`, its namespace, which folders stand in for chart repositories, and the
+    variables that the repository gives the repo-server."""
 
     tools: Mapping[str, str]
     kube_version: str
@@ -42,6 +43,7 @@ class Dependencies:
     argocd_cm: Mapping[str, Any]
     control: str
     charts: Sequence[tuple[str, str]] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> Any:
         return [
@@ -51,6 +53,7 @@ class Dependencies:
             sorted((str(k), str(v)) for k, v in self.argocd_cm.items()),
             self.control,
             sorted(self.charts),
+            sorted(self.variables.items()),
         ]
 
 

@@ -6,6 +6,7 @@ from collections import ChainMap
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from pytest_gitops.argocd import parameters
 from pytest_gitops.argocd.capabilities import api_versions
 from pytest_gitops.argocd.options import from_config_map
 from pytest_gitops.argocd.render import NotRendered, Rendered, RepoServer
@@ -53,6 +54,7 @@ class Rendering:
                 argocd_cm=context.argocd_cm,
                 control=context.control,
                 charts=[(c.url, c.path) for c in settings.charts],
+                variables=parameters.environment(parameters.SERVER, context.parameters),
             ),
             ask=lambda case: self._ask(case, fresh=False),
             earlier=ChainMap(*(each._renderer.rendered for each in earlier)),

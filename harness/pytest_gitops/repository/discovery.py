@@ -266,7 +266,7 @@ class _Search:
             return tuple(d for d in self.found if d.kind in kinds)
 
         return Declarations(
-            control=control_namespace(of("Application", "ApplicationSet", "AppProject")),
+            control=control_namespace(of("Application", "ApplicationSet", "AppProject", "ConfigMap")),
             applications=of("Application"),
             application_sets=of("ApplicationSet"),
             projects=of("AppProject"),
@@ -296,14 +296,13 @@ def _yaml_word(value: Any) -> str:
 
 
 def control_namespace(declared: Iterable[Declared]) -> str:
-    """The namespace that Argo CD lives in: where the AppProjects are, else where most Applications are."""
+    """The namespace that Argo CD lives in: where the AppProjects are, else its ConfigMaps, else most Applications."""
+    # The first two exist in the control namespace only, so one of them outweighs any number of Applications.
+    weights = {"AppProject": 10**9, "ConfigMap": 10**6}
     counts: dict[str, int] = {}
     for each in declared:
         if each.namespace:
-            # AppProjects exist in the control namespace only, so one of them outweighs any number of Applications.
-            counts[each.namespace] = counts.get(each.namespace, 0) + (
-                10**6 if each.kind == "AppProject" else 1
-            )
+            counts[each.namespace] = counts.get(each.namespace, 0) + weights.get(each.kind, 1)
     return max(sorted(counts), key=lambda n: counts[n]) if counts else "argocd"
 
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.acting.desk import Desk
 from pytest_gitops.argocd import install
 from pytest_gitops.argocd.applicationsets import expand, remove
+from pytest_gitops.argocd.namespaces import not_enabled
+from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.ground.boot import Ground
 from pytest_gitops.ground.connecting import Connecting
@@ -41,6 +43,7 @@ from pytest_gitops.selection import sharding
 from pytest_gitops.selection.sparing import Sparing, fits
 from pytest_gitops.settings.registered import recognized
 from pytest_gitops.settings.settings import Settings
+from pytest_gitops.shapes import mapping
 from pytest_gitops.stages import all_stages
 from pytest_gitops.stages.base import Stage
 from pytest_gitops.stages.context import Context
@@ -101,6 +104,7 @@ class Engine:
             else:
                 self._rendering(context, ground.head)
             context.plan = self._planned(self._renderings[-1], ground.head, controllers)
+            controllers.make_namespaces(ground.head)
             if sparing is not None:
                 sparing.compare()
             self.verdicts.hidden = secrets_of(context)
@@ -166,6 +170,7 @@ class Engine:
             admission=ground.admission,
             remote_crds=ground.remote_crds,
             argocd_cm=install.data_of(side.brought, "argocd-cm"),
+            parameters=side.parameters,
             destinations=ground.destinations,
             app_state=side.argocd.state if ground.api is not None else None,
         )
@@ -176,6 +181,10 @@ class Engine:
 
     def _planned(self, rendering: Rendering, side: Side, controllers: Controllers) -> Plan:
         plan = self._planner(rendering, side, controllers).build()
+        renders = rendering.context.renders.values()
+        objects = [o for r in renders if isinstance(r, Rendered) for o in r.objects]
+        brought = [mapping(o, "metadata").get("name") for o in objects if o.get("kind") == "Namespace"]
+        side.note(sets=plan.sets.values(), homes=[c.namespace for c in plan.cases], brought=map(str, brought))
         return replace(plan, cases=tuple(recognized(plan.cases, self.settings.clusters)))
 
     def _rendering(self, context: Context, side: Side) -> Rendering:
@@ -188,17 +197,21 @@ class Engine:
         control = context.control
 
         def generate(sets: Sequence[Declared]) -> Mapping[str, Generated]:
+            passed_over = self._passed_over(context, sets)
+            sets = [s for s in sets if f"{s.namespace or control}/{s.name}" not in passed_over]
+            if not sets:
+                return passed_over
             if ground.api is None:
                 context.repository_findings += [self._not_expanded(s) for s in sets]
                 keys = [f"{s.namespace or control}/{s.name}" for s in sets]
                 context.unexpanded |= dict.fromkeys(keys, "there is no cluster")
-                return {key: Generated(unknown=True) for key in keys}
+                return passed_over | {key: Generated(unknown=True) for key in keys}
             self._say(f"expanding {len(sets)} ApplicationSets")
-            controllers.start_sets(side)
+            controllers.start_sets(side, sets)
             assert ground.fleet is not None
             made = expand(ground.api, sets, control=control, introduce=ground.fleet.introduce)
             context.unexpanded |= {key: g.error for key, g in made.items() if g.error}
-            return made
+            return passed_over | made
 
         def forget(keys: Collection[str]) -> None:
             for key in keys:
@@ -213,6 +226,18 @@ class Engine:
             forget=forget,
             reads=context.reads,
         )
+
+    def _passed_over(self, context: Context, sets: Sequence[Declared]) -> dict[str, Generated]:
+        """Those of `sets` that Argo CD does not look at, by key: nothing is generated, and a finding says so."""
+        found = {}
+        for each in sets:
+            key = f"{each.namespace or context.control}/{each.name}"
+            finding = not_enabled(each.kind, key, context.parameters, control=context.control, at=each)
+            if finding is not None:
+                context.repository_findings.append(finding)
+                context.unexpanded[key] = finding.message
+                found[key] = Generated(unknown=True)
+        return found
 
     def _not_expanded(self, declared: Declared) -> Finding:
         """What could not be checked is said, and fails where that is asked for."""

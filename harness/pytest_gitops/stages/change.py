@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_gitops.argocd.parameters import policy
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes.applications import Rendition, Side
 from pytest_gitops.changes.compare import compare
@@ -35,6 +36,7 @@ def survey(context: Context) -> None:
 
 def _side(context: Context) -> Side:
     control, declarations = context.control, context.checkout.declarations
+    set_policy, may_override = policy(context.parameters)
     return Side(
         renditions=[_rendition(context, case) for case in context.plan.cases],
         application_sets={
@@ -45,6 +47,8 @@ def _side(context: Context) -> Side:
         settings=context.argocd_cm,
         others=_others(context),
         clusters=_clusters(context),
+        set_policy=set_policy,
+        may_override=may_override,
     )
 
 

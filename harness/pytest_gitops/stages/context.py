@@ -86,6 +86,7 @@ class Context:
     applied_at: float = 0.0
     start_controller: Callable[[], None] = _nothing
     argocd_cm: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of argocd-cmd-params-cm
     left_out: frozenset[str] = frozenset()  # ApplicationSets, by key, that only other shards need
     unexpanded: dict[str, str] = field(default_factory=dict)  # ApplicationSets, by key, and why
     documents: dict[str, Document] = field(default_factory=dict)

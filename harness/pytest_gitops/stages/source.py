@@ -5,8 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_gitops.argocd.namespaces import not_enabled
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.repository.revisions import is_range
 from pytest_gitops.repository.sources import placed
@@ -123,6 +125,12 @@ class _Check:
         )
 
     def findings(self) -> Iterator[Finding]:
+        context, case = self.context, self.case
+        passed_over = not_enabled(
+            "Application", case.key, context.parameters, control=context.control, at=case
+        )
+        if passed_over is not None:
+            yield replace(passed_over, line=context.line(case, "metadata", "namespace"))
         spec = self.manifest.get("spec")
         if not isinstance(spec, Mapping) or not (
             spec.get("source") or spec.get("sources") or spec.get("sourceHydrator")

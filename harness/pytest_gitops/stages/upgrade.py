@@ -339,7 +339,7 @@ class _Upgrade:
         fate = effect.with_application(
             owned.manifest, owned.case, going, effect.Volumes(()), made_by=above.manifest if above else None
         )
-        return effect.generated(case, None, case.parent) if made_by and fate.effect in GOES else fate
+        return effect.generated(case, "", case.parent) if made_by and fate.effect in GOES else fate
 
     def _set_of(self, case: Case, claims: Mapping[Key, Claim]) -> Claim | None:
         """The ApplicationSet that generates an Application, as another Application renders it."""

@@ -55,10 +55,6 @@ def test_the_data_of_a_config_map_is_a_mapping(maps: list[dict[str, object]], da
     assert install.data_of(maps, "argocd-cm") == data
 
 
-def test_namespaces_beside_the_control_one_are_named_once() -> None:
-    assert install.other_namespaces(["b", "cd", "", "a", "b"], control="cd") == "a,b"
-
-
 def test_definitions_are_those_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         "kind: CustomResourceDefinition\nmetadata: {name: a}\n---\nkind: Other\n"

@@ -62,6 +62,8 @@ def side(given: Any) -> Side:
             ("settings", "settings", {}),
             ("others", "others", ()),
             ("clusters", "clusters", {}),
+            ("set_policy", "setPolicy", ""),
+            ("may_override", "mayOverride", True),
         )
     }
     return Side(renditions=[rendition(name, **app) for name, app in given.items()], **words)

@@ -34,8 +34,19 @@ class FakeApi:
 class FakeSide:
     """One whose applicationset-controller is a word."""
 
+    namespaces: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self.sets: list[str] = []
+
+    def note(self, *, sets: list[str]) -> None:
+        self.sets += sets
+
+    def flags_for_sets(self) -> tuple[str, ...]:
+        return tuple(s for s in self.sets if s.startswith("--"))
+
     def start_sets(self, *_: object) -> str:
-        return "controller"
+        return " ".join(["controller", *self.flags_for_sets()])
 
     def start_applications(self, *_: object) -> str:
         return "application-controller"
@@ -108,3 +119,21 @@ def test_all_that_acts_ends_before_the_clusters_it_acts_on(
         "controller", "argo-rollouts", "application-controller", "clusters beside it", "cluster",
     ]  # fmt: skip
     assert ground.acting is None
+
+
+def test_one_that_was_not_told_of_a_rendered_set_is_started_anew(ground: Any) -> None:
+    controllers, side = Controllers(ground), cast(Any, FakeSide())
+    for sets in (["plain"], ["plain"], ["--rolls"], ["--rolls"][:0]):
+        controllers.start_sets(side, cast(Any, sets))
+    assert ground.stopped == ["controller"]
+    controllers.forget()
+    assert ground.stopped == ["controller", "controller --rolls"]
+
+
+def test_namespaces_that_argo_cd_looks_at_are_there_before_anything_is_put_into_them(ground: Any) -> None:
+    made: list[str] = []
+    ground.api.apply = lambda manifest: made.append(manifest["metadata"]["name"])
+    side = cast(Any, FakeSide())
+    side.namespaces = {"team-b", "team-a"}
+    Controllers(ground).make_namespaces(side)
+    assert made == ["team-a", "team-b"]

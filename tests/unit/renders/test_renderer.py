@@ -100,6 +100,7 @@ def other(**changed: Any) -> dict[str, Any]:
         other(api_versions=["v1"]),
         other(argocd_cm={"kustomize.buildOptions": "--enable-helm"}),
         other(control="openshift-gitops"),
+        other(variables={"ARGOCD_GIT_MODULES_ENABLED": "false"}),
         other(charts=[("https://charts.example.com", "stand-ins")]),
     ],
 )

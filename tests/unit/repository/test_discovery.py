@@ -316,6 +316,9 @@ def test_argo_cd_lives_where_the_projects_are_else_where_most_applications_are()
     assert search({"a.yaml": app("a", "zz"), "b.yaml": app("b", "aa")}).control == "aa"
     project = "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {name: p, namespace: ops}\n"
     assert search({"a.yaml": app("a", "x"), "b.yaml": app("b", "x"), "p.yaml": project}).control == "ops"
+    settings = "kind: ConfigMap\nmetadata: {name: argocd-cmd-params-cm, namespace: cd}\n"
+    assert search({"a.yaml": app("a", "x"), "b.yaml": app("b", "x"), "s.yaml": settings}).control == "cd"
+    assert search({"a.yaml": app("a", "x"), "p.yaml": project, "s.yaml": settings}).control == "ops"
 
 
 def test_nothing_is_lost_where_nothing_is_read() -> None:

@@ -1,4 +1,5 @@
-"""When `upgrade` waits for the end of the first control plane: what is selected decides, and what the user wants to keep."""
+"""When `upgrade` waits for the end of the first control plane: what is selected decides, and what the user wants to keep.
+And which ApplicationSets nobody is asked about."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_gitops.errors import EngineError
+from pytest_gitops.planning.plan import Generated
 from pytest_gitops.run.asking import Selection
 from pytest_gitops.run.engine import Engine
 from pytest_gitops.settings.settings import Provider, Settings
@@ -72,3 +74,22 @@ def test_without_a_base_there_is_nothing_to_put_off() -> None:
 
 def test_a_plane_that_could_not_begin_is_begun_again_in_its_turn() -> None:
     assert put_off(engine(60), EngineError("no memory"))
+
+
+def test_a_set_where_argo_cd_does_not_look_is_told_and_not_waited_for() -> None:
+    def declared(namespace: str) -> Any:
+        return SimpleNamespace(
+            kind="ApplicationSet", namespace=namespace, name="s", file="s.yaml", line=namespace and 7
+        )
+
+    context: Any = SimpleNamespace(
+        control="argocd",
+        parameters={"applicationsetcontroller.namespaces": "team-a"},
+        repository_findings=[],
+        unexpanded={},
+    )
+    sets = [declared(""), declared("team-a"), declared("team-b")]
+    assert Engine(SETTINGS)._passed_over(context, sets) == {"team-b/s": Generated(unknown=True)}
+    (finding,) = context.repository_findings
+    assert (finding.rule, finding.file, finding.line) == ("namespace-not-enabled", "s.yaml", 7)
+    assert context.unexpanded == {"team-b/s": finding.message}

@@ -277,3 +277,12 @@ def test_the_tree_under_test_is_answered_without_git() -> None:
         source.check(context, case)
     assert context.snapshot.asked == ["main"]  # type: ignore[attr-defined]
     assert context.resolve("main") == HEAD
+
+
+def test_an_application_where_argo_cd_does_not_look_is_told_at_its_namespace() -> None:
+    context, _ = app()
+    context.parameters = {"application.namespaces": "team-a,ops-*"}
+    text = APP.format(url=URL, path="apps/web", revision="main", helm="")
+    for namespace, rules in (("team-a", []), ("argocd", []), ("team-b", [("namespace-not-enabled", 6)])):
+        there = declare(context, text.replace("name: web\n", f"name: web\n  namespace: {namespace}\n"))
+        assert found(context, there) == rules
