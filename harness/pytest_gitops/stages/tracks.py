@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.argocd.applications import is_answered, is_left_alone
 from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State, is_automated
-from pytest_gitops.argocd.progressive import rolls
+from pytest_gitops.argocd.progressive import is_enabled, rolls
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.argocd.sharing import Shared, shared
 from pytest_gitops.changes.identity import hook_of
@@ -272,8 +272,10 @@ def run_by_sync(context: Context, case: Case) -> tuple[str, ...]:
 
 
 def rolling_sets(context: Context) -> frozenset[str]:
-    """The ApplicationSets, by "namespace/name", whose controller syncs their Applications."""
-    return frozenset(key for key, s in context.plan.sets.items() if rolls(s.manifest))
+    """The ApplicationSets, by "namespace/name", whose controller syncs their Applications: where it does so at all."""
+    sets = {key: s.manifest for key, s in context.plan.sets.items()}
+    enabled = is_enabled(context.parameters, sets.values())
+    return frozenset(key for key, s in sets.items() if enabled and rolls(s))
 
 
 def expected(context: Context, case: Case) -> tuple[str, ...]:

@@ -195,13 +195,28 @@ def test_what_an_application_set_rolls_out_is_synced_by_nobody_else(monkeypatch:
     )
 
 
-def test_only_a_set_that_says_so_rolls() -> None:
-    def declared(name: str, strategy: Any) -> SimpleNamespace:
-        return SimpleNamespace(namespace="argocd", name=name, manifest={"spec": {"strategy": strategy}})
+def _rolling(**parameters: str) -> frozenset[str]:
+    def declared(strategy: Any) -> SimpleNamespace:
+        return SimpleNamespace(manifest={"spec": {"strategy": strategy}})
 
-    sets = [declared("a", {"type": "RollingSync"}), declared("b", None), declared("c", {"type": "AllAtOnce"})]
-    context = SimpleNamespace(plan=SimpleNamespace(sets=sets))
-    assert tracks.rolling_sets(cast(Any, context)) == {"argocd/a"}
+    # Those of files and those that an Application renders are one to the plan.
+    sets = {
+        "argocd/a": declared({"type": "RollingSync"}),
+        "team/b": declared(None),
+        "team/c": declared({"type": "AllAtOnce"}),
+        "team/rendered": declared({"type": "RollingSync"}),
+    }
+    said = {f"applicationsetcontroller.enable.{k}".replace("_", "."): v for k, v in parameters.items()}
+    context = SimpleNamespace(plan=SimpleNamespace(sets=sets), parameters=said)
+    return tracks.rolling_sets(cast(Any, context))
+
+
+def test_only_a_set_that_says_so_rolls() -> None:
+    assert _rolling() == _rolling(progressive_syncs="true") == {"argocd/a", "team/rendered"}
+
+
+def test_no_set_rolls_where_progressive_syncs_are_switched_off() -> None:
+    assert _rolling(progressive_syncs="false") == frozenset()
 
 
 # ---------------------------------------------------------------- what differs
