@@ -41,7 +41,7 @@ def plan(*forms: str) -> Plan:
 
 def side(commit: str, *forms: str) -> Any:
     """A commit, and what its files say."""
-    found = SimpleNamespace(application_file_sets=declared(*forms), control="argocd")
+    found = SimpleNamespace(application_sets=declared(*forms), control="argocd")
     snapshot = SimpleNamespace(commit=commit, refs={}, bare=None)
     return SimpleNamespace(
         checkout=SimpleNamespace(snapshot=snapshot),
@@ -50,6 +50,7 @@ def side(commit: str, *forms: str) -> Any:
         start_sets=lambda *_: "controller",
         start_applications=lambda *_: "controller",
         world=None,
+        generates=lambda _: True,
     )
 
 
@@ -77,7 +78,7 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for module in (upgrading, acting):
         monkeypatch.setattr(module, "bring", bring)
-        monkeypatch.setattr(module, "refresh", lambda _: None)
+        monkeypatch.setattr(module, "refresh", lambda _, *, generates: None)
         monkeypatch.setattr(module, "point", lambda *_: None)
         monkeypatch.setattr(module, "Installer", FakeInstaller)
     return found
