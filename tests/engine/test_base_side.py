@@ -109,7 +109,8 @@ def pull_request(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         folder,
         {
             "pytest-gitops.yaml": BASE["pytest-gitops.yaml"].replace("policies", "empty")
-            + "network: {allow: ['*']}\nwaivers: [{rule: '*', reason: mine}]\n",
+            + "network: {allow: ['*']}\n"
+            + EXPIRED.replace("}]", "}, {rule: '*', reason: mine}]"),
             "empty/README.md": "nothing\n",
             "project.yaml": PROJECT.replace('"https://github.com/example/*"', '"*"'),
             "web/settings.yaml": config_map("settings", colour="red"),
