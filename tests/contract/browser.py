@@ -35,6 +35,11 @@ FLAGS = (
 BUDGET = 4_000
 """Milliseconds of a page's own time that pass, as fast as it gets its work done, before it is looked at."""
 
+DOCUMENT = "document.documentElement.outerHTML"
+
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+"""CSS pixels of a small one."""
+
 LIMIT = 120.0
 """Seconds for one answer."""
 
@@ -48,8 +53,12 @@ class Browser:
     def __init__(self, child: Popen[bytes]) -> None:
         self._child, self._rest, self._numbers = child, b"", itertools.count(1)
 
-    def look(self, url: str, **size: int) -> tuple[str, tuple[str, ...]]:
-        """The document at `url` after its scripts ran, and what is on the console. `size`: width and height."""
+    def look(
+        self, url: str, *, read: str = DOCUMENT, scheme: str = "light", phone: bool = False, **size: int
+    ) -> tuple[str, tuple[str, ...]]:
+        """The document at `url` after its scripts ran, or what else the expression `read` says as text, and what is on
+        the console. `size`: width and height of the window; `scheme` is the colours that the reader wants, light or
+        dark; a `phone` is as narrow as they come."""
         context = self._ask("", "Target.createBrowserContext")["browserContextId"]
         about = {"url": "about:blank", "browserContextId": context, **size}
         target = self._ask("", "Target.createTarget", **about)["targetId"]
@@ -57,15 +66,23 @@ class Browser:
         said: list[dict[str, Any]] = []
         for domain in ("Page", "Runtime", "Log"):
             self._ask(page, f"{domain}.enable")
+        # Without motion nothing is looked at in the middle of a change.
+        wanted = [
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]
+        self._ask(page, "Emulation.setEmulatedMedia", features=wanted)
+        if phone:
+            self._ask(page, "Emulation.setDeviceMetricsOverride", **PHONE)
         self._ask(page, "Page.navigate", said=said, url=url)
         self._until("Page.loadEventFired", said)
         policy = {"policy": "pauseIfNetworkFetchesPending", "budget": BUDGET}
         self._ask(page, "Emulation.setVirtualTimePolicy", said=said, **policy)
         self._until("Emulation.virtualTimeBudgetExpired", said)
-        read = {"expression": "document.documentElement.outerHTML", "returnByValue": True}
-        dom: str = self._ask(page, "Runtime.evaluate", said=said, **read)["result"]["value"]
+        asked = {"expression": read, "returnByValue": True}
+        text: str = self._ask(page, "Runtime.evaluate", said=said, **asked)["result"]["value"]
         self._ask("", "Target.disposeBrowserContext", said=said, browserContextId=context)
-        return dom, tuple(line for event in said if (line := _console(event)))
+        return text, tuple(line for event in said if (line := _console(event)))
 
     def _ask(
         self, session: str, method: str, *, said: list[dict[str, Any]] | None = None, **params: Any

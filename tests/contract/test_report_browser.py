@@ -127,6 +127,53 @@ def test_the_page_opens_with_the_overview_and_the_whole_tree(look: Look, grid: P
     assert seen.dom.count('role="treeitem" aria-level="1" tabindex="0"') == 1
 
 
+LEGIBLE = """(() => {
+  // WCAG 2.2, 1.4.3: the contrast of text with what is behind it, from the luminance of both.
+  const parts = (colour) => {
+    const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number);
+    return {rgb: [r, g, b], a};
+  };
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const over = ({rgb, a}, below) => rgb.map((v, i) => v * a + below[i] * (1 - a));
+  const behind = (e) => {
+    const own = parts(getComputedStyle(e).backgroundColor);
+    return own.a === 1 ? own.rgb : over(own, e.parentElement ? behind(e.parentElement) : [255, 255, 255]);
+  };
+  const texts = [...document.querySelectorAll('body *')].filter((e) =>
+    e.checkVisibility({opacityProperty: true, visibilityProperty: true}) && !e.closest('svg, :disabled')
+    && [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim()));
+  const faint = texts.map((e) => {
+    const back = behind(e), [x, y] = [light(over(parts(getComputedStyle(e).color), back)), light(back)];
+    return [(Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05), e.textContent.trim().slice(0, 40)];
+  }).filter(([ratio]) => ratio < 4.5);
+  const root = document.documentElement;
+  return JSON.stringify({
+    texts: texts.length, faint, dark: light(behind(document.body)) < 0.2,
+    beyond: Math.max(0, root.scrollWidth - root.clientWidth), width: root.clientWidth,
+  });
+})()"""
+"""What of the page's visible text is hard to read, whether the page is dark, and how many pixels of it are out of view."""
+
+
+@pytest.mark.parametrize("fragment", ["", "#app=argocd/omega-matrix-news"])
+@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_can_be_read_in_light_and_dark_and_on_a_phone(
+    browser: Browser, grid: Path, scheme: str, phone: bool, fragment: str
+) -> None:
+    url = f"{grid.as_uri()}{fragment}"
+    text, console = browser.look(url, read=LEGIBLE, scheme=scheme, phone=phone, width=1280, height=900)
+    told = json.loads(text)
+    assert console == ()
+    assert told["texts"] > 20
+    assert told["faint"] == []
+    assert told["dark"] is (scheme == "dark")
+    assert (told["beyond"], told["width"]) == (0, 360 if phone else told["width"])
+
+
 def test_an_address_opens_its_application(look: Look, grid: Path) -> None:
     seen = look(grid, "#app=argocd/omega-matrix-news")
     assert seen.console == ()
