@@ -4,7 +4,7 @@ A pytest plugin: `-p fake_engine` puts it in the real one's place. The file, at 
 
     verdicts        {"argocd/name stage": {"outcome", "code", "message", "findings", …}}; all others pass; a scenario's
                     key is its name and "scenario"
-    boot            seconds that `prepare` takes
+    boot            seconds that `prepare` takes; that it has begun is told by a file, `BOOTING`
     delay           seconds between two answers, or before those of a stage: {stage: seconds}
     prepare         {"config" | "engine": text}: the error that `prepare` raises
     abort           {"after": answers given, "message": text}: a tool that dies in mid-run
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 SCRIPT = "fake-engine.json"
 
+BOOTING = ".git/booting"
+
 
 class FakeEngine:
     """The engine's interface, obeying a script."""
@@ -74,7 +76,9 @@ class FakeEngine:
         from pytest_gitops.scenarios.choosing import asked, left_alone
 
         self._say("starting the control plane")
-        self._over.wait(self._script.get("boot", 0))
+        if boot := self._script.get("boot", 0):
+            (self.settings.root / BOOTING).touch()
+            self._over.wait(boot)
         match self._script.get("prepare"):
             case {"config": text}:
                 raise ConfigError(text, where="pytest-gitops.yaml:1")

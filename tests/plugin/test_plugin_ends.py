@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_engine import BOOTING
 from plugin_support import ARGS, BOTH, EITHER, Repository, application, ran
 
 from pytest_gitops.processes.process import piped
@@ -252,8 +253,11 @@ def test_what_is_kept_is_said(one: Repository) -> None:
 # ---------------------------------------------------------------------- signals
 
 
-def until_begun(repository: Repository, number: int, *args: str, ready: str) -> tuple[int, str]:
-    """Start a run, send it a signal when its output has `ready`; its exit code and all that it said."""
+def until_begun(
+    repository: Repository, number: int, *args: str, ready: str = "", there: str = ""
+) -> tuple[int, str]:
+    """Start a run, send it a signal when its output has `ready` and the file `there` is; its exit code and all that it
+    said."""
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
     log = repository.path / ".git" / "log.txt"
     argv = [sys.executable, "-m", "pytest", "--gitops", *ARGS, *args]
@@ -265,9 +269,13 @@ def until_begun(repository: Repository, number: int, *args: str, ready: str) -> 
     )
     with piped(sys.executable, "-c", code, log, *argv, env=environ) as child:
         wait_until(
-            lambda: log.exists() and re.search(ready, log.read_text(errors="replace")),
+            lambda: (
+                log.exists()
+                and re.search(ready, log.read_text(errors="replace"))
+                and (repository.path / there).exists()
+            ),
             limit=30,
-            what=f"{ready} in the output",
+            what=f"{ready or 'anything'} in the output, and {there or 'the repository'}",
             seen=lambda: log.read_text(errors="replace") if log.exists() else "no output",
         )
         os.kill(child.pid, number)
@@ -311,7 +319,7 @@ def test_an_interruption_while_the_engine_starts_leaves_reports_too(
     one: Repository, number: signal.Signals
 ) -> None:
     one.script(boot=30)
-    status, said = until_begun(one, number, ready="platform")
+    status, said = until_begun(one, number, there=BOOTING)
     assert status == 2, said
     assert reports(one) == REPORTS
     assert json.loads((one.path / "gitops-report" / "report.json").read_text())["applications"] == []
