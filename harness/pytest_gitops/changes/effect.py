@@ -18,7 +18,7 @@ from pytest_gitops.changes.identity import (
     notes_of,
     text,
 )
-from pytest_gitops.changes.values import Data, Effect, Fate
+from pytest_gitops.changes.values import DELETING, Data, Effect, Fate
 from pytest_gitops.model import Case
 from pytest_gitops.shapes import mapping
 
@@ -181,12 +181,7 @@ def removed_application(case: Case, fate: Fate) -> Fate:
 
 def moved(manifest: Mapping[str, Any], old: Case, new: Case, going: Fate) -> Fate:
     """What happens to an object that goes from one Application to another; `going` if the second did not have it."""
-    deletes = going.effect in {
-        Effect.PRUNED,
-        Effect.PRUNED_ON_CONFIRM,
-        Effect.DELETED_WITH_APPLICATION,
-        Effect.DELETED_ON_CONFIRM,
-    }
+    deletes = going.effect in DELETING
     risk = (
         f"If {old.key} is synced first, it is deleted and made anew."
         if deletes

@@ -64,6 +64,17 @@ class Effect(StrEnum):
     LEFT_BEHIND = "left-behind"
 
 
+DELETING = frozenset(
+    {
+        Effect.PRUNED,
+        Effect.PRUNED_ON_CONFIRM,
+        Effect.DELETED_WITH_APPLICATION,
+        Effect.DELETED_ON_CONFIRM,
+    }
+)
+"""Effects by which the API server is asked to delete the object, at once or when somebody confirms it."""
+
+
 class Data(StrEnum):
     """What becomes of stored data when an object goes."""
 

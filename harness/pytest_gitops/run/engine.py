@@ -197,15 +197,16 @@ class Engine:
         control = context.control
 
         def generate(sets: Sequence[Declared]) -> Mapping[str, Generated]:
-            passed_over = self._passed_over(context, sets)
-            sets = [s for s in sets if f"{s.namespace or control}/{s.name}" not in passed_over]
-            if not sets:
+            known = {f"{s.namespace or control}/{s.name}": s for s in sets}
+            passed_over = self._passed_over(context, known)
+            looked_at = {key: s for key, s in known.items() if key not in passed_over}
+            if not looked_at:
                 return passed_over
+            sets = list(looked_at.values())
             if ground.api is None:
                 context.repository_findings += [self._not_expanded(s) for s in sets]
-                keys = [f"{s.namespace or control}/{s.name}" for s in sets]
-                context.unexpanded |= dict.fromkeys(keys, "there is no cluster")
-                return passed_over | {key: Generated(unknown=True) for key in keys}
+                context.unexpanded |= dict.fromkeys(looked_at, "there is no cluster")
+                return passed_over | dict.fromkeys(looked_at, Generated(unknown=True))
             self._say(f"expanding {len(sets)} ApplicationSets")
             controllers.start_sets(side, sets)
             assert ground.fleet is not None
@@ -227,11 +228,10 @@ class Engine:
             reads=context.reads,
         )
 
-    def _passed_over(self, context: Context, sets: Sequence[Declared]) -> dict[str, Generated]:
+    def _passed_over(self, context: Context, sets: Mapping[str, Declared]) -> dict[str, Generated]:
         """Those of `sets` that Argo CD does not look at, by key: nothing is generated, and a finding says so."""
         found = {}
-        for each in sets:
-            key = f"{each.namespace or context.control}/{each.name}"
+        for key, each in sets.items():
             finding = not_enabled(each.kind, key, context.parameters, control=context.control, at=each)
             if finding is not None:
                 context.repository_findings.append(finding)

@@ -41,9 +41,9 @@ def with_scenarios(context: Context) -> Plan:
 def to_come(context: Context) -> tuple[Configuration | None, tuple[Finding, ...]]:
     """The configuration that a pull request brings and that does not count yet, and what is wrong with it; None where
     the one that counts is head's, or there is nothing to read."""
-    text = context.snapshot.read_many([FILE_NAME]).get(FILE_NAME, b"")
     if context.base is None:
         return None, ()
+    text = context.snapshot.read_many([FILE_NAME]).get(FILE_NAME, b"")
     try:
         return configuration(text), ()
     except ConfigError as error:

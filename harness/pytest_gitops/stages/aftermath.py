@@ -6,21 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_gitops.changes.values import Effect, Fate
-from pytest_gitops.model import IN_CLUSTER, Case, Finding, Severity
+from pytest_gitops.changes.values import DELETING, Effect, Fate
+from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.shapes import mapping
-from pytest_gitops.stages.bystanders import ARGO
-from pytest_gitops.stages.inventory import Claim, Key, Live, made_by, maker
+from pytest_gitops.stages.inventory import Claim, Key, Live, key_of, made_by, maker
 
 CLAIM = ("", "PersistentVolumeClaim")
-
-GOES = {
-    Effect.PRUNED,
-    Effect.PRUNED_ON_CONFIRM,
-    Effect.DELETED_WITH_APPLICATION,
-    Effect.DELETED_ON_CONFIRM,
-}
-"""What somebody has to confirm is confirmed here."""
 
 OWNERLESS = {Effect.ORPHANED, Effect.LEFT_BEHIND}
 
@@ -155,7 +146,7 @@ class Judge:
 
     def _made_anew(self, case: Case) -> tuple[str, str]:
         """Why a claim was made anew, and what to do, if its whole Application was, between two parents."""
-        key = Key(IN_CLUSTER, ARGO, "Application", case.namespace, case.name)
+        key = key_of("Application", case.key)
         was, now = self.before.get(key), self.after.get(key)
         if was is None or now is None or was == now or key not in self.base or key not in self.head:
             return "", IDENTITY
@@ -192,7 +183,8 @@ class Judge:
         fate = self.fate_of(key, self.base[key])
         if fate is not None and fate.effect in OWNERLESS:
             return "orphaned"
-        return "deleted" if fate is None or fate.effect in GOES else "kept"
+        # What somebody has to confirm is confirmed here.
+        return "deleted" if fate is None or fate.effect in DELETING else "kept"
 
     def _finding(
         self, owner: Claim, code: str, key: Key, message: str, help_: str, severity: Severity = Severity.ERROR

@@ -10,11 +10,10 @@ from pytest_gitops.changes.identity import SYNC_OPTIONS, csv, notes_of
 from pytest_gitops.model import IN_CLUSTER, Case, Finding, Severity
 from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock
 from pytest_gitops.stages.live import SYNCER
+from pytest_gitops.stages.peace import APPLICATIONS, ARGOCD
 from pytest_gitops.stages.telling import names
 
-ARGO = "argoproj.io"
-APPLICATIONS = {(ARGO, "Application"), (ARGO, "ApplicationSet")}
-PROJECT = (ARGO, "AppProject")
+PROJECT = (ARGOCD, "AppProject")
 
 FOREIGN = (
     "leave it to whoever brought it: take it out of the manifests, or give it the annotation "

@@ -44,16 +44,18 @@ PREFERRED: Mapping[tuple[str, str], tuple[Path, ...]] = {
 SETTINGS = {(ARGOCD, "Application")}
 """Kinds whose preferred fields may be changed though they are otherwise left in peace."""
 
-WORKLOADS = {
-    *(("apps", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")),
-    ("batch", "Job"),
-}
+SELECTED: tuple[Path, ...] = (("spec", "selector"), ("spec", "template", "metadata", "labels"))
 
-FIXED: Mapping[str, tuple[Path, ...]] = {
-    "workload": (("spec", "selector"), ("spec", "template", "metadata", "labels")),
-    "rbac.authorization.k8s.io": (("roleRef",),),
+FIXED: Mapping[tuple[str, str], tuple[Path, ...]] = {
+    ("apps", "Deployment"): SELECTED,
+    ("apps", "StatefulSet"): SELECTED,
+    ("apps", "DaemonSet"): SELECTED,
+    ("apps", "ReplicaSet"): SELECTED,
+    ("batch", "Job"): SELECTED,
+    ("rbac.authorization.k8s.io", "RoleBinding"): (("roleRef",),),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): (("roleRef",),),
 }
-"""Fields that the API server does not let anybody change, or only together."""
+"""Fields that the API server does not let anybody change, or only together, by API group and kind."""
 
 REPLACED_AS_A_WHOLE = {"subjects", "items", "versions"}
 """Lists of `changes.lists.KEYS` that Kubernetes does not merge."""
@@ -136,8 +138,7 @@ def _is_bookkeeping(path: Path) -> bool:
 
 
 def _is_fixed(key: tuple[str, str], path: Path) -> bool:
-    fixed = FIXED["workload"] if key in WORKLOADS else FIXED.get(key[0], ())
-    return any(path[: len(f)] == f for f in fixed)
+    return any(path[: len(f)] == f for f in FIXED.get(key, ()))
 
 
 def _is_identity(path: Path) -> bool:

@@ -12,6 +12,7 @@ from pytest_gitops.changes.identity import TRACKING
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import IN_CLUSTER, Case
 from pytest_gitops.shapes import mapping
+from pytest_gitops.stages.peace import ARGOCD
 from pytest_gitops.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ class Key(NamedTuple):
     def title(self) -> str:
         """ "Kind namespace/name", or "Kind name"."""
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def key_of(kind: str, key: str) -> Key:
+    """Where an Application or ApplicationSet is, `key` being its "namespace/name": beside Argo CD."""
+    namespace, _, name = key.rpartition("/")
+    return Key(IN_CLUSTER, ARGOCD, kind, namespace, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from pytest_gitops.changes.noise import Scene
 from pytest_gitops.changes.shorten import short
 from pytest_gitops.changes.values import HIDDEN, FieldChange, is_secret_field
 from pytest_gitops.clusters.apierror import suppress_gone
-from pytest_gitops.stages.peace import ARGOCD
+from pytest_gitops.stages.peace import APPLICATIONS
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
@@ -28,9 +28,6 @@ SYNCERS = frozenset({SYNCER, "argocd"})
 """The same, and that of what kubectl writes for a sync without a name of its own: `replace` (Replace=true) and, for
 RBAC, `auth reconcile` (gitops-engine/pkg/utils/kube/resource_ops.go, v3.6.1). There the API server takes the program's
 name, which is `argocd` here."""
-
-WRITTEN_BY_ITS_CONTROLLERS = {"Application", "ApplicationSet"}
-"""Kinds that Argo CD's controllers write to all the time, under the program's name."""
 
 BOOKKEEPING = ("resourceVersion", "generation", "managedFields", "creationTimestamp", "selfLink", "uid")
 """Metadata that says nothing of what an object is."""
@@ -160,8 +157,8 @@ def changes(before: Mapping[Ref, Manifest], after: Mapping[Ref, Manifest]) -> tu
 
 
 def _is_synced(ref: Ref, by: Collection[str]) -> bool:
-    """Whether a sync is among those who wrote an object."""
-    ours = ref.kind in WRITTEN_BY_ITS_CONTROLLERS and ref.api_version.startswith(f"{ARGOCD}/")
+    """Whether a sync is among those who wrote an object. Under the program's name Argo CD's controllers write too."""
+    ours = (ref.api_version.rpartition("/")[0], ref.kind) in APPLICATIONS
     return not ({SYNCER} if ours else SYNCERS).isdisjoint(by)
 
 

@@ -13,6 +13,8 @@ from pytest_gitops.changes.identity import SYNC_OPTIONS
 Manifest = Mapping[str, Any]
 
 ARGOCD = "argoproj.io"
+APPLICATIONS = {(ARGOCD, "Application"), (ARGOCD, "ApplicationSet")}
+"""What Argo CD's controllers make of each other, and write to all the time."""
 
 ONCE = "it runs once, and would run again"
 HOLDS_FOR_ALL = "it holds for everything in its namespace"

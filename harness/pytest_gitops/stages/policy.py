@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.render import Rendered
-from pytest_gitops.changes.values import ApplicationChange, ChangeKind, Effect, ObjectChange
+from pytest_gitops.changes.values import DELETING, ApplicationChange, ChangeKind, ObjectChange
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.rego.inputs import (
     Changed,
@@ -36,16 +36,6 @@ name = "policy"
 family = Family.REVIEW
 question = "Do the policies allow it?"
 needs = ("render",)
-
-DELETING = frozenset(
-    {
-        Effect.PRUNED,
-        Effect.PRUNED_ON_CONFIRM,
-        Effect.DELETED_WITH_APPLICATION,
-        Effect.DELETED_ON_CONFIRM,
-    }
-)
-"""Effects by which the API server is asked to delete the object."""
 
 
 def survey(context: Context) -> tuple[Finding, ...]:

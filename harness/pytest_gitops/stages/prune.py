@@ -19,10 +19,10 @@ from pytest_gitops.clusters.apierror import suppress_gone
 from pytest_gitops.errors import EngineError, GitOpsError
 from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
 from pytest_gitops.stages.base import Family, Publish, judged
-from pytest_gitops.stages.bystanders import ARGO, PROJECT, taken_along
+from pytest_gitops.stages.bystanders import PROJECT, taken_along
 from pytest_gitops.stages.departing import Departing, Look, Tree, look_at
 from pytest_gitops.stages.finalizers import IN_USE
-from pytest_gitops.stages.inventory import Claim, Clusters, Key, Stock
+from pytest_gitops.stages.inventory import Claim, Clusters, Key, Stock, key_of
 from pytest_gitops.stages.removal import Going, Judge, Remains, stays
 from pytest_gitops.waiting import now
 
@@ -83,8 +83,7 @@ class _Prune:
         while case.id not in seen:
             seen.add(case.id)
             if case.parent_kind == "ApplicationSet":
-                namespace, _, own = case.parent.partition("/")
-                claim = self.claims.get(Key(IN_CLUSTER, ARGO, "ApplicationSet", namespace, own))
+                claim = self.claims.get(key_of("ApplicationSet", case.parent))
                 if claim is None:
                     return f"ApplicationSet {case.parent}"
                 case = claim.case
@@ -145,7 +144,7 @@ class _Prune:
         each = case
         while each.key not in above:
             above.add(each.key)
-            claim = self.claims.get(Key(IN_CLUSTER, ARGO, "Application", each.namespace, each.name))
+            claim = self.claims.get(key_of("Application", each.key))
             if claim is None:
                 return False
             each = claim.case

@@ -15,11 +15,12 @@ from pytest_gitops.argocd.known_causes import Cause
 from pytest_gitops.changes.effect import FINALIZER, FINALIZERS, Volumes, with_application
 from pytest_gitops.changes.identity import HELM_HOOK, HOOK, csv, hook_of, notes_of
 from pytest_gitops.changes.values import Effect, Fate
-from pytest_gitops.model import IN_CLUSTER, Case, Finding, Severity
+from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.shapes import mapping
-from pytest_gitops.stages.bystanders import APPLICATIONS, ARGO, Bystanders
+from pytest_gitops.stages.bystanders import Bystanders
 from pytest_gitops.stages.finalizers import REMOVED_BY_KUBERNETES, foreign
-from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock, Thing, maker
+from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock, Thing, key_of, maker
+from pytest_gitops.stages.peace import APPLICATIONS
 from pytest_gitops.stages.telling import names
 
 OF_DELETION = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io")
@@ -128,7 +129,7 @@ class Judge:
         )
 
     def _renders_itself(self, case: Case) -> bool:
-        claim = self.claims.get(Key(IN_CLUSTER, ARGO, "Application", case.namespace, case.name))
+        claim = self.claims.get(key_of("Application", case.key))
         return claim is not None and claim.case.key == case.key
 
     def stuck_in(self, namespace: Key) -> list[Key]:

@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import API, Applications, application_path
 from pytest_gitops.changes import effect
-from pytest_gitops.changes.values import ApplicationChange, Effect, Fate
+from pytest_gitops.changes.values import DELETING, ApplicationChange, Effect, Fate
 from pytest_gitops.clusters.apierror import suppress_gone
-from pytest_gitops.model import IN_CLUSTER, Case, Outcome, StageResult
-from pytest_gitops.stages.aftermath import GOES, Aftermath, Judge
+from pytest_gitops.model import Case, Outcome, StageResult
+from pytest_gitops.stages.aftermath import Aftermath, Judge
 from pytest_gitops.stages.approving import Approving
 from pytest_gitops.stages.base import Answer, Family, Publish
-from pytest_gitops.stages.bystanders import ARGO
 from pytest_gitops.stages.crossing import Crossing, Held, Phase
 from pytest_gitops.stages.drive import Drive
 from pytest_gitops.stages.finalizers import foreign
-from pytest_gitops.stages.inventory import Claim, Clusters, Key
+from pytest_gitops.stages.inventory import Claim, Clusters, Key, key_of
 from pytest_gitops.stages.promoted import with_rollouts
 from pytest_gitops.stages.promoting import Promoting
 from pytest_gitops.waiting import now, wait_until
@@ -292,12 +291,9 @@ class _Upgrade:
 
     def _fate(self, key: Key, claim: Claim, claims: Mapping[Key, Claim]) -> Fate | None:
         """What is expected of an object of base, which has `claims`, that head does not have."""
-        case, unknown = claim.case, effect.Volumes(())
+        case = claim.case
         if (going := self._going(case, claims)) is not None:
-            made_by = self._set_of(case, claims)
-            return effect.with_application(
-                claim.manifest, case, going, unknown, made_by=made_by.manifest if made_by else None
-            )
+            return self._with(claim, going, claims)
         now_at = next(
             (c for c in self.stays if (was := self._old(c)) is not None and was.key == case.key), None
         )
@@ -318,7 +314,7 @@ class _Upgrade:
                     return each.fate
         if now_at is not None and now_at.key == case.key:
             # One whose name comes from what is in it (Kustomize) is to a comparison the same as the next.
-            return effect.pruned(claim.manifest, now_at, unknown)
+            return effect.pruned(claim.manifest, now_at, effect.Volumes(()))
         return None
 
     def _going(
@@ -331,22 +327,29 @@ class _Upgrade:
         if not case.parent:
             return Fate(effect=Effect.DELETED_WITH_APPLICATION, text="")
         made_by = self._set_of(case, claims)
-        owned = made_by or claims.get(Key(IN_CLUSTER, ARGO, "Application", case.namespace, case.name))
+        owned = made_by or claims.get(key_of("Application", case.key))
         going = self._going(owned.case, claims, seen | {case.key}) if owned is not None else None
         if owned is None or going is None:
             return None
-        above = self._set_of(owned.case, claims)
-        fate = effect.with_application(
-            owned.manifest, owned.case, going, effect.Volumes(()), made_by=above.manifest if above else None
+        fate = self._with(owned, going, claims)
+        return effect.generated(case, "", case.parent) if made_by and fate.effect in DELETING else fate
+
+    def _with(self, claim: Claim, going: Fate, claims: Mapping[Key, Claim]) -> Fate:
+        """What happens to an object when `going` happens to its Application."""
+        made_by = self._set_of(claim.case, claims)
+        return effect.with_application(
+            claim.manifest,
+            claim.case,
+            going,
+            effect.Volumes(()),
+            made_by=made_by.manifest if made_by else None,
         )
-        return effect.generated(case, "", case.parent) if made_by and fate.effect in GOES else fate
 
     def _set_of(self, case: Case, claims: Mapping[Key, Claim]) -> Claim | None:
         """The ApplicationSet that generates an Application, as another Application renders it."""
         if case.parent_kind != "ApplicationSet":
             return None
-        namespace, _, name = case.parent.rpartition("/")
-        return claims.get(Key(IN_CLUSTER, ARGO, "ApplicationSet", namespace, name))
+        return claims.get(key_of("ApplicationSet", case.parent))
 
 
 def _roots(side: Context, cases: Sequence[Case]) -> list[Case]:

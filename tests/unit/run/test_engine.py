@@ -88,7 +88,7 @@ def test_a_set_where_argo_cd_does_not_look_is_told_and_not_waited_for() -> None:
         repository_findings=[],
         unexpanded={},
     )
-    sets = [declared(""), declared("team-a"), declared("team-b")]
+    sets = {f"{n or 'argocd'}/s": declared(n) for n in ("", "team-a", "team-b")}
     assert Engine(SETTINGS)._passed_over(context, sets) == {"team-b/s": Generated(unknown=True)}
     (finding,) = context.repository_findings
     assert (finding.rule, finding.file, finding.line) == ("namespace-not-enabled", "s.yaml", 7)
