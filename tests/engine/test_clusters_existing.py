@@ -20,7 +20,7 @@ from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.hosts.isolation import LABEL
 from pytest_gitops.hosts.removal import leftovers
-from pytest_gitops.stages.drifting import MARK as DRIFT
+from pytest_gitops.stages.edits import MARK as DRIFT
 from pytest_gitops.stages.inventory import NOT_LOOKED_AT, Clusters, Key
 from pytest_gitops.stages.live import content
 from pytest_gitops.waiting import wait_until

@@ -14,8 +14,8 @@ from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import Case
 from pytest_gitops.stages import live
 from pytest_gitops.stages.drifts import Drift, Expected, Sort
-from pytest_gitops.stages.edits import Edit
-from pytest_gitops.stages.following import ASK_AGAIN, Application, Following, Late, Sync
+from pytest_gitops.stages.edits import MARK, Edit, addition
+from pytest_gitops.stages.following import ASK_AGAIN, Application, Following, Late, Sync, is_at_work
 from pytest_gitops.stages.live import Manifest, Ref
 from pytest_gitops.stages.peace import group_kind
 from pytest_gitops.stages.tracks import QUIET
@@ -32,12 +32,12 @@ DRIFTER = "pytest-gitops-drift"
 ANOTHER = "pytest-gitops-another"
 """The field manager of what is added."""
 
-MARK = "pytest-gitops/drift"
-"""The label and annotation that are added."""
-
 LOOKS = 2
 """Comparisons that are asked for before it counts that Argo CD sees nothing: the second one begins when the first is
 answered, so by then it has been told of the object's change."""
+
+TRIES = 3
+"""As often it is put back: Argo CD may begin to heal it in the same moment."""
 
 UNSEEN = Observation(
     state=State.STUCK, code="drift-not-seen", message="Argo CD compared it twice and found no difference"
@@ -301,12 +301,27 @@ class Drifting:
     def restore(self, tried: Tried) -> None:
         """Take back what we did; `tried.restored` says whether the object is as it was. A sync that is still being
         tried again is ended."""
-        with suppress(ApiError):  # it is told in `restored`
-            self._following.applications.terminate(self._state())
-        with suppress(ApiError):
-            self._undo(tried)
-        found = self._get(tried.ref)
-        tried.restored = tried.is_undone(found)
+        for _ in range(TRIES):
+            with suppress(ApiError):  # it is told in `restored`
+                self._following.applications.terminate(self._state())
+            self._rest()
+            with suppress(ApiError):
+                self._undo(tried)
+            tried.restored = tried.is_undone(self._get(tried.ref))
+            if tried.restored:
+                return
+
+    def _rest(self) -> None:
+        """Wait for the end of the sync that is running: half of what it writes is neither as it was nor as we left it.
+        Of a Role Argo CD has the missing rules added first, and only then the others taken away (gitops-engine,
+        pkg/utils/kube/resource_ops.go: `auth reconcile` before `apply`)."""
+        with suppress(Late):
+            self._following.wait(
+                self._case,
+                lambda state: not is_at_work(state),
+                limit=self._still,
+                again=self._following.applications.refresh,
+            )
 
     def _undo(self, tried: Tried) -> None:
         found, path, edit = self._get(tried.ref), self._path(tried.ref), tried.edit
@@ -342,29 +357,6 @@ class Drifting:
         if tried.seen is None and _differs(state, tried.ref):
             tried.seen = _since(tried)
         return tried.seen is not None
-
-
-def addition(live_: Manifest) -> dict[str, Any]:
-    """A label and a field for another manager to add by server-side apply; on a Namespace, whose labels others go by,
-    a field alone. What is added changes nothing that runs."""
-    metadata = live_["metadata"]
-    named = {k: metadata[k] for k in ("name", "namespace") if metadata.get(k)}
-    body: dict[str, Any] = {
-        "apiVersion": live_["apiVersion"],
-        "kind": live_["kind"],
-        "metadata": {**named, "annotations": {MARK: "added"}},
-    }
-    key = group_kind(live_)
-    if key != ("", "Namespace"):
-        body["metadata"]["labels"] = {MARK: "added"}
-    spec = live_.get("spec") or {}
-    if key == ("apps", "Deployment") and "minReadySeconds" not in spec:
-        body["spec"] = {"minReadySeconds": 1}
-    elif key == ("", "Service") and "publishNotReadyAddresses" not in spec:
-        body["spec"] = {"publishNotReadyAddresses": True}
-    elif key == ("", "ConfigMap") and not live_.get("immutable"):
-        body["data"] = {"pytest-gitops-drift": "added"}
-    return body
 
 
 def _bare(metadata: Mapping[str, Any]) -> dict[str, Any]:

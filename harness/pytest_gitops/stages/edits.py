@@ -1,4 +1,5 @@
-"""Which field of an object to change for a drift: one that the manifest has, that is safe, and what to change it to.
+"""Which field of an object to change for a drift: one that the manifest has, that is safe, and what to change it to;
+and what another manager may add to it.
 
 Pure: an object's manifest, what is live, and the repository's `ignoreDifferences` make a list of candidates.
 """
@@ -17,6 +18,9 @@ from pytest_gitops.stages.peace import ARGOCD, group_kind
 
 Manifest = Mapping[str, Any]
 Path = tuple[str | int, ...]
+
+MARK = "pytest-gitops/drift"
+"""The label and annotation that are added."""
 
 CANDIDATES = 4
 """As many fields of one object as are tried: the API server may refuse a value, or the field may be immutable."""
@@ -203,3 +207,26 @@ def is_managed(live: Manifest, managers: Sequence[str], path: Path) -> bool:
         else:
             return True
     return False
+
+
+def addition(live: Manifest) -> dict[str, Any]:
+    """A label and a field for another manager to add by server-side apply; on a Namespace, whose labels others go by,
+    a field alone. What is added changes nothing that runs."""
+    metadata = live["metadata"]
+    named = {k: metadata[k] for k in ("name", "namespace") if metadata.get(k)}
+    body: dict[str, Any] = {
+        "apiVersion": live["apiVersion"],
+        "kind": live["kind"],
+        "metadata": {**named, "annotations": {MARK: "added"}},
+    }
+    key = group_kind(live)
+    if key != ("", "Namespace"):
+        body["metadata"]["labels"] = {MARK: "added"}
+    spec = live.get("spec") or {}
+    if key == ("apps", "Deployment") and "minReadySeconds" not in spec:
+        body["spec"] = {"minReadySeconds": 1}
+    elif key == ("", "Service") and "publishNotReadyAddresses" not in spec:
+        body["spec"] = {"publishNotReadyAddresses": True}
+    elif key == ("", "ConfigMap") and not live.get("immutable"):
+        body["data"] = {"pytest-gitops-drift": "added"}
+    return body

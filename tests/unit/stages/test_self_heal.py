@@ -42,7 +42,8 @@ HEALS = {"automated": {"selfHeal": True}}
 class FakeArgo:
     """The API server and Argo CD behind it. `reacts` is what happens when the object differs from what it was:
     "heals", "sees", "nothing", "fails" (it tries), "other" (something else restores it), "goes" (the Application),
-    "ails" (it heals, and the Application does not become Healthy); `sync` is what a sync does: "heals" or "fails".
+    "ails" (it heals, and the Application does not become Healthy), "drags" (it is at it until it is asked to end, and
+    then for as long as nobody asks again); `sync` is what a sync does: "heals" or "fails".
     """
 
     def __init__(
@@ -152,8 +153,12 @@ class FakeArgo:
             self.asked.append("forget")
         elif "status" in body:
             self.asked.append("terminate")
+            self.application["status"]["operationState"] |= body["status"]["operationState"]
         else:
             self.asked.append(body["metadata"]["annotations"][REFRESH])
+            if self.application["status"]["operationState"]["phase"] == "Terminating":
+                self._operation("Failed", heal=1)
+                self._restore()
         self._tell()
         return answer
 
@@ -175,8 +180,8 @@ class FakeArgo:
                 self._status("Synced")
                 if self.reacts == "ails":
                     self.application["status"]["health"]["status"] = "Degraded"
-            elif self.reacts == "fails":
-                self._operation("Failed", heal=1)
+            elif self.reacts in {"fails", "drags"}:
+                self._operation("Failed" if self.reacts == "fails" else "Running", heal=1)
             self._tell()
 
     def _operation(self, phase: str, heal: int = 0) -> None:
@@ -289,6 +294,15 @@ def test_drift_that_is_not_undone_is_red_with_the_cause_and_nothing_more_is_trie
     assert "delete" not in argo.asked
     # What we did is taken back by ourselves.
     assert argo.asked[-1] == "mode=grid" and result.evidence["drifts"][-1]["restored"] is True
+
+
+def test_what_a_running_sync_writes_is_waited_for_before_anything_is_taken_back() -> None:
+    argo = FakeArgo("drags")
+    result = judge(argo)
+    assert result.code == "drift-not-undone"
+    assert result.evidence["drifts"][-1]["restored"] is True
+    # Argo CD itself has put it back; what we write into the midst of it, it would not know of.
+    assert argo.asked[-2:] == ["terminate", "normal"] and "mode=grid" not in argo.asked
 
 
 def test_the_next_step_of_an_object_that_was_taken_before_is_not_to_correct_it() -> None:
