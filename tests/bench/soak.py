@@ -4,12 +4,14 @@ Every fixture is run as a repository of its own, and what is right also as a pul
 A verdict is (Application, stage, outcome, code); each is compared with the first run's. Nothing but such a difference is a
 failure here: the tests say what the verdicts have to be.
 
-What each run said is a line of `build/soak.jsonl`. A soak that was ended goes on from there; without the file it begins. Of a
-run that differs the report is kept beside it, `build/soak-FIXTURE-NUMBER.json`, for whoever has to find out why.
+What each run said is a line of `build/soak.jsonl`. A soak that was ended goes on from there; without the file it begins. What
+was said before is told by its checksum alone, so that the record can be kept in the repository (`docs/soak.jsonl`). Of a run
+that differs the report is kept beside it, `build/soak-FIXTURE-NUMBER.json`, for whoever has to find out why.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -19,6 +21,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -97,28 +101,53 @@ def differing(first: Verdicts, later: Verdicts) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One whole run of `fixture`: the `code` that made it, on which `day`, in how many `seconds`, and its `verdicts`."""
+
+    fixture: str
+    code: str
+    day: str
+    seconds: int
+    verdicts: Verdicts
+
+
 class Record:
-    """What every run said, those of earlier soaks included."""
+    """What every run said, those of earlier soaks included. Raises ValueError for a file that contradicts itself."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._said: dict[str, Verdicts] = {}  # by checksum
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        self._runs: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self._runs = [self._read(json.loads(line)) for line in lines]
+
+    def _read(self, line: dict[str, Any]) -> Run:
+        said = line.pop("said")
+        verdicts = line.pop("verdicts", None)
+        if verdicts is not None and checksum(verdicts) != said:
+            raise ValueError(f"{self._path}: {line}: these are not the verdicts of checksum {said}")
+        if verdicts is None and said not in self._said:
+            raise ValueError(f"{self._path}: {line}: no run before it has the checksum {said}")
+        return Run(**line, verdicts=self._said.setdefault(said, verdicts))
 
     def count(self, fixture: str) -> int:
-        return sum(r["fixture"] == fixture for r in self._runs)
+        return sum(r.fixture == fixture for r in self._runs)
 
-    def add(self, fixture: str, report: Report, seconds: float) -> None:
+    def add(self, fixture: str, report: Report, seconds: float, *, code: str) -> None:
         """Write it down, and say it."""
         with self._lock:
             seen = verdicts(report)
             told = self._differing(fixture, seen)
-            made = {"fixture": fixture, "code": _code(), "seconds": round(seconds), "verdicts": seen}
+            made = Run(
+                fixture=fixture,
+                code=code,
+                day=date.today().isoformat(),
+                seconds=round(seconds),
+                verdicts=seen,
+            )
             self._runs.append(made)
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(made) + "\n")
+            self._write(made)
             number = self.count(fixture)
             print(f"{number} {fixture}: {len(seen)} verdicts in {seconds:.0f} s", flush=True)
             for line in told:
@@ -127,19 +156,34 @@ class Record:
                 kept = self._path.with_name(f"{self._path.stem}-{fixture}-{number}.json")
                 kept.write_text(json.dumps(report), encoding="utf-8")
 
+    def _write(self, made: Run) -> None:
+        said = checksum(made.verdicts)
+        line: dict[str, Any] = {"fixture": made.fixture, "code": made.code, "day": made.day}
+        line |= {"seconds": made.seconds, "said": said}
+        if said not in self._said:
+            self._said[said] = line["verdicts"] = made.verdicts
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
     def _differing(self, fixture: str, seen: Verdicts) -> list[str]:
-        first = next((r["verdicts"] for r in self._runs if r["fixture"] == fixture), seen)
+        first = next((r.verdicts for r in self._runs if r.fixture == fixture), seen)
         return differing(first, seen) if seen else ["no report"]
 
     def sum(self) -> tuple[str, bool]:
         """All of it in words, and whether nothing differs."""
-        total = sum(len(r["verdicts"]) for r in self._runs)
-        different = sum(len(self._differing(r["fixture"], r["verdicts"])) for r in self._runs)
+        total = sum(len(r.verdicts) for r in self._runs)
+        different = sum(len(self._differing(r.fixture, r.verdicts)) for r in self._runs)
         runs = ", ".join(f"{self.count(f)} of {f}" for f in FIXTURES)
         return (
             f"{runs}: {total} verdicts, {different} of them differ from the first run's",
             bool(total) and not different,
         )
+
+
+def checksum(said: Verdicts) -> str:
+    """The same for the same verdicts."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _code() -> str:
@@ -159,7 +203,7 @@ def main() -> int:
             report = seen(fixture, Path(place))
             if report is None:
                 raise KeyboardInterrupt
-            record.add(fixture, report, time.monotonic() - began)
+            record.add(fixture, report, time.monotonic() - began, code=_code())
 
         with suppress(KeyboardInterrupt):
             try:
