@@ -18,7 +18,7 @@ from pytest_gitops.changes.identity import (
     notes_of,
     text,
 )
-from pytest_gitops.changes.values import DELETING, Data, Effect, Fate
+from pytest_gitops.changes.values import DELETING, ON_CONFIRM, Data, Effect, Fate
 from pytest_gitops.model import Case
 from pytest_gitops.shapes import mapping
 
@@ -110,11 +110,7 @@ def with_application(
     """What happens to an object of `by`, an Application that head no longer has, when `going` happens to that;
     `made_by` is the ApplicationSet that generated `by`, if one did."""
     name = f"Application {by.key}"
-    if going.effect in {Effect.PRUNED_ON_CONFIRM, Effect.DELETED_ON_CONFIRM}:
-        confirm = True
-    elif going.effect in {Effect.PRUNED, Effect.DELETED_WITH_APPLICATION, Effect.MOVED}:
-        confirm = False
-    else:
+    if going.effect not in {*DELETING, Effect.MOVED}:
         return Fate(effect=going.effect, text=f"It stays as long as {name} does. {going.text}")
     if not cascades(by):
         if mapping(made_by, "spec", "syncPolicy").get("preserveResourcesOnDeletion") is True:
@@ -144,7 +140,7 @@ def with_application(
             text=f"It stays: Argo CD deletes no CustomResourceDefinition together with an Application ({by.key}).",
         )
     data, more = _data(manifest, volumes)
-    if confirm or option == "confirm":
+    if going.effect in ON_CONFIRM or option == "confirm":
         return Fate(
             effect=Effect.DELETED_ON_CONFIRM,
             text=f"It is deleted with {name}, once somebody confirms{more}.",
@@ -174,7 +170,7 @@ def root(case: Case, what: str = "") -> Fate:
 
 def removed_application(case: Case, fate: Fate) -> Fate:
     """The fate of an Application that its parent prunes, with what that means for its objects."""
-    if fate.effect not in {Effect.PRUNED, Effect.PRUNED_ON_CONFIRM, Effect.DELETED_WITH_APPLICATION}:
+    if fate.effect not in DELETING:
         return fate
     return Fate(effect=fate.effect, text=f"{fate.text.removesuffix('.')}{_cascade(case)}.", data=fate.data)
 

@@ -10,7 +10,7 @@ from pytest_gitops.changes.applications import Match, Side
 from pytest_gitops.changes.effect import Volumes
 from pytest_gitops.changes.identity import Scopes
 from pytest_gitops.changes.matching import Entry
-from pytest_gitops.changes.values import Data, Effect, Fate
+from pytest_gitops.changes.values import DELETING, ON_CONFIRM, Data, Effect, Fate
 from pytest_gitops.model import Case
 
 
@@ -82,7 +82,7 @@ class Fates:
     def renamed_application(self, old: Case, new: Case) -> Fate:
         """What happens to an Application, and to what it deployed, when it gets another name."""
         going = self.of_application(old)
-        gone = going.effect in {Effect.PRUNED, Effect.PRUNED_ON_CONFIRM, Effect.DELETED_WITH_APPLICATION}
+        gone = going.effect in DELETING
         if gone and effect.cascades(old):
             risk = "its finalizer deletes what the new one has not taken over by then, data included"
         elif gone:
@@ -105,11 +105,13 @@ class Fates:
         if owner is None or owner[0].case.key in {case.key, *seen}:
             return effect.root(case, f"ApplicationSet {name}")
         fate = self._of_owned(owner[0].case, owner[1], seen | {case.key})
-        if fate.effect in {Effect.PRUNED, Effect.PRUNED_ON_CONFIRM, Effect.DELETED_WITH_APPLICATION}:
-            deleted = effect.generated(case, "", name)
+        if fate.effect in DELETING:
+            deleted, when = effect.generated(case, "", name), ""
+            if fate.effect in ON_CONFIRM:
+                when = " once somebody confirms"
             return Fate(
                 effect=fate.effect,
-                text=f"ApplicationSet {name} goes, and its Applications with it. {deleted.text}",
+                text=f"ApplicationSet {name} goes{when}, and its Applications with it. {deleted.text}",
             )
         return Fate(effect=fate.effect, text=f"ApplicationSet {name} stays. {fate.text}")
 

@@ -64,14 +64,10 @@ class Effect(StrEnum):
     LEFT_BEHIND = "left-behind"
 
 
-DELETING = frozenset(
-    {
-        Effect.PRUNED,
-        Effect.PRUNED_ON_CONFIRM,
-        Effect.DELETED_WITH_APPLICATION,
-        Effect.DELETED_ON_CONFIRM,
-    }
-)
+ON_CONFIRM = frozenset({Effect.PRUNED_ON_CONFIRM, Effect.DELETED_ON_CONFIRM})
+"""Effects that wait for somebody to confirm them."""
+
+DELETING = frozenset({Effect.PRUNED, Effect.DELETED_WITH_APPLICATION, *ON_CONFIRM})
 """Effects by which the API server is asked to delete the object, at once or when somebody confirms it."""
 
 
