@@ -225,9 +225,15 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judge(
-    argo: FakeArgo, *, policy: Any = HEALS, rendered: Any = CONFIG, bounds: Bounds | None = None, **spec: Any
+    argo: FakeArgo,
+    *,
+    policy: Any = HEALS,
+    rendered: Any = CONFIG,
+    bounds: Bounds | None = None,
+    timeout: float = 5,
+    **spec: Any,
 ) -> StageResult:
-    context = make_context(FILES, api=argo, timeout=5)
+    context = make_context(FILES, api=argo, timeout=timeout)
     case = declare(context, APPLICATION)
     context.bounds = {case.destination.server: bounds} if bounds else {}
     context.plan = make_plan([case])
@@ -298,7 +304,7 @@ def test_drift_that_is_not_undone_is_red_with_the_cause_and_nothing_more_is_trie
 
 def test_what_a_running_sync_writes_is_waited_for_before_anything_is_taken_back() -> None:
     argo = FakeArgo("drags")
-    result = judge(argo)
+    result = judge(argo, timeout=0.2)
     assert result.code == "drift-not-undone"
     assert result.evidence["drifts"][-1]["restored"] is True
     # Argo CD itself has put it back; what we write into the midst of it, it would not know of.
