@@ -184,7 +184,7 @@ def dies(settings: Settings, stage: str, victim: str, *, begun: Callable[[Engine
     assert victim in result.message
     assert "signal 9" in result.message
     assert any((f"Its last lines:\n{t}" if t else "It wrote nothing.") in result.message for t in tails)
-    assert tail or victim in SILENT
+    assert any(tails) or victim in SILENT
     assert victim in run.error
     paths = write_reports(document.build(run), engine.settings.report)
     report = json.loads(next(p for p in paths if p.name == "report.json").read_text("utf-8"))
