@@ -19,7 +19,7 @@ demo: $(VENV)/ready tools
 # Files are given out in the order of pyproject's testpaths, the long ones first, so that all workers end together.
 # Clusters that live for seconds collect their garbage only when they are large.
 test soak: export GOGC ?= off
-test soak: export GOMEMLIMIT ?= 768MiB
+test soak: export GOMEMLIMIT ?= 1280MiB
 test: $(VENV)/ready tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
