@@ -63,7 +63,7 @@ GREEN = (
 )
 MOVED = (
     *("project", "passed-on", "handed-down", "parent-one", "parent-two"),
-    *("city-lisbon", "city-porto", "city-evora", "town-tavira"),
+    *("city-lisbon", "city-porto", "city-evora", "town-tavira", "village-elvas"),
 )
 
 
@@ -193,6 +193,16 @@ def test_what_a_generator_lets_go_and_means_to_leave_stays(upgraded: Outcome) ->
     assert evidence(upgraded, "town-tavira")["kept"] == ["ConfigMap town-tavira/settings"]
     (finding,) = upgraded.stage("argocd/town-tavira", "upgrade")["findings"]
     assert "as ApplicationSet argocd/towns says" in finding["message"]
+
+
+def test_what_a_set_may_not_change_is_not_waited_for(upgraded: Outcome) -> None:
+    assert verdict(upgraded, "hamlet-sortelha") == ("skipped", "not-updated"), upgraded.output
+    assert (
+        "stays as it was made: ApplicationSet argocd/hamlets changes no Application that is there "
+        "(applicationsSync: create-only)"
+    ) in upgraded.stage("argocd/hamlet-sortelha", "upgrade")["message"]
+    colours = [r for r in evidence(upgraded, "village-elvas")["head"]["timeline"] if r["sync"] == "OutOfSync"]
+    assert colours  # what is in its folder it does get
 
 
 @pytest.mark.parametrize("name", ["allowed", "partly", "last", "served"])

@@ -37,6 +37,14 @@ TOWNS = (
     .replace("spec:\n  generators", "spec:\n  syncPolicy: {preserveResourcesOnDeletion: true}\n  generators")
 )
 
+# A village stays as it was made, whatever its set says of it later.
+VILLAGES = (
+    CITIES.replace("cities", "villages")
+    .replace("city-", "village-")
+    .replace("spec:\n  generators", "spec:\n  syncPolicy: {applicationsSync: create-only}\n  generators")
+)
+HAMLETS = VILLAGES.replace("villages", "hamlets").replace("village-", "hamlet-")
+
 # The new parent's hook finds no node as long as Pods of the child run: so the old parent is first, and lets it go.
 AFTER_THE_OLD_ONE = """\
 apiVersion: batch/v1
@@ -83,6 +91,10 @@ BASE = {
     "towns.yaml": TOWNS,
     "towns/tavira/settings.yaml": config_map("settings", "green"),
     "towns/evora/settings.yaml": config_map("settings", "green"),
+    "villages.yaml": VILLAGES,
+    "villages/elvas/settings.yaml": config_map("settings", "green"),
+    "hamlets.yaml": HAMLETS,
+    "hamlets/sortelha/settings.yaml": config_map("settings", "green"),
 }
 
 HEAD: dict[str, str | None] = {
@@ -103,4 +115,7 @@ HEAD: dict[str, str | None] = {
     "cities/porto/settings.yaml": None,
     "cities/evora/settings.yaml": config_map("settings", "green"),
     "towns/tavira/settings.yaml": None,
+    "villages/elvas/settings.yaml": config_map("settings", "red"),
+    "hamlets.yaml": HAMLETS.replace('path: "{{path}}"', 'path: "elsewhere/{{path.basename}}"'),
+    "elsewhere/sortelha/settings.yaml": config_map("settings", "red"),
 }

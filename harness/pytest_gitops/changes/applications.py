@@ -79,9 +79,7 @@ class Side:
 
     def policy_of(self, application_set: Mapping[str, Any]) -> str:
         """What the ApplicationSet may do to its Applications; empty for everything."""
-        sync = mapping(mapping(application_set.get("spec")).get("syncPolicy"))
-        own = text(sync.get("applicationsSync"))
-        return own if own and self.may_override else self.set_policy
+        return policy_of(application_set, self.set_policy, self.may_override)
 
     def cluster(self, case: Case) -> str:
         """The cluster that `case` deploys to, in one spelling."""
@@ -104,6 +102,13 @@ class Side:
         if written and case.file in self.unreadable:
             return f"{case.file} cannot be read: {self.unreadable[case.file]}"
         return ""
+
+
+def policy_of(application_set: Mapping[str, Any], general: str, may_override: bool) -> str:
+    """What the applicationset-controller may do to the Applications of one set; empty for everything. `general` is its
+    own policy, which a set `may_override`."""
+    own = text(mapping(application_set, "spec", "syncPolicy").get("applicationsSync"))
+    return own if own and may_override else general
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,11 +143,7 @@ class Drive:
             track.differences = found or track.differences
         moment = Moment(at=at - track.began, sync=seen.sync, health=seen.health, phase=seen.phase)
         line = self.context.timelines.setdefault(track.case.id, [])
-        if not line or (line[-1].sync, line[-1].health, line[-1].phase) != (
-            seen.sync,
-            seen.health,
-            seen.phase,
-        ):
+        if not line or replace(line[-1], at=moment.at) != moment:
             line.append(moment)
         if seen.sync == "Synced" and track.synced_at is None:
             track.synced_at = at - track.began
@@ -179,6 +175,12 @@ class Drive:
         """The track of the Application that creates it."""
         return self.tracks.get(track.case.parent) if track.case.parent_kind == "Application" else None
 
+    def _fixed(self, track: Track | None) -> Track | None:
+        """Which of it and those that create it stays as it was made, whatever head says."""
+        while track is not None and not track.is_fixed:
+            track = self._parent(track)
+        return track
+
     def _is_formed(self, track: Track) -> bool:
         """Whether it is there as its parent means it, or its parent is through."""
         parent = self._parent(track)
@@ -203,6 +205,11 @@ class Drive:
             track.done = True
             text = telling.left_alone(track.case, track.left_alone)
             self._publish(track, Outcome.SKIPPED, "reconcile-skipped", text)
+            return
+        if self.again and (fixed := self._fixed(track)) is not None:
+            track.done = True
+            text = telling.not_updated(track.case, fixed.case, fixed.fixed_by)
+            self._publish(track, Outcome.SKIPPED, "not-updated", text)
             return
         if self._is_formed(track):
             track.apply(at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -99,11 +99,7 @@ class Following:
             moment = Moment(
                 at=now() - self._context.applied_at, sync=seen.sync, health=seen.health, phase=seen.phase
             )
-            if not line or (line[-1].sync, line[-1].health, line[-1].phase) != (
-                moment.sync,
-                moment.health,
-                moment.phase,
-            ):
+            if not line or replace(line[-1], at=moment.at) != moment:
                 line.append(moment)
             self._changed[key].notify_all()
 

@@ -205,6 +205,16 @@ def left_alone(case: Case, by: Case) -> str:
     )
 
 
+def not_updated(case: Case, by: Case, policy: str) -> str:
+    """The ApplicationSet of `by`, which is the Application itself or one that renders it, leaves it as it is."""
+    whose = "" if by.key == case.key else f", which renders Application {case.key},"
+    return (
+        f"not asked: Application {by.key}{whose} stays as it was made: ApplicationSet {by.parent} changes no "
+        f"Application that is there (applicationsSync: {policy}), so what it says otherwise now reaches none of them\n"
+        "  next     change the Application itself as well, or let its set change it (applicationsSync: sync)"
+    )
+
+
 def _window(window: Mapping[str, Any]) -> str:
     names = ("applications", "namespaces", "clusters")
     whom = ", ".join(f"{n} {' '.join(map(str, window[n]))}" for n in names if window.get(n))

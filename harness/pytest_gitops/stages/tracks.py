@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.argocd.applications import is_answered, is_left_alone
 from pytest_gitops.argocd.causes import is_ours
 from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State, is_automated
+from pytest_gitops.argocd.parameters import policy
 from pytest_gitops.argocd.progressive import is_enabled, rolls
+from pytest_gitops.argocd.pruning import is_as_declared
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.argocd.sharing import Shared, shared
+from pytest_gitops.changes.applications import policy_of
 from pytest_gitops.changes.identity import hook_of
 from pytest_gitops.model import Case
 from pytest_gitops.repository.sources import synced_of
@@ -55,6 +58,9 @@ ASK_AGAIN = 5.0
 """Seconds after which a comparison that has not been made may be asked for again: Argo CD forgets a request that comes
 in the moment after a write of its own."""
 
+FIXING = {"create-only", "create-delete"}
+"""Policies by which the applicationset-controller changes no Application that is there."""
+
 WAITS = ("waiting for ", "Sync operation blocked")
 """How Argo CD's words begin for a sync that waits for something (gitops-engine sync_context.go, controller/sync.go)."""
 
@@ -95,6 +101,7 @@ class Track:
     left_alone: Case | None = None  # what Argo CD is told not to reconcile: it, or one that would create it
     hooks: tuple[str, ...] = ()  # those that a sync of it runs, as "Kind namespace/name"
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
+    fixed_by: str = ""  # the policy by which that one changes no Application that is there
     applied: float | None = None  # when its time began
     state: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = NOT_THERE
@@ -123,6 +130,11 @@ class Track:
     def waited(self, at: float) -> float:
         """Seconds of its time that are over; without any, of the drive."""
         return at - (self.began if self.applied is None else self.applied)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether its ApplicationSet means it otherwise than it is, and may not change it."""
+        return bool(self.fixed_by and self.state) and not is_as_declared(self.state, self.case.manifest)
 
     @property
     def is_never_synced(self) -> bool:
@@ -233,7 +245,7 @@ def tracks_of(context: Context, cases: Sequence[Case], *, began: float) -> dict[
     """One for each of `cases`, and for each Application that must be there for them, by key; the drive begins at
     `began`."""
     assert context.api is not None, "nothing is driven without a cluster"
-    wanted, rolling = {c.id for c in cases}, rolling_sets(context)
+    wanted, rolling, fixing = {c.id for c in cases}, rolling_sets(context), fixing_sets(context)
     tracks: dict[str, Track] = {}
     for case in context.plan.with_ancestors(cases):
         deadline, lineage = deadline_of(context.settings, case), (case, *context.plan.ancestors(case))
@@ -247,6 +259,7 @@ def tracks_of(context: Context, cases: Sequence[Case], *, began: float) -> dict[
             left_alone=next((c for c in lineage if is_left_alone(c.manifest)), None),
             hooks=run_by_sync(context, case),
             rolled=case.parent_kind == "ApplicationSet" and case.parent in rolling,
+            fixed_by=fixing.get(case.parent, "") if case.parent_kind == "ApplicationSet" else "",
         )
         if case.parent_kind != "Application":  # what another one creates is there when that has come to it
             track.apply(began)
@@ -276,6 +289,13 @@ def rolling_sets(context: Context) -> frozenset[str]:
     sets = {key: s.manifest for key, s in context.plan.sets.items()}
     enabled = is_enabled(context.parameters, sets.values())
     return frozenset(key for key, s in sets.items() if enabled and rolls(s))
+
+
+def fixing_sets(context: Context) -> dict[str, str]:
+    """The ApplicationSets, by "namespace/name", that change no Application that is there, and their policy."""
+    general, may_override = policy(context.parameters)
+    said = {key: policy_of(s.manifest, general, may_override) for key, s in context.plan.sets.items()}
+    return {key: each for key, each in said.items() if each in FIXING}
 
 
 def expected(context: Context, case: Case) -> tuple[str, ...]:

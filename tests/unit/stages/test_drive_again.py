@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from drive_support import GOOD, Driver, case, state
@@ -221,3 +222,59 @@ def test_what_is_asked_for_comes_before_anything_is_looked_at(monkeypatch: pytes
     driver.drive.run()
     assert order == ["begin", "watch"]
     assert driver.of("web").outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("policy", ["create-only", "create-delete"])
+def test_what_a_set_may_not_change_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
+    child = case("child", "web", "Application")
+    driver = Again(monkeypatch, [case("web", "sets", "ApplicationSet"), child])
+    track = driver.drive.tracks["argocd/web"]
+    track.fixed_by = policy
+    other = state("web")
+    other["spec"]["destination"] = {"namespace": "elsewhere"}
+    driver.see("web", other)
+    driver.see("child", state("child"))
+    driver.after(1)
+    for name in ("web", "child"):
+        assert (driver.of(name).outcome, driver.of(name).code) == (Outcome.SKIPPED, "not-updated")
+    assert f"changes no Application that is there (applicationsSync: {policy})" in driver.of("web").message
+    assert (
+        "Application argocd/web, which renders Application argocd/child, stays" in driver.of("child").message
+    )
+
+
+def test_what_a_set_may_not_change_and_does_not_mean_otherwise_is_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Again(monkeypatch, [case("web", "sets", "ApplicationSet")])
+    driver.drive.tracks["argocd/web"].fixed_by = "create-only"
+    driver.see("web", state("web"))
+    driver.after(tracks.SETTLE + 1)
+    assert driver.of("web").outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    ("own", "parameters", "fixing"),
+    [
+        ("create-only", {}, {"argocd/sets": "create-only"}),
+        ("create-update", {}, {}),
+        ("", {}, {}),
+        ("", {"applicationsetcontroller.policy": "create-delete"}, {"argocd/sets": "create-delete"}),
+        ("sync", {"applicationsetcontroller.policy": "create-only"}, {"argocd/sets": "create-only"}),
+        (
+            "sync",
+            {
+                "applicationsetcontroller.policy": "create-only",
+                "applicationsetcontroller.enable.policy.override": "true",
+            },
+            {},
+        ),
+    ],
+)
+def test_which_sets_change_no_application(
+    own: str, parameters: dict[str, str], fixing: dict[str, str]
+) -> None:
+    spec = {"syncPolicy": {"applicationsSync": own}} if own else {}
+    sets = {"argocd/sets": SimpleNamespace(manifest={"spec": spec})}
+    context = SimpleNamespace(plan=SimpleNamespace(sets=sets), parameters=parameters)
+    assert tracks.fixing_sets(cast(Any, context)) == fixing
