@@ -23,6 +23,10 @@ MAX_OWNERS = 20
 """Generations of owners that are followed; the plan allows ten, and a circle has no end."""
 
 
+FIXING = {"create-only", "create-delete"}
+"""Policies by which the applicationset-controller changes no Application that is there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendition:
     """One Application and what it renders to; None and a `reason` if it does not."""

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from pytest_gitops.changes import ignore
-from pytest_gitops.changes.applications import Match, Rendition, Side, match, moved_file
+from pytest_gitops.changes.applications import FIXING, Match, Rendition, Side, match, moved_file
 from pytest_gitops.changes.effect import Volumes
 from pytest_gitops.changes.fates import Fates
 from pytest_gitops.changes.identity import Identity, Scopes
@@ -150,6 +150,8 @@ class _Run:
         old = each.old.case if each.old else None
         new = each.new.case if each.new else None
         fields, noise = self.comparing.application(old, new) if old and new else ((), {})
+        if old and new and old.key == new.key and any(not f.noise for f in fields):
+            self._note_fixed(new)
         unknown = "" if _is_known(each) else _why_unknown(each)
         if unknown:
             kind = None if each.unknown or (old and new) else ChangeKind.ADDED if new else ChangeKind.REMOVED
@@ -212,6 +214,19 @@ class _Run:
                 text=f"It is declared in {new.file} instead of {old.file}; it stays the same Application.",
             )
         return None
+
+    def _note_fixed(self, new: Case) -> None:
+        """Of an Application that is meant otherwise: whether that reaches the one that is there."""
+        made_by = self.new.application_set(new.parent) if new.parent_kind == "ApplicationSet" else None
+        if made_by is not None and (policy := self.new.policy_of(made_by)) in FIXING:
+            self.notes.append(
+                Note(
+                    code="not-updated",
+                    application=new.key,
+                    message=f"ApplicationSet {new.parent} changes no Application that is there (applicationsSync: "
+                    f"{policy}): what differs in Application {new.key} itself does not reach it",
+                )
+            )
 
     def _objects(self, index: int, old: Case | None, new: Case | None) -> tuple[ObjectChange, ...]:
         rules = self.comparing.rules_of(old, new) if old and new else self.comparing.rules

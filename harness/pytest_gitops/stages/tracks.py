@@ -15,7 +15,7 @@ from pytest_gitops.argocd.progressive import is_enabled, rolls
 from pytest_gitops.argocd.pruning import is_as_declared
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.argocd.sharing import Shared, shared
-from pytest_gitops.changes.applications import policy_of
+from pytest_gitops.changes.applications import FIXING, policy_of
 from pytest_gitops.changes.identity import hook_of
 from pytest_gitops.model import Case
 from pytest_gitops.repository.sources import synced_of
@@ -57,9 +57,6 @@ load that it can bear, 1,400 of them kept it from ever coming to an end."""
 ASK_AGAIN = 5.0
 """Seconds after which a comparison that has not been made may be asked for again: Argo CD forgets a request that comes
 in the moment after a write of its own."""
-
-FIXING = {"create-only", "create-delete"}
-"""Policies by which the applicationset-controller changes no Application that is there."""
 
 WAITS = ("waiting for ", "Sync operation blocked")
 """How Argo CD's words begin for a sync that waits for something (gitops-engine sync_context.go, controller/sync.go)."""
