@@ -29,7 +29,9 @@ from pytest_gitops.rego.query import Hit, Question
 from pytest_gitops.rego.rules import Rule
 
 SOCKET = "opa.sock"
-READY_SECONDS = 30.0
+
+READY_SECONDS = 60.0
+"""How long OPA may take until it answers: a tenth of a second on an idle machine, far more on a busy one."""
 
 RULE_SECONDS = 10.0
 """How long one rule may take for all that it is asked about in a run."""

@@ -77,6 +77,13 @@ class Choice:
 
     def leave(self, ref: Ref, reason: str, sort: str = "") -> None:
         self.peace.setdefault((sort, reason), []).append(ref)
+        self.note_tried(ref, sort)
+
+    def note_tried(self, ref: Ref, sort: str) -> None:
+        """Another object does not stand for this one."""
+        left = [r for r in self.untried.pop(sort, ()) if r != ref]
+        if left:
+            self.untried[sort] = left
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -155,6 +162,7 @@ class _Chooser:
     def _gather(self) -> None:
         # What Argo CD leaves alone stays while it is busy with the rest: so it has looked at it more than once.
         kinds: dict[tuple[Sort, Expected], int] = {}
+        last: dict[tuple[Sort, Expected], int] = {}
         expected = (Expected.LEFT, self.wanted)
         order = [(s, e) for e in expected for s in Sort]
         for (sort, wants, _), drifts in sorted(self.found.items(), key=lambda i: order.index(i[0][:2])):
@@ -162,8 +170,11 @@ class _Chooser:
             kinds[sort, wants] = kinds.get((sort, wants), 0) + 1
             rest = drifts
             if kinds[sort, wants] <= most:
+                last[sort, wants] = len(self.choice.groups)
                 self.choice.groups.append(tuple(drifts))
                 rest = drifts[1:]
+            else:  # one of these is made where the API server takes none of that kind
+                self.choice.groups[last[sort, wants]] += tuple(drifts)
             if rest:
                 self.choice.untried.setdefault(sort, []).extend(d.ref for d in rest)
 

@@ -206,6 +206,7 @@ class _Check:
                 self._let_go(case, seen, drifting, held)
             tried = drifting.make(drift)
             if isinstance(tried, Tried):
+                choice.note_tried(drift.ref, drift.sort)
                 seen.tried.append(tried)
                 return tried
             choice.leave(drift.ref, tried, drift.sort)

@@ -127,6 +127,10 @@ def test_of_many_kinds_a_few_stand_for_all() -> None:
     assert sum(g[0].sort is Sort.EDITED for g in choice.groups) == KINDS
     assert sum(g[0].sort is Sort.ADDED for g in choice.groups) == 1
     assert len(choice.untried[Sort.EDITED]) == len(kinds) - KINDS
+    # If the API server takes none of those, the others are there.
+    edited = [[d.ref.kind for d in g] for g in choice.groups if g[0].sort is Sort.EDITED]
+    assert sorted(kind for group in edited for kind in group) == sorted(kinds)
+    assert len(edited[0]) == 1 and len(edited[-1]) == len(kinds) - 1
 
 
 POINTER = {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}

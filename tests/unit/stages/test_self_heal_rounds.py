@@ -77,14 +77,18 @@ def drift(name: str, sort: Sort = Sort.EDITED, expected: Expected = Expected.UND
 
 
 def go(
-    fake: FakeDrifting, *groups: Drift | tuple[Drift, ...], argocd_cm: Mapping[str, str] | None = None
+    fake: FakeDrifting,
+    *groups: Drift | tuple[Drift, ...],
+    argocd_cm: Mapping[str, str] | None = None,
+    choice: Choice | None = None,
 ) -> tuple[list[Finding], list[str], Choice]:
     """What is found, the objects of what was tried, and the choice, after all rounds."""
     context = make_context({}, api=SimpleNamespace(get=lambda *_, **__: {"items": []}))
     case = declare(context, APPLICATION)
     context.plan, context.argocd_cm = make_plan([case]), argocd_cm or {}
     check = self_heal._Check(context, cast(Any, None))
-    choice = Choice(groups=[g if isinstance(g, tuple) else (g,) for g in groups])
+    choice = choice or Choice()
+    choice.groups = [g if isinstance(g, tuple) else (g,) for g in groups]
     seen = self_heal._Seen([], {"selfHeal": True})
     for together in check._rounds(choice):
         if check._round(case, seen, cast(Any, fake), choice, together):
@@ -119,6 +123,16 @@ def test_what_cannot_be_made_has_a_substitute_and_holds_nobody_up() -> None:
     _, tried, choice = go(fake, (drift("a"), drift("b")), drift("c"))
     assert tried == ["b"]
     assert [r.name for refs in choice.peace.values() for r in refs] == ["a", "c"]
+
+
+def test_what_was_tried_in_the_place_of_another_is_not_told_as_not_tried() -> None:
+    choice = Choice(untried={Sort.EDITED: [drift(n).ref for n in "bcd"]})
+    go(
+        FakeDrifting({"a": "refused", "b": "refused"}),
+        (drift("a"), drift("b"), drift("c"), drift("d")),
+        choice=choice,
+    )
+    assert [r.name for r in choice.untried[Sort.EDITED]] == ["d"]
 
 
 def test_of_several_the_one_that_goes_wrong_is_found_by_making_each_alone() -> None:
