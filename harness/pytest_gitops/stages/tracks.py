@@ -201,8 +201,10 @@ class Track:
         and after ever longer when it has healed before: it overlooks the first status of a CustomResourceDefinition."""
         if self.seen.code == "progressing":
             return self._stood(at) >= QUIET
-        # What is stuck is given up after QUIET: before that it is looked at more than once.
-        return (self.seen.code == "out-of-sync" or self.is_let_down) and self._stood(at) >= ASK_AGAIN
+        # What is stuck is given up after QUIET: before that it is looked at more than once. Of an object that another
+        # one had, Argo CD warns until the next comparison, though that one is gone.
+        stuck = self.seen.code in {"out-of-sync", "shared-resource"} or self.is_let_down
+        return stuck and self._stood(at) >= ASK_AGAIN
 
     @property
     def is_let_down(self) -> bool:

@@ -278,3 +278,16 @@ def test_which_sets_change_no_application(
     sets = {"argocd/sets": SimpleNamespace(manifest={"spec": spec})}
     context = SimpleNamespace(plan=SimpleNamespace(sets=sets), parameters=parameters)
     assert tracks.fixing_sets(cast(Any, context)) == fixing
+
+
+def test_a_warning_of_one_that_is_gone_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Again(monkeypatch, [case("web")])
+    warned = state("web", "OutOfSync")
+    message = "Deployment/web is part of applications argocd/web and gone"
+    warned["status"]["conditions"] = [{"type": "SharedResourceWarning", "message": message}]
+    driver.see("web", warned)
+    driver.after(tracks.ASK_AGAIN)
+    assert driver.fake.forgotten == ["web"]  # healed before or not, it is healed at once
+    driver.see("web", state("web"))
+    driver.after(tracks.SETTLE + 1)
+    assert driver.of("web").outcome is Outcome.PASSED
