@@ -38,7 +38,7 @@ AGAIN = (
 def test_each_defect_is_seen_by_converge_alone_and_all_else_is_green(run: Outcome) -> None:
     only_the_listed_fail(run, "converge-twins", SKIPPED)
     asked = {key: run.asked(key) for key in run.applications}
-    assert len(asked) == 40
+    assert len(asked) == 42
     again = dict.fromkeys((f"argocd/{name}" for name in AGAIN), ("converge", "idempotent"))
     assert asked == {**dict.fromkeys(asked, ("converge",)), **again}
 
@@ -61,6 +61,8 @@ def test_what_is_out_of_sync_for_ever_is_named_with_its_path_and_both_values(run
     (finding,) = run.stage("argocd/annotation-healed", "converge")["findings"]
     path = 'metadata.annotations["deployment.kubernetes.io/revision"]'
     assert f"{path}: desired '7', live '1'" in finding["message"]
+    (finding,) = run.stage("argocd/field-dropped", "converge")["findings"]
+    assert "spec.lamps[0].wats: desired 60, live not there" in finding["message"]
     found = run.stage("argocd/rules-overwritten", "converge")["evidence"]["differences"]
     assert {
         "object": "ClusterRole reader",
@@ -73,6 +75,7 @@ def test_what_is_out_of_sync_for_ever_is_named_with_its_path_and_both_values(run
 def test_the_kinds_of_no_end_are_told_apart(run: Outcome) -> None:
     progress = {
         "annotation-healed": "circles",
+        "field-dropped": "still",
         "annotation-taken-back": "still",  # nobody heals it, and our asking makes nothing go round
         "lua-degraded": "still",
         "too-slow": "slow",
