@@ -134,6 +134,19 @@ class Record:
     def count(self, fixture: str) -> int:
         return sum(r.fixture == fixture for r in self._runs)
 
+    @property
+    def rounds(self) -> int:
+        """How often every fixture was run."""
+        return min(self.count(f) for f in FIXTURES)
+
+    @property
+    def runs(self) -> int:
+        return len(self._runs)
+
+    @property
+    def verdicts(self) -> int:
+        return sum(len(r.verdicts) for r in self._runs)
+
     def add(self, fixture: str, report: Report, seconds: float, *, code: str) -> None:
         """Write it down, and say it."""
         with self._lock:
@@ -172,7 +185,7 @@ class Record:
 
     def sum(self) -> tuple[str, bool]:
         """All of it in words, and whether nothing differs."""
-        total = sum(len(r.verdicts) for r in self._runs)
+        total = self.verdicts
         different = sum(len(self._differing(r.fixture, r.verdicts)) for r in self._runs)
         runs = ", ".join(f"{self.count(f)} of {f}" for f in FIXTURES)
         return (
