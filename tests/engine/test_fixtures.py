@@ -68,6 +68,12 @@ def test_the_broken_grid_has_exactly_the_findings_it_should(run_fixture: RunFixt
         for e in data("broken-grid/expected.yaml")
     }
     assert run.findings == expected
+    for name in ("one", "two"):
+        message = run.stage(f"argocd/shared-object-{name}", "converge")["message"]
+        assert (
+            "data.KEY: argocd/shared-object-one says 'value', argocd/shared-object-two 'another value'"
+            in message
+        )
 
 
 def test_what_is_broken_is_red_and_nothing_else(toolbox: dict[str, Path], tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_gitops.clusters.apierror import ApiError
@@ -20,12 +20,13 @@ Rendered = Iterable[tuple[Case, Sequence[Mapping[str, Any]]]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
     """An object and the keys of the Applications that claim it, sorted; `namespace` is empty for a cluster-scoped
-    one."""
+    one. `claims` has what each of them renders."""
 
     kind: str
     namespace: str
     name: str
     keys: tuple[str, ...]
+    claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def title(self) -> str:
@@ -57,13 +58,13 @@ def shared(rendered: Rendered, *, is_namespaced: Callable[[str, str], bool]) -> 
     for (_, _, kind, name), same in named.items():
         if len({c.key for c, _ in same}) == 1:
             continue  # as most are: nothing has to be asked
-        claims: dict[str, set[str]] = {}
+        claims: dict[str, dict[str, Mapping[str, Any]]] = {}
         for case, each in same:
-            claims.setdefault(_namespace(each, case, is_namespaced), set()).add(case.key)
+            claims.setdefault(_namespace(each, case, is_namespaced), {})[case.key] = each
         found += [
-            Shared(kind=kind, namespace=namespace, name=name, keys=tuple(sorted(keys)))
-            for namespace, keys in claims.items()
-            if len(keys) > 1
+            Shared(kind=kind, namespace=namespace, name=name, keys=tuple(sorted(mine)), claims=mine)
+            for namespace, mine in claims.items()
+            if len(mine) > 1
         ]
     return tuple(found)
 

@@ -69,6 +69,37 @@ class Difference:
         return {"object": self.object, "path": self.path or "(the whole object)", **(hidden or shown)}
 
 
+def said_otherwise(claims: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """The fields of one object of which Applications, by their keys, each say something else: the first against every
+    other one, with what both say."""
+    found: list[str] = []
+    for key in sorted(claims)[1:]:
+        first = min(claims)
+        old, new = (_without_namespace(claims[k]) for k in (first, key))
+        group, _, _ = str(new.get("apiVersion", "")).rpartition("/")
+        scene = Scene(group=group, kind=str(new.get("kind", "")))
+        try:
+            fields = fields_that_differ(old, new, scene).fields
+        except RecursionError:
+            continue  # nested too deep to be shown
+        for field in fields:
+            if _is_secret(scene.kind, field.path):
+                found.append(f"{field.path}: {first} and {key} each have another {HIDDEN}")
+            else:
+                found.append(f"{field.path}: {first} says {_value(field.old)}, {key} {_value(field.new)}")
+    return tuple(found)
+
+
+def _without_namespace(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """It may be said or come from the destination."""
+    metadata = manifest.get("metadata") or {}
+    return {**manifest, "metadata": {k: v for k, v in metadata.items() if k != "namespace"}}
+
+
+def _is_secret(kind: str, path: str) -> bool:
+    return (kind == "Secret" and is_secret_field(path)) or bool(_TELLING.search(path))
+
+
 def _value(value: Any) -> str:
     return "not there" if value is None else repr(short(value))
 
@@ -94,12 +125,13 @@ def differences(managed: Sequence[Managed], application: Application) -> tuple[D
             continue
         scene = Scene(group=each.group, kind=each.kind)
         for field in fields_that_differ(each.live, each.desired, scene, show_noise=True).fields:
-            secret = (each.kind == "Secret" and is_secret_field(field.path)) or bool(
-                _TELLING.search(field.path)
-            )
             found.append(
                 Difference(
-                    object=each.title, path=field.path, desired=field.new, live=field.old, secret=secret
+                    object=each.title,
+                    path=field.path,
+                    desired=field.new,
+                    live=field.old,
+                    secret=_is_secret(each.kind, field.path),
                 )
             )
     return tuple(found)

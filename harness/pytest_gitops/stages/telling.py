@@ -15,7 +15,7 @@ from pytest_gitops.argocd.sharing import Shared
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.stages.evidence import SHOWN as MOST_FIELDS
-from pytest_gitops.stages.evidence import Difference
+from pytest_gitops.stages.evidence import Difference, said_otherwise
 from pytest_gitops.stages.evidence import told as fields_told
 
 NEVER_HEALTHY = {"progressing", "degraded", "missing", "suspended", "unknown", "syncing"}
@@ -73,6 +73,10 @@ def disputed(case: Case, shared: Shared, warning: str) -> Told:
     """Argo CD says that others own one of its objects too."""
     owners = f"{', '.join(shared.keys[:-1])} and {shared.keys[-1]}"
     message = f"{shared.title}: expected one Application to own it, saw {owners}"
+    differ = said_otherwise(shared.claims)
+    if differ:
+        message += f", which differ in {differ[0]}"
+        message += f", and in {len(differ) - 1} more" if len(differ) > 1 else ""
     known = cause_of("shared-resource", warning)
     finding = _finding(
         case, "shared-resource", message, resource=shared.title, help_=known.next if known else ""
@@ -81,6 +85,7 @@ def disputed(case: Case, shared: Shared, warning: str) -> Told:
         f"{finding.where}: Application {case.key} claims an object that another one claims too",
         f"  Argo CD  SharedResourceWarning: {warning}",
         f"  object   {message}",
+        *(f"  differs  {d}" for d in differ[1:MOST_FIELDS]),
         *_because(known),
     ]
     return Told(finding=finding, text="\n".join(lines), cause=known)

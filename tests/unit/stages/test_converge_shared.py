@@ -24,6 +24,31 @@ def warned(name: str, other: str, what: str = "ConfigMap/settings", **more: Any)
     return found
 
 
+def test_what_the_owners_say_differently_is_named_with_its_path_and_both_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renders = {
+        "one": [{**SETTINGS, "data": {"mode": "day", "level": "1", "password": "a"}}],
+        "two": [{**SETTINGS, "metadata": {"name": "settings", "namespace": "web"}, "data": {"mode": "night", "level": "2", "password": "b"}}],
+    }  # fmt: skip
+    driver = Driver(monkeypatch, [case("one"), case("two")], renders=renders)
+    for name in ("one", "two"):
+        driver.see(name, state(name))
+    driver.see("two", warned("two", "one"))
+    driver.after(1)
+    for name in ("one", "two"):
+        (finding,) = driver.of(name).findings
+        assert finding.message.endswith(
+            ", saw argocd/one and argocd/two, which differ in data.mode: argocd/one says 'day', argocd/two 'night', "
+            "and in 2 more"
+        )
+        assert "  differs  data.level: argocd/one says '1', argocd/two '2'\n" in driver.of(name).message
+        assert (
+            "  differs  data.password: argocd/one and argocd/two each have another (value hidden)"
+            in driver.of(name).message
+        )
+
+
 def driver_of(monkeypatch: pytest.MonkeyPatch, *names: str, **more: Any) -> Driver:
     return Driver(monkeypatch, [case(n) for n in names], renders={n: [SETTINGS] for n in names}, **more)
 
