@@ -5,7 +5,7 @@ A verdict is (Application, stage, outcome, code); each is compared with the firs
 failure here: the tests say what the verdicts have to be.
 
 What each run said is a line of `build/soak.jsonl`. A soak that was ended goes on from there; without the file it begins. What
-was said before is told by its checksum alone, so that the record can be kept in the repository (`docs/soak.jsonl`). Of a run
+was said before is told by its checksum alone, so that the record can be kept in the repository (`tests/bench/soak.jsonl`). Of a run
 that differs the report is kept beside it, `build/soak-FIXTURE-NUMBER.json`, for whoever has to find out why.
 """
 
