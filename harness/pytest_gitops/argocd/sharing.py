@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_gitops.clusters.apierror import ApiError
@@ -19,14 +19,18 @@ Rendered = Iterable[tuple[Case, Sequence[Mapping[str, Any]]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """An object and the keys of the Applications that claim it, sorted; `namespace` is empty for a cluster-scoped
-    one. `claims` has what each of them renders."""
+    """An object, and what the Applications that claim it each render, by their keys; `namespace` is empty for a
+    cluster-scoped one."""
 
     kind: str
     namespace: str
     name: str
-    keys: tuple[str, ...]
-    claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
+    claims: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The Applications that claim it, sorted."""
+        return tuple(sorted(self.claims))
 
     @property
     def title(self) -> str:
@@ -62,7 +66,7 @@ def shared(rendered: Rendered, *, is_namespaced: Callable[[str, str], bool]) -> 
         for case, each in same:
             claims.setdefault(_namespace(each, case, is_namespaced), {})[case.key] = each
         found += [
-            Shared(kind=kind, namespace=namespace, name=name, keys=tuple(sorted(mine)), claims=mine)
+            Shared(kind=kind, namespace=namespace, name=name, claims=mine)
             for namespace, mine in claims.items()
             if len(mine) > 1
         ]

@@ -106,9 +106,8 @@ class Fates:
             return effect.root(case, f"ApplicationSet {name}")
         fate = self._of_owned(owner[0].case, owner[1], seen | {case.key})
         if fate.effect in DELETING:
-            deleted, when = effect.generated(case, "", name), ""
-            if fate.effect in ON_CONFIRM:
-                when = " once somebody confirms"
+            deleted = effect.generated(case, "", name)
+            when = " once somebody confirms" if fate.effect in ON_CONFIRM else ""
             return Fate(
                 effect=fate.effect,
                 text=f"ApplicationSet {name} goes{when}, and its Applications with it. {deleted.text}",

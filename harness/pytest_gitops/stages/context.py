@@ -6,7 +6,7 @@ import difflib
 import posixpath
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +21,7 @@ from pytest_gitops.settings.settings import Settings
 if TYPE_CHECKING:
     from pytest_gitops.admission.admission import Admission
     from pytest_gitops.argocd.appstate import AppState
+    from pytest_gitops.argocd.convergence import Observation
     from pytest_gitops.argocd.render import NotRendered, Rendered
     from pytest_gitops.argocd.schema import CrdSchema
     from pytest_gitops.changes.values import Comparison
@@ -133,6 +134,13 @@ class Context:
     @plan.setter
     def plan(self, plan: Plan) -> None:
         self._plan = plan
+
+    def note_moment(self, case_id: str, seen: Observation, *, at: float) -> None:
+        """Add what is `seen` of a case, `at` seconds after it was applied, to its timeline, if that is news."""
+        moment = Moment(at=at, sync=seen.sync, health=seen.health, phase=seen.phase)
+        line = self.timelines.setdefault(case_id, [])
+        if not line or replace(line[-1], at=at) != moment:
+            line.append(moment)
 
     def rendered(self) -> list[tuple[Case, Sequence[Mapping[str, Any]]]]:
         """The Applications that could be rendered, with their objects."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_gitops.argocd.convergence import is_automated
 from pytest_gitops.changes import ignore
+from pytest_gitops.changes.identity import group_kind
 from pytest_gitops.model import Resource
 from pytest_gitops.stages import edits, peace
 from pytest_gitops.stages.edits import Edit
@@ -233,7 +234,7 @@ class _Chooser:
     def _scale(self, subject: Subject) -> None:
         ref, live = subject.ref, subject.live
         replicas = ignore.at(live, REPLICAS)
-        if peace.group_kind(live) not in SCALED or not isinstance(replicas, int):
+        if group_kind(live) not in SCALED or not isinstance(replicas, int):
             return
         hidden, unclear = self._ignored(subject)
         reason = peace.from_scaling(live, scalers=self.scalers)

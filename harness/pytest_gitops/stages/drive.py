@@ -24,7 +24,7 @@ from pytest_gitops.argocd.convergence import (
 )
 from pytest_gitops.argocd.pruning import is_as_declared, of_now, to_prune, unpruned
 from pytest_gitops.errors import EngineError, GitOpsError
-from pytest_gitops.model import Case, Finding, Moment, Outcome, StageResult
+from pytest_gitops.model import Case, Finding, Outcome, StageResult
 from pytest_gitops.stages import telling, windows
 from pytest_gitops.stages.base import Publish
 from pytest_gitops.stages.containers import telling_of
@@ -141,10 +141,7 @@ class Drive:
         if seen.code == "out-of-sync":  # in a loop the next state may be in order again
             found = differences_of(self.context, track.case, application)
             track.differences = found or track.differences
-        moment = Moment(at=at - track.began, sync=seen.sync, health=seen.health, phase=seen.phase)
-        line = self.context.timelines.setdefault(track.case.id, [])
-        if not line or replace(line[-1], at=moment.at) != moment:
-            line.append(moment)
+        self.context.note_moment(track.case.id, seen, at=at - track.began)
         if seen.sync == "Synced" and track.synced_at is None:
             track.synced_at = at - track.began
         track.note_good(at)

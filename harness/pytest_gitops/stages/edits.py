@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_gitops.changes.fields import spelled
+from pytest_gitops.changes.identity import group_kind
 from pytest_gitops.changes.ignore import at
 from pytest_gitops.changes.lists import KEYS, MISSING
-from pytest_gitops.stages.peace import ARGOCD, group_kind
+from pytest_gitops.stages.peace import ARGOCD
 
 Manifest = Mapping[str, Any]
 Path = tuple[str | int, ...]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.argocd.applications import operation_state
 from pytest_gitops.argocd.appstate import Managed, Node
 from pytest_gitops.changes.fields import differences as fields_that_differ
+from pytest_gitops.changes.identity import group_kind
 from pytest_gitops.changes.noise import Scene
 from pytest_gitops.changes.shorten import cut, short
 from pytest_gitops.changes.values import HIDDEN, is_secret_field
@@ -73,17 +74,16 @@ def said_otherwise(claims: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """The fields of one object of which Applications, by their keys, each say something else: the first against every
     other one, with what both say."""
     found: list[str] = []
-    for key in sorted(claims)[1:]:
-        first = min(claims)
-        old, new = (_without_namespace(claims[k]) for k in (first, key))
-        group, _, _ = str(new.get("apiVersion", "")).rpartition("/")
-        scene = Scene(group=group, kind=str(new.get("kind", "")))
+    (first, base), *others = sorted(claims.items())
+    group, kind = group_kind(base)
+    scene = Scene(group=group, kind=kind)
+    for key, other in others:
         try:
-            fields = fields_that_differ(old, new, scene).fields
+            fields = fields_that_differ(_without_namespace(base), _without_namespace(other), scene).fields
         except RecursionError:
             continue  # nested too deep to be shown
         for field in fields:
-            if _is_secret(scene.kind, field.path):
+            if _is_secret(kind, field.path):
                 found.append(f"{field.path}: {first} and {key} each have another {HIDDEN}")
             else:
                 found.append(f"{field.path}: {first} says {_value(field.old)}, {key} {_value(field.new)}")

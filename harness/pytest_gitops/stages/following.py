@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pytest_gitops.argocd.applications import Applications, heals_of, is_answered, operation_state, version
 from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
 from pytest_gitops.errors import EngineError
-from pytest_gitops.model import Case, Moment
+from pytest_gitops.model import Case
 from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.tracks import QUIET, still_of
 from pytest_gitops.waiting import now
@@ -94,13 +94,8 @@ class Following:
             if sync is not None and sync not in self._syncs[key][-1:]:
                 self._syncs[key].append(sync)
             self._context.applications[case_id] = application
-            line = self._context.timelines.setdefault(case_id, [])
-            seen = observe(application)
-            moment = Moment(
-                at=now() - self._context.applied_at, sync=seen.sync, health=seen.health, phase=seen.phase
-            )
-            if not line or replace(line[-1], at=moment.at) != moment:
-                line.append(moment)
+            at = now() - self._context.applied_at
+            self._context.note_moment(case_id, observe(application), at=at)
             self._changed[key].notify_all()
 
     def wait(

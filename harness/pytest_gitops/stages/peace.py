@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_gitops.changes.identity import SYNC_OPTIONS
+from pytest_gitops.changes.identity import SYNC_OPTIONS, group_kind
 
 Manifest = Mapping[str, Any]
 
@@ -65,10 +65,6 @@ DELETABLE = {
 
 FILLED = {"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"}
 """Types of Secrets that Kubernetes fills or reads itself."""
-
-
-def group_kind(manifest: Manifest) -> tuple[str, str]:
-    return str(manifest.get("apiVersion") or "").rpartition("/")[0], str(manifest.get("kind") or "")
 
 
 def from_everything(live: Manifest, *, control: str) -> str:

@@ -98,7 +98,7 @@ def test_of_what_is_there_once_nothing_is_asked() -> None:
 
 
 def test_a_warning_is_of_the_object_whose_kind_and_name_it_has() -> None:
-    found = Shared(kind="ConfigMap", namespace="web", name="x", keys=BOTH)
+    found = Shared(kind="ConfigMap", namespace="web", name="x", claims={key: {} for key in BOTH})
     assert found.is_meant("ConfigMap/x is part of applications argocd/one and two")
     assert not found.is_meant("ConfigMap/xy is part of applications argocd/one and two")
     assert not found.is_meant("Secret/x is part of applications argocd/one and two")
