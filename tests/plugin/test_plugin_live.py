@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -100,7 +101,9 @@ class Screen:
     """A run in a terminal of tmux."""
 
     def __init__(self, repository: Repository, columns: int, *args: str, **variables: str) -> None:
-        self._socket = f"gitops-{os.getpid()}"
+        # A socket of its own: a server that is on its way out still answers at its. Short, as sockets' paths have to be.
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._socket = f"{self._folder.name}/tmux"
         # In an xdist worker these are 80 and 24, whatever the screen: pytest imports GNU readline, which exports
         # them to child processes, and they outweigh what the terminal says.
         mine = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}}
@@ -113,7 +116,7 @@ class Screen:
         )
 
     def _tmux(self, *words: str, environ: dict[str, str] | None = None) -> str:
-        return run("tmux", "-L", self._socket, *words, env=environ).stdout
+        return run("tmux", "-S", self._socket, *words, env=environ).stdout
 
     def text(self, *, raw: bool = False) -> str:
         shown = self._tmux("capture-pane", "-p", *(["-e"] if raw else []))
@@ -135,7 +138,8 @@ class Screen:
         )
 
     def close(self) -> None:
-        run("tmux", "-L", self._socket, "kill-server", check=False)
+        run("tmux", "-S", self._socket, "kill-server", check=False)
+        self._folder.cleanup()
 
 
 @pytest.fixture
