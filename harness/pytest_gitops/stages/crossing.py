@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.rollouts.story import Story
 from pytest_gitops.stages.aftermath import Aftermath
+from pytest_gitops.stages.evidence import said_otherwise
 from pytest_gitops.stages.inventory import Claim, Key
 from pytest_gitops.stages.removal import STUCK
+from pytest_gitops.stages.telling import differing
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -142,14 +144,16 @@ class Crossing:
             },
         )
 
-    def double_owner(self, title: str, claim: Claim, old: Case) -> Finding:
+    def double_owner(self, title: str, claim: Claim, was: Claim) -> Finding:
         """What is wrong with an object that a root of base owns, which nobody deletes, and another one at head."""
         file, line = self.place(claim.case, claim.manifest)
+        old, differ = was.case, said_otherwise({was.case.key: was.manifest, claim.case.key: claim.manifest})
         return Finding(
             rule="shared-resource",
             severity=Severity.ERROR,
-            message=f"{title}: expected one Application to own it, saw {old.key} and {claim.case.key}: nothing in the "
-            f"repository deletes {old.key}, so it stays beside the one that takes its place",
+            message=f"{title}: expected one Application to own it, saw {old.key} and {claim.case.key}"
+            f"{differing(differ)}; nothing in the repository deletes {old.key}, so it stays beside the one that takes "
+            "its place",
             file=file,
             line=line,
             resource=title,

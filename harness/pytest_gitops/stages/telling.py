@@ -62,6 +62,14 @@ def names(titles: Sequence[str]) -> str:
     return ", ".join(titles[:SHOWN]) + more
 
 
+def differing(fields: Sequence[str]) -> str:
+    """The first of the fields in which the owners of one object differ, and how many more there are, as the end of a
+    sentence about them; nothing if they say the same."""
+    if not fields:
+        return ""
+    return f", which differ in {fields[0]}" + (f", and in {len(fields) - 1} more" if len(fields) > 1 else "")
+
+
 def refused(case: Case, error: Exception) -> Told:
     """The API server does not take the Application itself."""
     message = f"the API server does not accept Application {case.key}: {error}"
@@ -74,9 +82,7 @@ def disputed(case: Case, shared: Shared, warning: str) -> Told:
     owners = f"{', '.join(shared.keys[:-1])} and {shared.keys[-1]}"
     message = f"{shared.title}: expected one Application to own it, saw {owners}"
     differ = said_otherwise(shared.claims)
-    if differ:
-        message += f", which differ in {differ[0]}"
-        message += f", and in {len(differ) - 1} more" if len(differ) > 1 else ""
+    message += differing(differ)
     known = cause_of("shared-resource", warning)
     finding = _finding(
         case, "shared-resource", message, resource=shared.title, help_=known.next if known else ""

@@ -159,7 +159,7 @@ class _Upgrade:
             # Argo CD warns of it when it gets to it; that both were there at once is certain before.
             if was is not None and was.case.key in alone:
                 told = after.setdefault(claim.case.key, Aftermath())
-                told.findings.append(crossing.double_owner(key.title, claim, was.case))
+                told.findings.append(crossing.double_owner(key.title, claim, was))
         # What has not ended cannot come back.
         returning = (c for c in (*going, *leaving) if c.key not in self.held)
         olds = [o for c in returning if (o := self._old(c)) is not None]

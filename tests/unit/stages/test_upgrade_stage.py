@@ -385,6 +385,14 @@ def test_a_root_of_another_name_owns_what_the_one_that_nobody_deletes_owns(
     assert len(stage.of("new").findings) == 1  # Argo CD's own word goes first
 
 
+def test_two_roots_own_one_object_and_each_says_something_else_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = replace(case("new"), destination=Destination(namespace="old"))
+    rendered = ({"old": [SETTINGS]}, {"new": [{**SETTINGS, "data": {"colour": "blue"}}]})
+    stage = Stage(monkeypatch, [case("old")], [new], live=({KEY: "1"}, {KEY: "1"}), objects=rendered)
+    said = "which differ in data: argocd/new says {'colour': 'blue'}, argocd/old not there; nothing in the repository"
+    assert said in stage.of("new").message
+
+
 def test_what_a_removed_application_without_a_finalizer_leaves_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
