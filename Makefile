@@ -21,9 +21,6 @@ demo: $(VENV)/ready tools
 test soak: export GOGC ?= off
 test soak: export GOMEMLIMIT ?= 1280MiB
 test: $(VENV)/ready tools
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/pytest -n$(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What is tested on a cluster of containers. Starts Docker where no engine answers, builds the images where they are not there,

@@ -38,7 +38,7 @@ AGAIN = (
 def test_each_defect_is_seen_by_converge_alone_and_all_else_is_green(run: Outcome) -> None:
     only_the_listed_fail(run, "converge-twins", SKIPPED)
     asked = {key: run.asked(key) for key in run.applications}
-    assert len(asked) == 42
+    assert len(asked) == 44
     again = dict.fromkeys((f"argocd/{name}" for name in AGAIN), ("converge", "idempotent"))
     assert asked == {**dict.fromkeys(asked, ("converge",)), **again}
 
@@ -82,6 +82,13 @@ def test_the_kinds_of_no_end_are_told_apart(run: Outcome) -> None:
     }
     for name, kind in progress.items():
         assert run.stage(f"argocd/{name}", "converge")["evidence"]["progress"] == kind, name
+
+
+def test_what_a_failed_sync_mends_the_next_attempt_finds(run: Outcome) -> None:
+    mends = run.stage("argocd/retry-mends", "converge")["evidence"]
+    assert mends["retries"] == 1
+    assert {"SyncFail Namespace retry-mends: Succeeded"} <= {s["step"] for s in mends["steps"]}
+    assert run.stage("argocd/retry-none", "converge")["evidence"]["retries"] == 0
 
 
 def test_what_a_hooks_delete_policy_says_is_done(run: Outcome) -> None:
