@@ -36,6 +36,11 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Where there is no such tool yet, building it takes minutes, in which others go on.
+    items.sort(key=lambda item: item.get_closest_marker("builds") is None)
+
+
 @pytest.fixture(scope="session")
 def toolbox() -> dict[str, Path]:
     """Every tool that the engine needs, by name; got if need be. What is missing fails, it never skips."""

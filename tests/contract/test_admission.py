@@ -23,7 +23,7 @@ from pytest_gitops.repository.manifest import parse
 from pytest_gitops.settings.settings import default_cache, explicit_tools, tool_mirrors
 from pytest_gitops.tools import API_SERVERS, ensure
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.builds, pytest.mark.engine]
 
 Judge = Callable[..., dict[str, Judgement]]
 

@@ -20,7 +20,7 @@ from runs import ROOT, Outcome, commit, gitops, pull_request, write
 from pytest_gitops.settings.settings import default_cache, environment
 from pytest_gitops.tools import ROLLOUTS_PARTS, ensure
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.builds, pytest.mark.engine]
 
 FIXTURE = ROOT / "fixtures" / "rollouts"
 
