@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from runs import ROOT, commit, write
 
 from pytest_gitops.processes.process import Completed, run
 
 pytestmark = pytest.mark.engine
-
-ROOT = Path(__file__).resolve().parents[2]
 
 APPLICATION = """\
 apiVersion: argoproj.io/v1alpha1
@@ -75,24 +74,23 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def inside(environment: Path, home: Path, *argv: str | Path, cwd: Path) -> Completed:
+def inside(environment: Path, home: Path, *argv: str | Path, cwd: Path, **more: str) -> Completed:
     kept: Mapping[str, str] = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST"))}
-    env = {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    env = {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), **more}
     return run(environment / "bin" / argv[0], *argv[1:], cwd=cwd, env=env, check=False, limit=120)
 
 
-def test_the_wheel_carries_policies_and_the_lock(wheel: Path) -> None:
+def test_the_wheel_carries_every_file_of_the_package_and_the_policies(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    policies = {p.relative_to(ROOT) for p in (ROOT / "policies").rglob("*.rego")}
-    assert policies
-    assert {f"pytest_gitops/{p.as_posix()}" for p in policies} <= names
-    assert "pytest_gitops/tools/tools.lock.yaml" in names
-    assert "pytest_gitops/configuration/config.schema.json" in names
-    assert "pytest_gitops/report/report.schema.json" in names
-    for module in (ROOT / "harness/pytest_gitops/tools/modules").iterdir():
-        files = {f.name for f in module.iterdir()}
-        assert files > {"go.mod", "go.sum"}
-        assert {f"pytest_gitops/tools/modules/{module.name}/{f}" for f in files} <= names
+    written = run("git", "ls-files", "harness/pytest_gitops", "policies", cwd=ROOT).stdout.splitlines()
+    wanted = {
+        f"pytest_gitops/{file}" if file.startswith("policies/") else file.removeprefix("harness/")
+        for file in written
+        if (ROOT / file).is_file()
+    }
+    kinds = {Path(file).suffix for file in wanted}
+    assert kinds >= {".rego", ".yaml", ".json", ".js", ".css", ".mod"}
+    assert wanted - names == set()
 
 
 def test_an_empty_environment_lists_its_tools_from_an_empty_home(environment: Path, tmp_path: Path) -> None:
@@ -108,6 +106,24 @@ def test_an_empty_environment_has_the_plugin(environment: Path, tmp_path: Path) 
     listed = inside(environment, tmp_path, *words, cwd=tmp_path)
     assert listed.status == 0, listed.stdout + listed.stderr
     assert "app.yaml::argocd/web::converge" in listed.stdout
+
+
+def test_an_empty_environment_proves_a_repository(
+    toolbox: Mapping[str, Path], environment: Path, tmp_path: Path
+) -> None:
+    files = {
+        "web.yaml": APPLICATION.replace("default}", "default}\n  syncPolicy: {automated: {}}"),
+        "web/settings.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n",
+        "pytest-gitops.yaml": "repository: {urls: [https://git.example.com/web.git]}\n",
+    }
+    folder = commit(write(tmp_path / "web", files))
+    words = ("python", "-P", "-m", "pytest", "--gitops", "--gitops-stages=source,render,policy,converge")
+    cache = str(toolbox["etcd"].parents[3])
+    done = inside(environment, tmp_path, *words, cwd=folder, PYTEST_GITOPS_CACHE=cache)
+    assert done.status == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+    page = (folder / "gitops-report" / "index.html").read_text("utf-8")
+    assert "<style" in page and "<script" in page
 
 
 def test_the_built_in_policies_are_found_in_it(environment: Path, tmp_path: Path) -> None:
