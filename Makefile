@@ -16,7 +16,8 @@ export PYTHONDONTWRITEBYTECODE =
 demo: $(VENV)/ready tools
 	cd fixtures/omega-grid && "$(abspath $(BIN))/pytest" --gitops
 
-# Files are given out in the order of pyproject's testpaths, the long ones first, so that all workers end together.
+# Files are given out in the order of pyproject's testpaths, after those that build a tool: the long ones first, so that all
+# workers end together.
 # Clusters that live for seconds collect their garbage only when they are large.
 test soak: export GOGC ?= off
 test soak: export GOMEMLIMIT ?= 1280MiB

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from runs import ROOT, commit, write
 
 from pytest_gitops.processes.process import Completed, run
+from pytest_gitops.settings.settings import default_cache
 
 pytestmark = pytest.mark.engine
 
@@ -82,15 +83,20 @@ def inside(environment: Path, home: Path, *argv: str | Path, cwd: Path, **more: 
 
 def test_the_wheel_carries_every_file_of_the_package_and_the_policies(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    written = run("git", "ls-files", "harness/pytest_gitops", "policies", cwd=ROOT).stdout.splitlines()
-    wanted = {
-        f"pytest_gitops/{file}" if file.startswith("policies/") else file.removeprefix("harness/")
-        for file in written
-        if (ROOT / file).is_file()
-    }
-    kinds = {Path(file).suffix for file in wanted}
-    assert kinds >= {".rego", ".yaml", ".json", ".js", ".css", ".mod"}
-    assert wanted - names == set()
+    package = ROOT / "harness" / "pytest_gitops"
+    files = {f.relative_to(ROOT / "harness") for f in package.rglob("*") if f.is_file()}
+    policies = {"pytest_gitops" / f.relative_to(ROOT) for f in (ROOT / "policies").rglob("*") if f.is_file()}
+    assert {f.suffix for f in policies} >= {".rego"}
+    named = (
+        "tools/tools.lock.yaml",
+        "configuration/config.schema.json",
+        "report/report.schema.json",
+        "report/page.css",
+    )
+    assert {Path("pytest_gitops", name) for name in named} <= files
+    for module in (package / "tools" / "modules").iterdir():
+        assert {f.name for f in module.iterdir()} > {"go.mod", "go.sum"}
+    assert {f.as_posix() for f in files | policies if f.suffix != ".pyc"} - names == set()
 
 
 def test_an_empty_environment_lists_its_tools_from_an_empty_home(environment: Path, tmp_path: Path) -> None:
@@ -108,9 +114,8 @@ def test_an_empty_environment_has_the_plugin(environment: Path, tmp_path: Path) 
     assert "app.yaml::argocd/web::converge" in listed.stdout
 
 
-def test_an_empty_environment_proves_a_repository(
-    toolbox: Mapping[str, Path], environment: Path, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("toolbox")
+def test_an_empty_environment_proves_a_repository(environment: Path, tmp_path: Path) -> None:
     files = {
         "web.yaml": APPLICATION.replace("default}", "default}\n  syncPolicy: {automated: {}}"),
         "web/settings.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n",
@@ -118,7 +123,7 @@ def test_an_empty_environment_proves_a_repository(
     }
     folder = commit(write(tmp_path / "web", files))
     words = ("python", "-P", "-m", "pytest", "--gitops", "--gitops-stages=source,render,policy,converge")
-    cache = str(toolbox["etcd"].parents[3])
+    cache = str(default_cache(os.environ))
     done = inside(environment, tmp_path, *words, cwd=folder, PYTEST_GITOPS_CACHE=cache)
     assert done.status == 0, done.stdout + done.stderr
     assert "4 passed" in done.stdout

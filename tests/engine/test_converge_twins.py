@@ -87,7 +87,7 @@ def test_the_kinds_of_no_end_are_told_apart(run: Outcome) -> None:
 def test_what_a_failed_sync_mends_the_next_attempt_finds(run: Outcome) -> None:
     mends = run.stage("argocd/retry-mends", "converge")["evidence"]
     assert mends["retries"] == 1
-    assert "SyncFail ServiceAccount retry-mends: Succeeded" in {s["step"] for s in mends["steps"]}
+    assert "SyncFail ServiceAccount work: Succeeded" in {s["step"] for s in mends["steps"]}
     assert run.stage("argocd/retry-none", "converge")["evidence"]["retries"] == 0
 
 

@@ -18,6 +18,7 @@ from runs import command, commit, environment, gitops, write
 
 from pytest_gitops.processes.process import piped, run
 from pytest_gitops.processes.warden import MARK, SHARED_MEMORY, marked
+from pytest_gitops.settings.settings import default_cache
 from pytest_gitops.waiting import wait_until
 
 pytestmark = pytest.mark.engine
@@ -263,7 +264,7 @@ def test_a_run_needs_nothing_of_its_surroundings(
         "GIT_WORK_TREE": str(other),
         "GIT_PREFIX": "",
     }
-    cache = next(iter(toolbox.values())).parents[3]
+    cache = default_cache(os.environ)
     env = {**hook, "TMPDIR": str(long), "TERM": "dumb", "LC_ALL": "C", "PYTHONIOENCODING": "ascii:replace",
            "PYTEST_GITOPS_CACHE": str(cache), "HOME": ""}  # fmt: skip
     with ThreadPoolExecutor(2) as pool:

@@ -12,7 +12,7 @@ from pytest_gitops.stages.aftermath import Aftermath
 from pytest_gitops.stages.evidence import said_otherwise
 from pytest_gitops.stages.inventory import Claim, Key
 from pytest_gitops.stages.removal import STUCK
-from pytest_gitops.stages.telling import differing
+from pytest_gitops.stages.telling import contested
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -147,17 +147,17 @@ class Crossing:
     def double_owner(self, title: str, claim: Claim, was: Claim) -> Finding:
         """What is wrong with an object that a root of base owns, which nobody deletes, and another one at head."""
         file, line = self.place(claim.case, claim.manifest)
-        old, differ = was.case, said_otherwise({was.case.key: was.manifest, claim.case.key: claim.manifest})
+        claims = {each.case.key: each.manifest for each in (was, claim)}
+        old = was.case.key
+        seen = contested(title, tuple(claims), said_otherwise(claims))
         return Finding(
             rule="shared-resource",
             severity=Severity.ERROR,
-            message=f"{title}: expected one Application to own it, saw {old.key} and {claim.case.key}"
-            f"{differing(differ)}; nothing in the repository deletes {old.key}, so it stays beside the one that takes "
-            "its place",
+            message=f"{seen}; nothing in the repository deletes {old}, so it stays beside the one that takes its place",
             file=file,
             line=line,
             resource=title,
-            help=f"keep the Application's name, or delete {old.key} without its objects right before the merge "
+            help=f"keep the Application's name, or delete {old} without its objects right before the merge "
             "(`kubectl delete`, its finalizer taken away)",
         )
 

@@ -62,12 +62,14 @@ def names(titles: Sequence[str]) -> str:
     return ", ".join(titles[:SHOWN]) + more
 
 
-def differing(fields: Sequence[str]) -> str:
-    """The first of the fields in which the owners of one object differ, and how many more there are, as the end of a
-    sentence about them; nothing if they say the same."""
-    if not fields:
-        return ""
-    return f", which differ in {fields[0]}" + (f", and in {len(fields) - 1} more" if len(fields) > 1 else "")
+def contested(title: str, owners: Sequence[str], differ: Sequence[str]) -> str:
+    """That an object has several `owners`, by their keys, the first of the fields in which they `differ` (see
+    `said_otherwise`), and how many more there are."""
+    message = f"{title}: expected one Application to own it, saw {', '.join(owners[:-1])} and {owners[-1]}"
+    if differ:
+        message += f", which differ in {differ[0]}"
+        message += f", and in {len(differ) - 1} more" if len(differ) > 1 else ""
+    return message
 
 
 def refused(case: Case, error: Exception) -> Told:
@@ -79,10 +81,8 @@ def refused(case: Case, error: Exception) -> Told:
 
 def disputed(case: Case, shared: Shared, warning: str) -> Told:
     """Argo CD says that others own one of its objects too."""
-    owners = f"{', '.join(shared.keys[:-1])} and {shared.keys[-1]}"
-    message = f"{shared.title}: expected one Application to own it, saw {owners}"
     differ = said_otherwise(shared.claims)
-    message += differing(differ)
+    message = contested(shared.title, shared.keys, differ)
     known = cause_of("shared-resource", warning)
     finding = _finding(
         case, "shared-resource", message, resource=shared.title, help_=known.next if known else ""
