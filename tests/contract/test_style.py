@@ -1,4 +1,4 @@
-"""The project's own style and types: what the linters say of all of it."""
+"""The style of the whole project and the types of its package: what the linters say."""
 
 from __future__ import annotations
 
