@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import shutil
 import signal
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 import pytest
-from runs import ROOT, Outcome, commit, gitops, write
+from runs import ROOT, Outcome, commit, gitops, tools, write
 
-from pytest_gitops.settings.settings import default_cache, explicit_tools, tool_mirrors
+from pytest_gitops.tools import ENGINE_PARTS
 
 pytest_plugins = ["pytester"]
 
@@ -43,18 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def toolbox() -> dict[str, Path]:
-    """Every tool that the engine needs, by name; got if need be. What is missing fails, it never skips."""
-    from pytest_gitops.tools import ENGINE_PARTS, ensure
-
-    environ = dict(os.environ)
-    tools = ensure(
-        ENGINE_PARTS,
-        cache=default_cache(environ),
-        environ=environ,
-        explicit=explicit_tools(environ),
-        mirrors=tool_mirrors(environ),
-    )
-    return {name: tool.path for name, tool in tools.items()}
+    """Every tool that the engine needs, by name."""
+    return tools(*ENGINE_PARTS)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from runs import tools
 
 from pytest_gitops.clusters.kind import PREFIX, Kind
 from pytest_gitops.commands.cli import main as main_of_commands
@@ -26,8 +27,7 @@ from pytest_gitops.kindnode.command import container_engine, stored, tag
 from pytest_gitops.kindnode.node import may_raise_resources
 from pytest_gitops.processes import process
 from pytest_gitops.processes.process import Supervisor
-from pytest_gitops.settings.settings import default_cache, environment
-from pytest_gitops.tools import ensure
+from pytest_gitops.settings.settings import environment
 
 ENGINE = "podman" if environment().get("KIND_EXPERIMENTAL_PROVIDER") == "podman" else "docker"
 
@@ -78,8 +78,7 @@ def need_kind() -> None:
 @cache
 def kind() -> Path:
     """The pinned tool."""
-    environ = environment()
-    return ensure(("kind",), cache=default_cache(environ), environ=environ)["kind"].path
+    return tools("kind")["kind"]
 
 
 def clusters_of_kind() -> list[str]:

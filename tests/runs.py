@@ -13,6 +13,9 @@ from typing import Any
 import git
 from forked import pytest_in
 
+from pytest_gitops.settings.settings import default_cache, explicit_tools, tool_mirrors
+from pytest_gitops.tools import ensure
+
 ROOT = Path(__file__).resolve().parent.parent
 
 RUN_LIMIT = 600.0
@@ -73,6 +76,20 @@ def environment(**more: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "CI_")) and k != "CI"}
     return {**kept, **{k: v for k, v in os.environ.items() if k.startswith("PYTEST_GITOPS_")},
             "PYTHONPATH": str(ROOT / "harness"), "COLUMNS": "160", **more}  # fmt: skip
+
+
+def tools(*names: str) -> dict[str, Path]:
+    """These tools of the lock file, by name; got if need be, from where a user's run would get them. What is missing fails,
+    it never skips."""
+    environ = dict(os.environ)
+    found = ensure(
+        names,
+        cache=default_cache(environ),
+        environ=environ,
+        explicit=explicit_tools(environ),
+        mirrors=tool_mirrors(environ),
+    )
+    return {name: tool.path for name, tool in found.items()}
 
 
 ARGS = ("--gitops", "-p", "no:cacheprovider")

@@ -6,13 +6,13 @@ namespace of its own.
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import tools
 
 from pytest_gitops.admission.admission import Admission
 from pytest_gitops.admission.values import Hit, Judgement, Request
@@ -20,8 +20,7 @@ from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Severity
 from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.repository.manifest import parse
-from pytest_gitops.settings.settings import default_cache, explicit_tools, tool_mirrors
-from pytest_gitops.tools import API_SERVERS, ensure
+from pytest_gitops.tools import API_SERVERS
 
 pytestmark = [pytest.mark.builds, pytest.mark.engine]
 
@@ -284,16 +283,9 @@ def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]
 
 @pytest.fixture(scope="module")
 def api_servers() -> dict[str, Path]:
-    """The API server of each version that can be asked for; got if need be."""
-    environ = dict(os.environ)
-    tools = ensure(
-        list(API_SERVERS.values()),
-        cache=default_cache(environ),
-        environ=environ,
-        explicit=explicit_tools(environ),
-        mirrors=tool_mirrors(environ),
-    )
-    return {version: tools[name].path for version, name in API_SERVERS.items()}
+    """The API server of each version that can be asked for."""
+    found = tools(*API_SERVERS.values())
+    return {version: found[name] for version, name in API_SERVERS.items()}
 
 
 @pytest.fixture(scope="module")

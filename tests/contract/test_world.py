@@ -12,10 +12,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from runs import tools
 
 from pytest_gitops.processes.process import Completed, piped, run
-from pytest_gitops.settings.settings import default_cache, environment, explicit_tools
-from pytest_gitops.tools import ensure
 from pytest_gitops.world.certificates import Authority
 from pytest_gitops.world.loopback import World
 
@@ -53,9 +52,7 @@ class Inside:
 
 @pytest.fixture
 def helm() -> Path:
-    environ = environment()
-    cache = default_cache(environ)
-    return ensure(["helm"], cache=cache, environ=environ, explicit=explicit_tools(environ))["helm"].path
+    return tools("helm")["helm"]
 
 
 @pytest.fixture

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import ROOT, Outcome, commit, gitops, pull_request, write
+from runs import ROOT, Outcome, commit, gitops, pull_request, tools, write
 
-from pytest_gitops.settings.settings import default_cache, environment
-from pytest_gitops.tools import ROLLOUTS_PARTS, ensure
+from pytest_gitops.tools import ROLLOUTS_PARTS
 
 pytestmark = [pytest.mark.builds, pytest.mark.engine]
 
@@ -30,12 +29,9 @@ URL = "https://git.example.com/rollouts.git"
 
 @pytest.fixture(scope="module")
 def rollouts(toolbox: dict[str, Path]) -> dict[str, Path]:
-    """Argo Rollouts' own tools, got if need be."""
+    """Argo Rollouts' own tools."""
     del toolbox
-    environ = environment()
-    return {
-        n: t.path for n, t in ensure(ROLLOUTS_PARTS, cache=default_cache(environ), environ=environ).items()
-    }
+    return tools(*ROLLOUTS_PARTS)
 
 
 def application(name: str, *, server: str = "https://kubernetes.default.svc") -> str:
