@@ -27,7 +27,7 @@ from pytest_gitops.ground.crowd import is_crowd
 from pytest_gitops.ground.delivering import delivery
 from pytest_gitops.ground.side import Side
 from pytest_gitops.ground.upgrading import begin_plane, upgrade_ground
-from pytest_gitops.model import VERIFY_STAGES, Finding, Outcome, Run, Severity, StageResult, Tools
+from pytest_gitops.model import VERIFY_STAGES, Finding, Outcome, Run, StageResult, Tools
 from pytest_gitops.planning.plan import Generated, Plan
 from pytest_gitops.planning.planner import Planner
 from pytest_gitops.processes.process import Daemon
@@ -243,7 +243,7 @@ class Engine:
         """What could not be checked is said, and fails where that is asked for."""
         return Finding(
             rule="applicationset-not-expanded",
-            severity=Severity.ERROR if self.settings.strict else Severity.WARNING,
+            severity=self.settings.unchecked,
             message=f"ApplicationSet {declared.name} was not expanded, so its Applications were not checked: there is "
             "no cluster (--gitops-cluster none)",
             file=declared.file,

@@ -172,6 +172,11 @@ class Settings:
     mirrors: Mapping[str, str] = field(default_factory=dict)
     command: str = "pytest --gitops"
 
+    @property
+    def unchecked(self) -> Severity:
+        """How much it weighs that something could not be checked."""
+        return Severity.ERROR if self.strict else Severity.WARNING
+
 
 def environment() -> dict[str, str]:
     """A copy of the process's environment."""

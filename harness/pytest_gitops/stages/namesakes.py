@@ -91,7 +91,7 @@ def _finding(context: Context, named: _Named, why: str, *, fails: bool) -> Findi
     more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     return Finding(
         rule="repository-unrecognized",
-        severity=Severity.ERROR if fails or context.settings.strict else Severity.WARNING,
+        severity=Severity.ERROR if fails else context.settings.unchecked,
         message=f"repoURL {named.url}: expected a URL of this repository ({context.checkout.title}), for {why}; saw "
         f"one that is not known, so the sources of {', '.join(keys[:SHOWN])}{more} were taken from there, and not from "
         "this tree",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.changes.values import DELETING, ApplicationChange, ChangeKind, ObjectChange
-from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
+from pytest_gitops.model import Case, Finding, Outcome, StageResult
 from pytest_gitops.rego.inputs import (
     Changed,
     Declared,
@@ -330,7 +330,6 @@ def _finding(context: Context, asked: _Asked, hit: Hit, *, at: Written | None = 
 
 
 def _counted(context: Context, finding: Finding) -> Finding:
-    """What was not checked is an error for who asked for everything to be checked."""
-    if finding.rule == Trouble.NOT_CHECKED and context.settings.strict:
-        return replace(finding, severity=Severity.ERROR)
+    if finding.rule == Trouble.NOT_CHECKED:
+        return replace(finding, severity=context.settings.unchecked)
     return finding

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pytest_gitops.model import Finding, Severity
+from pytest_gitops.model import Finding
 from pytest_gitops.repository import kustomization
 from pytest_gitops.repository.charts import DEPENDENCIES, Charts
 from pytest_gitops.repository.discovery import Declared
@@ -47,7 +47,7 @@ def _in_charts(context: Context) -> Iterator[Finding]:
             continue
         yield Finding(
             rule="application-not-rendered",
-            severity=_severity(context),
+            severity=context.settings.unchecked,
             message=f"{each.kind} in a template of the chart {each.chart or '.'}: expected an Application that renders "
             "the chart, saw none, so it was not tested",
             file=each.file,
@@ -91,7 +91,7 @@ def _changed(context: Context, path: str, reached: list[Declared]) -> Iterator[F
     more = [f"{len(hit) - SHOWN} more"] if len(hit) > SHOWN else []
     yield Finding(
         rule="application-not-rendered",
-        severity=_severity(context),
+        severity=context.settings.unchecked,
         message=f"`{first.field}` changes {', '.join((*names, *more))}: expected an Application that renders this "
         "kustomization, saw none, so what was tested is without the change",
         file=path,
@@ -99,10 +99,6 @@ def _changed(context: Context, path: str, reached: list[Declared]) -> Iterator[F
         help=f"let an Application have {folder} as its source, and what comes of it is tested; or name this file under "
         "`ignore:` in pytest-gitops.yaml",
     )
-
-
-def _severity(context: Context) -> Severity:
-    return Severity.ERROR if context.settings.strict else Severity.WARNING
 
 
 def _inside(folder: str, other: str) -> bool:
