@@ -665,6 +665,39 @@ def test_a_change_of_what_base_itself_cannot_have_is_told_to_be_open(said: dict[
     assert "must be greater than or equal to 0" in hit.message
 
 
+CONVERTS = (
+    "spec:\n  conversion: {strategy: Webhook, webhook: {conversionReviewVersions: [v1], clientConfig: {url: "
+    '"https://hooks.example.com/convert"}}}\n'
+)
+
+
+@base
+def converted_before() -> list[Request]:
+    return [request("converted", custom("River", "{size: 2}", version="v2"))]
+
+
+@asked
+def converted() -> list[Request]:
+    rivers = definition("rivers", "River", versions="v1 v2").replace("spec:\n", CONVERTS, 1)
+    return [
+        request("converted", custom("River", version="v2")),
+        request("converted-not", f"{rivers}---\n{custom('River')}"),
+        request("converted-wrong", custom("River", "{size: large}", version="v2")),
+    ]
+
+
+def test_what_only_a_webhook_could_convert_is_told_to_be_open(said: dict[str, Judgement]) -> None:
+    """What can be said of it without one is said: that is asked first. And an object that is not asked about ends nothing."""
+    hit = only(said["converted"])
+    assert (hit.rule, hit.severity, hit.resource) == (
+        "conversion-not-asked",
+        Severity.WARNING,
+        "River converted/mine",
+    )
+    assert rules(said["converted-not"]) == []
+    assert rules(said["converted-wrong"]) == ["invalid-object"]
+
+
 # ------------------------------------------------------------------ several clusters, versions, kinds that are not known
 
 

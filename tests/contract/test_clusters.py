@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from engines import WEB, clusters_of_kind, kind_cluster
 from pytest_gitops.clusters.api import DEFINITIONS, Api
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.base import Cluster
+from pytest_gitops.clusters.embedded.apiserver import NOBODY
 from pytest_gitops.clusters.embedded.kwok import LEASE_SECONDS
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.clusters.kind import PREFIX, Kind
@@ -33,7 +35,7 @@ from pytest_gitops.clusters.permissions import Permission, missing
 from pytest_gitops.errors import EngineError
 from pytest_gitops.hosts.isolation import LABEL, SHARED, Outside, mark
 from pytest_gitops.hosts.removal import HOOK_FINALIZER, leftovers, remove
-from pytest_gitops.processes.ports import free_ports
+from pytest_gitops.processes.ports import LOOPBACK, free_ports
 from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.waiting import wait_until
 
@@ -115,6 +117,23 @@ def definition(plural: str, *, group: str) -> dict[str, Any]:
             "versions": [version],
         },
     }
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[socket.socket]:
+    """Somebody outside of every cluster, who listens."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        yield server
+
+
+def is_uncalled(server: socket.socket) -> bool:
+    """Whether nobody has connected, let in or not."""
+    server.setblocking(False)
+    try:
+        server.accept()[0].close()
+    except BlockingIOError:
+        return True
+    return False
 
 
 def reading(call: Callable[..., Any], *, creates: str) -> Callable[..., Any]:
@@ -771,6 +790,41 @@ class TestEmbedded(Contract):
             }
         )
         assert api.apply(core("ConfigMap", "unhooked"))
+
+    def test_it_asks_nobody_to_convert_an_object(self, api: Api, elsewhere: socket.socket) -> None:
+        defined = definition("bridges", group="example.org")
+        (first,) = defined["spec"]["versions"]
+        defined["spec"]["versions"] = [first, {**first, "name": "v2", "storage": False}]
+        url = f"https://{LOOPBACK}:{elsewhere.getsockname()[1]}/convert"
+        webhook = {"clientConfig": {"url": url}, "conversionReviewVersions": ["v1"]}
+        defined["spec"]["conversion"] = {"strategy": "Webhook", "webhook": webhook}
+        api.define(defined)
+        api.wait_established(["bridges.example.org"], LIMIT)
+        bridge = {"apiVersion": "example.org/v1", "kind": "Bridge", "metadata": {"name": "b"}}
+        api.post(f"/apis/example.org/v1/namespaces/{SPACE}/bridges", bridge)
+        with pytest.raises(ApiError, match=f"conversion webhook for .* failed: .* dial unix {NOBODY}"):
+            api.get(f"/apis/example.org/v2/namespaces/{SPACE}/bridges/b")
+        assert is_uncalled(elsewhere)
+
+    def test_it_asks_nobody_to_serve_an_api(self, api: Api, elsewhere: socket.socket) -> None:
+        api.apply(core("Service", "away", spec={"type": "ExternalName", "externalName": "localhost"}))
+        service = {"namespace": SPACE, "name": "away", "port": elsewhere.getsockname()[1]}
+        spec = {
+            "group": "away.example.org",
+            "version": "v1",
+            "service": service,
+            "insecureSkipTLSVerify": True,
+        }
+        served = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService"}
+        priority = {"groupPriorityMinimum": 1000, "versionPriority": 15}
+        path = "/apis/apiregistration.k8s.io/v1/apiservices/v1.away.example.org"
+        api.apply({**served, "metadata": {"name": "v1.away.example.org"}, "spec": {**spec, **priority}})
+        try:
+            found = until(api, path, lambda s: "False" in conditions(s).values())
+            assert f"dial unix {NOBODY}" in found["status"]["conditions"][0]["message"]
+            assert is_uncalled(elsewhere)
+        finally:
+            api.delete(path)  # no namespace ends while an API is not there
 
     def test_node_leases_are_renewed(self, api: Api, cluster: Embedded) -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{cluster.name}-0"

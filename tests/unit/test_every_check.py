@@ -58,6 +58,7 @@ ELSEWHERE = {
         [
             "admission-policy-warned",
             "change-not-asked",
+            "conversion-not-asked",
             "invalid-crd",
             "invalid-object-name",
             "no-namespace",

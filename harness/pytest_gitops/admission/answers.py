@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_gitops.admission.values import Hit, Item
+from pytest_gitops.admission.values import UNCONVERTED, Hit, Item
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import Severity
 
@@ -86,6 +86,16 @@ def refused(
     """The hits that a refusal makes, one for each cause that it names. `subject` is what is put before its words
     where the server was asked about something that was made of the object; `validations` are the messages of the CEL
     rules that its kind's definition has, by which alone they can be told from other refusals."""
+    if error.unconverted:
+        return [
+            item.hit(
+                UNCONVERTED,
+                Severity.WARNING,
+                "its schema takes it; whether it can be stored was not asked, for its CRD has a webhook convert it, "
+                "and no container runs here that could answer",
+                help_="written in the version that its CRD stores, it needs no conversion",
+            )
+        ]
     return [
         item.hit(rule, Severity.ERROR, f"{subject}{text}", help_=help_)
         for rule, text, help_ in _causes(item, error, validations)

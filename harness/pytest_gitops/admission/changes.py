@@ -213,7 +213,10 @@ def _server_side(item: Item) -> bool:
 
 
 def _not_asked(new: Item, error: ApiError) -> list[tuple[Item, Hit]]:
-    """That base's object is refused. Raises the error if it is the server that failed."""
+    """That base's object is refused; where none of its kind can be converted, that is said of head's. Raises the error
+    if it is the server that failed."""
+    if error.unconverted:
+        return []
     if not error.refused or error.status == 429:
         raise error
     return [(new, answers.not_asked(new, error))]

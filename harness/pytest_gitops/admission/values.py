@@ -17,9 +17,12 @@ CODES = frozenset({
     "immutable-field", "change-not-asked", "removed-api-version", "deprecated-api", "api-warning",
     "unknown-kind", "unknown-kind-stubbed", "object-too-large", "namespace-missing",
     "priority-class-missing", "runtime-class-missing", "no-namespace",
-    "not-admitted",
+    "not-admitted", "conversion-not-asked",
 })  # fmt: skip
 """The rules of all hits, as docs/causes.md lists them."""
+
+UNCONVERTED = "conversion-not-asked"
+"""The one that says that something could not be asked about."""
 
 LEVELS = "pod-security.kubernetes.io/"
 """What the labels begin with that set a namespace's Pod Security levels."""

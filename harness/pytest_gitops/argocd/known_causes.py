@@ -190,6 +190,15 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
         ),
     ),
     (
+        r"conversion webhook for .+ failed: ",
+        Cause(
+            id="conversion-unanswered",
+            name="a CRD's conversion webhook does not answer",
+            next="no Pod runs on the embedded cluster, so nobody converts: there the version of the manifest, the one"
+            " that the CRD stores and the highest that it serves have to be one; or test on a cluster that runs Pods",
+        ),
+    ),
+    (
         r"violates PodSecurity",
         Cause(
             id="pod-security",

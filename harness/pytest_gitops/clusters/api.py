@@ -140,15 +140,15 @@ class Api:
     ) -> Reply:
         """Send a write of which only the server's opinion is wanted; `body` may be JSON already.
 
-        A refusal is returned. Raises ApiError if there is no answer, or one that is no opinion: the server's own
-        failure (5xx), or too many requests.
+        A refusal is returned, also that nobody converts the object. Raises ApiError if there is no answer, or one that
+        is no opinion: the server's own failure (5xx), or too many requests.
         """
         response = self._send(method, path, params, body, content_type=content_type, accept=METADATA)
         warnings = warnings_of(response.headers.getlist("Warning"))
         if response.status < 400:
             return Reply(warnings=warnings)
         error = refusal(response.status, loaded(response.data, ""), "")
-        if error.status >= 500 or error.status == 429:
+        if (error.status >= 500 and not error.unconverted) or error.status == 429:
             raise ApiError(
                 error.message, status=error.status, reason=error.reason, request=f"{method} {path}"
             )

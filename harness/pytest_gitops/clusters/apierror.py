@@ -11,6 +11,8 @@ from typing import Any
 
 from pytest_gitops.errors import EngineError
 
+_CONVERSION = re.compile(r"conversion webhook for .+ failed: .*", re.DOTALL)
+
 
 class ApiError(EngineError):
     """The API server refused, or could not be reached (`status` 0).
@@ -35,6 +37,13 @@ class ApiError(EngineError):
     def refused(self) -> bool:
         """Whether it is what was asked that is wrong, and not the server."""
         return 400 <= self.status < 500
+
+    @property
+    def unconverted(self) -> str:
+        """What is said of a CRD's conversion webhook that does not answer, which is no fault of what was asked, and not
+        the server's; empty where it is something else."""
+        found = _CONVERSION.search(self.message) if self.status == 500 else None
+        return found.group() if found else ""
 
 
 class suppress_gone(suppress):

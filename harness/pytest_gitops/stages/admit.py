@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_gitops.admission.values import Hit, Judgement, Request
+from pytest_gitops.admission.values import UNCONVERTED, Hit, Judgement, Request
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.model import Case, Finding
 from pytest_gitops.rego.redact import redact, secret_values
@@ -81,7 +81,7 @@ def _finding(context: Context, case: Case, hit: Hit, secrets: frozenset[str]) ->
     file, line = place or (case.file, case.line)
     return Finding(
         rule=hit.rule,
-        severity=hit.severity,
+        severity=context.settings.unchecked if hit.rule == UNCONVERTED else hit.severity,
         message=redact(hit.message, secrets),
         file=file,
         line=line,

@@ -354,7 +354,10 @@ class Drive:
             seen,
             why=telling.given_up(progress, limit=track.deadline.seconds, late=late, still=still),
             waited=track.waited(at),
-            events=lambda titles: telling.events(self.applications, case, titles),
+            events=lambda titles: (
+                *telling.events(self.applications, case, titles),
+                *telling.unlisted(self.context.api_of(case), track.state),
+            ),
             slow=progress is Progress.SLOW,
             differences=track.differences,
         )

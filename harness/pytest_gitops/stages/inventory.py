@@ -91,7 +91,8 @@ class Clusters:
 
     `bounds`, by the same, has those that are not the run's own: only what is within is looked at there. `mark` is the
     label by which Argo CD marks what it makes, empty for its usual tracking id. `unseen` has the kinds that we may not
-    list there, `gone` the names of those that did not answer: nothing is known of what is there.
+    list there, and those that nobody converts; `gone` the names of those that did not answer: nothing is known of what
+    is there.
     """
 
     def __init__(
@@ -223,7 +224,7 @@ class Clusters:
                     return ([],)
                 if error.status in {0, 429}:  # its storage is initializing
                     return None
-                if error.status == 403 and bounds is not None:
+                if error.unconverted or (error.status == 403 and bounds is not None):
                     self.unseen.add(kind)
                     return ([],)
                 if error.status not in {404, 405, 503}:  # gone meanwhile, or served by nobody
@@ -240,9 +241,11 @@ class Clusters:
         try:
             listed = api.metadata(api.collection(version, kind))
         except ApiError as error:
-            if error.status != 404:
+            if error.unconverted:
+                self.unseen.add(kind)
+            elif error.status != 404:  # its definition is not there, or not any more: so is no object of it
                 raise
-            return {}  # its definition is not there, or not any more: so is no object of it
+            return {}
         found = {}
         for meta in listed:
             part = bool(meta.get("ownerReferences")) and kind != "PersistentVolumeClaim"

@@ -288,7 +288,9 @@ class _Prune:
             **remains.to_dict(),
         }
         if (bounds := self.context.bounds_of(case)) is not None:
-            evidence |= {"lookedAt": list(bounds.namespaces), "notListed": sorted(self.clusters.unseen)}
+            evidence["lookedAt"] = list(bounds.namespaces)
+        if bounds is not None or self.clusters.unseen:
+            evidence["notListed"] = sorted(self.clusters.unseen)
 
         def unjudged(*, code: str, message: str) -> StageResult:
             return StageResult(

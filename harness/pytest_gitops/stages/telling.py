@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,8 @@ from pytest_gitops.argocd.causes import cause_of
 from pytest_gitops.argocd.convergence import Observation, Progress
 from pytest_gitops.argocd.known_causes import Cause
 from pytest_gitops.argocd.sharing import Shared
+from pytest_gitops.clusters.api import Api
+from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.stages.evidence import SHOWN as MOST_FIELDS
@@ -182,6 +184,35 @@ def events(applications: Applications, case: Case, titles: Sequence[str]) -> tup
         return applications.warnings(case.destination.namespace, found)
     except GitOpsError:
         return ()  # an event is a bonus; its absence must not hide the cause
+
+
+def unlisted(api: Api, application: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why objects that are missed may be there all the same: Argo CD lists each kind in the version that the server
+    prefers, and nobody converts them."""
+    resources = (application.get("status") or {}).get("resources") or ()
+    missed = {
+        (r.get("group") or "", r.get("kind"))
+        for r in resources
+        if (r.get("health") or {}).get("status") == "Missing"
+    }
+    if not missed:
+        return ()
+    found: list[str] = []
+    try:
+        kinds = [k for k in api.kinds() if (k[0].rpartition("/")[0], k[1]) in missed]
+        for version, kind in kinds:
+            found += _unconverted(api, version, kind)
+    except GitOpsError:
+        return tuple(found)
+    return tuple(found)
+
+
+def _unconverted(api: Api, version: str, kind: str) -> Iterator[str]:
+    try:
+        api.metadata(api.collection(version, kind))
+    except ApiError as error:
+        if error.unconverted:
+            yield f"{kind}: {error.unconverted}"
 
 
 def blocked(case: Case, windows: Sequence[Mapping[str, Any]]) -> str:

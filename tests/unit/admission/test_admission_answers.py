@@ -9,6 +9,7 @@ import pytest
 from admission_support import item
 
 from pytest_gitops.admission import answers
+from pytest_gitops.admission.values import UNCONVERTED
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.model import Severity
 
@@ -43,6 +44,15 @@ def test_a_refusal_is_known_by_the_servers_words(message: str, status: int, rule
     (hit,) = answers.refused(MAP, error(message, status=status))
     assert (hit.rule, hit.severity, hit.message) == (rule, Severity.ERROR, message)
     assert (hit.resource, hit.manifest) == ("ConfigMap web/a", MAP.manifest)
+
+
+def test_what_cannot_be_converted_here_is_not_refused() -> None:
+    words = "conversion webhook for example.com/v2, Kind=Box failed: Post x: no"
+    (hit,) = answers.refused(MAP, error(words, status=500))
+    assert (hit.rule, hit.severity) == (UNCONVERTED, Severity.WARNING)
+    # In the words of a refusal, which a repository may choose, it is one.
+    (hit,) = answers.refused(MAP, error(words, status=422))
+    assert (hit.rule, hit.severity) == ("invalid-object", Severity.ERROR)
 
 
 @pytest.mark.parametrize(

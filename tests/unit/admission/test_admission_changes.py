@@ -21,8 +21,8 @@ BINDING = (
 )
 
 
-def error(status: int, reason: str) -> ApiError:
-    return ApiError("no", status=status, reason=reason)
+def error(status: int, reason: str, message: str = "no") -> ApiError:
+    return ApiError(message, status=status, reason=reason)
 
 
 class FakeApi:
@@ -106,3 +106,8 @@ def test_a_server_that_fails_is_no_refusal_of_the_bases_object(failure: ApiError
         ask(FakeApi(there=failure))
     (hit,) = ask(FakeApi(there=error(422, "Invalid")))
     assert hit.rule == "change-not-asked"
+
+
+def test_that_nobody_converts_is_no_failure_of_the_server() -> None:
+    unconverted = error(500, "InternalError", "conversion webhook for example.com/v2, Kind=Box failed: no")
+    assert ask(FakeApi(there=unconverted)) == []

@@ -92,6 +92,11 @@ from pytest_gitops.argocd.causes import KNOWN, SYMPTOMS, cause_of
         ("there are no clusters with this name: prod", "destination-unknown"),
         ("metadata.annotations: Too long: may not be more than 262144 bytes", "too-large"),
         ('failed calling webhook "validate.example.com"', "webhook-unanswered"),
+        (
+            'conversion webhook for example.com/v1beta1, Kind=Widget failed: Post "https://hooks.widgets.svc:443/convert?timeout=30s"'
+            ": dial unix the-embedded-cluster-calls-nobody: connect: no such file or directory",
+            "conversion-unanswered",
+        ),
         ('pods "shop" is forbidden: violates PodSecurity "restricted:latest"', "pod-security"),
         (
             "ValidatingAdmissionPolicy 'shop' with binding 'shop' denied request: no latest",

@@ -74,6 +74,9 @@ class FakeApi:
     def is_namespaced(self, api_version: str, kind: str) -> bool:
         return kind != "ClusterRole"
 
+    def kinds(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
 
 class Driver:
     """One run of the stage, its clock in the test's hand. `renders` has the objects of cases, by name."""

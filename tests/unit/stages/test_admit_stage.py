@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
+import pytest
 from stage_support import HEAD, URL, Answers, declare, make_context, make_plan
 
-from pytest_gitops.admission.values import Hit, Judgement, Request
+from pytest_gitops.admission.values import UNCONVERTED, Hit, Judgement, Request
 from pytest_gitops.argocd.render import NotRendered, Rendered
 from pytest_gitops.model import Case, Outcome, Severity
 from pytest_gitops.stages import admit
@@ -97,6 +99,16 @@ def test_warnings_alone_pass() -> None:
     context.renders[case.id] = rendered(SERVICE)
     mild = Hit(rule="mild", severity=Severity.WARNING, message="hm")
     assert ask(context, [case], FakeAdmission(web=[mild])).of("argocd/web").outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(("strict", "outcome"), [(False, Outcome.PASSED), (True, Outcome.FAILED)])
+def test_what_was_not_asked_fails_where_everything_is_to_be_checked(strict: bool, outcome: Outcome) -> None:
+    context = make_context()
+    context.settings = replace(context.settings, strict=strict)
+    case = declare(context, application("web"))
+    context.renders[case.id] = rendered(SERVICE)
+    hits = [Hit(rule=r, severity=Severity.WARNING, message="hm") for r in ("mild", UNCONVERTED)]
+    assert ask(context, [case], FakeAdmission(web=hits)).of("argocd/web").outcome is outcome
 
 
 def test_no_message_repeats_what_a_secret_holds() -> None:

@@ -11,6 +11,7 @@ from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.bounds import Bounds
 from pytest_gitops.model import IN_CLUSTER, Case
 from pytest_gitops.repository.discovery import case_of
+from pytest_gitops.stages import telling
 from pytest_gitops.stages.inventory import Clusters, Key
 
 PROD = "https://prod.example:6443"
@@ -290,3 +291,43 @@ def test_who_uses_a_claim_is_every_pod_on_a_node_that_is_not_on_its_way_out() ->
     data, free = (Key(IN_CLUSTER, "", "PersistentVolumeClaim", "web", n) for n in ("data", "free"))
     assert clusters(FakeApi(Pod=pods)).users([data, free]) == {data: ("Pod web/web-1", "Pod web/web-2")}
     assert clusters(FakeApi(Pod=pods)).users([]) == {}
+
+
+UNCONVERTED = ApiError(
+    "failed to read: conversion webhook for example.com/v1beta1, Kind=Fader failed: nobody",
+    status=500,
+    reason="x",
+)
+
+
+class Unconverted(FakeApi):
+    """Has a kind whose objects nobody converts into the version in which they are listed."""
+
+    def kinds(self) -> tuple[tuple[str, str], ...]:
+        return (("v1", "ConfigMap"), ("example.com/v1", "Fader"))
+
+    def metadata(self, path: str) -> list[dict[str, Any]]:
+        if path == "Fader":
+            raise UNCONVERTED
+        return super().metadata(path)
+
+
+def test_a_kind_that_nobody_converts_is_not_seen_and_hides_no_other() -> None:
+    seen = clusters(Unconverted(ConfigMap=[live("settings", "1")], Fader=[]))
+    assert [key.title for key in seen.everything()] == ["ConfigMap web/settings"]
+    assert seen.unseen == {"Fader"}
+    seen.unseen.clear()
+    assert len(seen.live([SETTINGS, {**manifest("Fader", "hall"), "apiVersion": "example.com/v1"}])) == 1
+    assert seen.unseen == {"Fader"}
+
+
+def test_what_is_missed_may_be_there_if_nobody_converts_it() -> None:
+    def missed(*kinds: str) -> dict[str, Any]:
+        rows = [{"group": "example.com", "kind": k, "health": {"status": "Missing"}} for k in kinds]
+        return {"status": {"resources": [*rows, {"group": "", "kind": "ConfigMap"}]}}
+
+    api = cast(Any, Unconverted(Fader=[]))
+    (said,) = telling.unlisted(api, missed("Fader"))
+    assert said == "Fader: conversion webhook for example.com/v1beta1, Kind=Fader failed: nobody"
+    assert telling.unlisted(api, missed()) == ()
+    assert telling.unlisted(api, missed("Dimmer")) == ()

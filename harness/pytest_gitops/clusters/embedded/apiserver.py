@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pytest_gitops.clusters.embedded import etcd
@@ -10,6 +11,10 @@ from pytest_gitops.processes.ports import LOOPBACK
 from pytest_gitops.processes.process import Daemon, Supervisor
 
 SERVICE_RANGE = "10.96.0.0/16"
+
+NOBODY = "the-embedded-cluster-calls-nobody"
+"""The socket, which is never there, by which the API server has to go to whom it would call: a CRD's conversion
+webhook, the server of an APIService, a kubelet. Errors name it."""
 
 
 def start(
@@ -25,6 +30,8 @@ def start(
     env: dict[str, str],
 ) -> Daemon:
     """Start the API server on `port`, which is reserved; it is ready later."""
+    egress = directory / "egress.json"
+    egress.write_text(json.dumps(_egress()), "utf-8")
     return supervisor.start(
         label,
         program,
@@ -46,6 +53,7 @@ def start(
         "--allow-privileged",  # as every distribution has it; what may be privileged is a policy's business
         # No container runs, so no webhook could answer: calling one would only fail.
         "--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook",
+        f"--egress-selector-config-file={egress}",
         # One user, who is in a hurry: no fair queues, and room for all of Argo CD's requests.
         "--enable-priority-and-fairness=false",
         "--max-requests-inflight=3000",
@@ -54,3 +62,14 @@ def start(
         env=env,
         cwd=directory,
     )
+
+
+def _egress() -> dict[str, object]:
+    """Whom the API server calls by itself, by service or by URL: no container here would answer, only a host outside
+    could, and the egress guard is not asked."""
+    nowhere = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": NOBODY}}}
+    return {
+        "apiVersion": "apiserver.k8s.io/v1beta1",
+        "kind": "EgressSelectorConfiguration",
+        "egressSelections": [{"name": name, "connection": nowhere} for name in ("cluster", "controlplane")],
+    }
