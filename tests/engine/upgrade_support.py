@@ -105,18 +105,21 @@ spec:
 """
 
 
-def definition(plural: str, kind: str, *versions: tuple[str, bool]) -> str:
-    """A CRD with versions, each with whether it is the one that is stored."""
+def definition(plural: str, kind: str, *versions: tuple[str, bool], webhook: bool = False) -> str:
+    """A CRD with versions, each with whether it is the one that is stored; `webhook`: somebody has to convert them."""
     lines = "".join(
         f"    - {{name: {name}, served: true, storage: {str(stored).lower()}, schema: "
         "{openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n"
         for name, stored in versions
     )
+    client = f"clientConfig: {{service: {{namespace: {plural}, name: convert}}}}"
+    asks = f"{{strategy: Webhook, webhook: {{conversionReviewVersions: [v1], {client}}}}}"
     return f"""\
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {{name: {plural}.example.com}}
 spec:
+  conversion: {asks if webhook else "{strategy: None}"}
   group: example.com
   scope: Namespaced
   names: {{plural: {plural}, singular: {kind.lower()}, kind: {kind}}}

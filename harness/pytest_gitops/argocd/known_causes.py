@@ -195,7 +195,8 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
             id="conversion-unanswered",
             name="a CRD's conversion webhook does not answer",
             next="no Pod runs on the embedded cluster, so nobody converts: there the version of the manifest, the one"
-            " that the CRD stores and the highest that it serves have to be one; or test on a cluster that runs Pods",
+            " that objects are stored in and the highest that the CRD serves have to be one; or test on a cluster that"
+            " runs Pods",
         ),
     ),
     (

@@ -35,6 +35,10 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """How to ask for as little as can be of an object that is not looked at."""
 
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+ALL = 1 << 30
+"""A limit that is none. A list that has one is read from etcd while the API server cannot keep a kind in memory, yet or
+ever, for nobody converts its objects; without one it says "storage is (re)initializing" (KEP 4568)."""
+
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 """Every kind of a cluster in one answer (Kubernetes 1.30: aggregated discovery v2)."""
 
@@ -101,7 +105,7 @@ class Api:
 
     def metadata(self, path: str) -> list[dict[str, Any]]:
         """The metadata of each object at the collection `path`. Raises ApiError."""
-        items = self._call("GET", path, {}, accept=METADATA_LIST).get("items") or []
+        items = self._call("GET", path, {"limit": ALL}, accept=METADATA_LIST).get("items") or []
         return [i["metadata"] for i in items]
 
     def kinds(self) -> tuple[tuple[str, str], ...]:
