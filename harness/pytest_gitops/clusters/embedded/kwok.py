@@ -17,7 +17,8 @@ SIMULATED = (
     "whether or not the class exists.",
     "Services of type LoadBalancer and Ingresses are given an address, whether or not anything serves them.",
     "HorizontalPodAutoscalers report that they can scale, and never do.",
-    "Admission webhooks are not called; the API server's own admission and its admission policies are.",
+    "Webhooks are not called, neither for admission nor to convert custom resources, nor is the server of an "
+    "APIService; the API server's own admission and its admission policies are.",
 )
 
 LEASE_SECONDS = 40
