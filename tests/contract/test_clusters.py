@@ -802,7 +802,7 @@ class TestEmbedded(Contract):
         api.wait_established(["bridges.example.org"], LIMIT)
         bridge = {"apiVersion": "example.org/v1", "kind": "Bridge", "metadata": {"name": "b"}}
         api.post(f"/apis/example.org/v1/namespaces/{SPACE}/bridges", bridge)
-        with pytest.raises(ApiError, match=f"conversion webhook for .* failed: .* dial unix {NOBODY}"):
+        with pytest.raises(ApiError, match=f"conversion webhook for .* failed: .* proxy error from {NOBODY}"):
             api.get(f"/apis/example.org/v2/namespaces/{SPACE}/bridges/b")
         assert is_uncalled(elsewhere)
 
@@ -821,10 +821,36 @@ class TestEmbedded(Contract):
         api.apply({**served, "metadata": {"name": "v1.away.example.org"}, "spec": {**spec, **priority}})
         try:
             found = until(api, path, lambda s: "False" in conditions(s).values())
-            assert f"dial unix {NOBODY}" in found["status"]["conditions"][0]["message"]
+            assert f"proxy error from {NOBODY}" in found["status"]["conditions"][0]["message"]
             assert is_uncalled(elsewhere)
         finally:
             api.delete(path)  # no namespace ends while an API is not there
+
+    def test_an_api_is_there_whose_service_has_an_endpoint_that_is_ready(self, api: Api) -> None:
+        """And as long as it has none it is not; nobody is kept from anything by an API in which there is nothing."""
+        port = {"name": "https", "port": 443, "targetPort": 8443}
+        api.apply(core("Service", "metrics", spec={"selector": {"app": "metrics"}, "ports": [port]}))
+        spec = {"group": "metrics.example.org", "version": "v1", "insecureSkipTLSVerify": True}
+        spec |= {"groupPriorityMinimum": 1000, "versionPriority": 15}
+        spec["service"] = {"namespace": SPACE, "name": "metrics", "port": 443}
+        served = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService"}
+        path = "/apis/apiregistration.k8s.io/v1/apiservices/v1.metrics.example.org"
+        api.apply({**served, "metadata": {"name": "v1.metrics.example.org"}, "spec": spec})
+        try:
+            until(api, path, lambda s: conditions(s) == {"Available": "False"})
+            api.apply(workload("Deployment", "metrics", image=self.image))
+            until(api, path, lambda s: conditions(s) == {"Available": "True"})
+            found = until(
+                api, "/apis/metrics.example.org/v1", lambda found: found["kind"] == "APIResourceList"
+            )
+            assert found["resources"] == []
+            assert ("v1", "ConfigMap") in api.kinds()
+            space = "/api/v1/namespaces/beside-an-api"
+            api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "beside-an-api"}})
+            api.delete(space)
+            until_gone(api, space)
+        finally:
+            api.delete(path)
 
     def test_node_leases_are_renewed(self, api: Api, cluster: Embedded) -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{cluster.name}-0"

@@ -21,7 +21,16 @@ SYMPTOMS: tuple[tuple[str, Cause], ...] = (
         ),
     ),
     (
-        r"(?:Service|Ingress|Gateway) \S+: Progressing",
+        r"\bAPIService \S+: Progressing",
+        Cause(
+            id="api-unserved",
+            name="nobody serves the API of an APIService",
+            next="its Service has to be there, with an endpoint that is ready on its port; the embedded cluster, where"
+            " no container can show a certificate, pretends an API only with insecureSkipTLSVerify: true",
+        ),
+    ),
+    (
+        r"\b(?:Service|Ingress|Gateway) \S+: Progressing",
         Cause(
             id="waiting-for-load-balancer",
             name="it waits for an address that nobody gives it",

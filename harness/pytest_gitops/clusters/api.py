@@ -35,9 +35,6 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """How to ask for as little as can be of an object that is not looked at."""
 
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-ALL = 1 << 30
-"""A limit that is none. A list that has one is read from etcd while the API server cannot keep a kind in memory, yet or
-ever, for nobody converts its objects; without one it says "storage is (re)initializing" (KEP 4568)."""
 
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 """Every kind of a cluster in one answer (Kubernetes 1.30: aggregated discovery v2)."""
@@ -45,11 +42,14 @@ DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryLis
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 """Where the API server has its CustomResourceDefinitions."""
 
+ALL = 1 << 30
+"""A limit that is none: with one, a list of what the API server cannot keep in memory, yet or ever, for nobody converts
+it, is read from etcd; without, it says "storage is (re)initializing" (KEP 4568)."""
+
 CONNECTIONS = 32
 """Connections kept open; more threads than these work too, on connections closed after use."""
 
 CHUNK_BYTES = 1 << 16
-
 CONNECT_SECONDS = 5
 READ_SECONDS = 60
 

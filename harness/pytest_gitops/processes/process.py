@@ -224,6 +224,7 @@ class Supervisor:
         self._stop_limit = stop_limit
         self._daemons: list[Daemon] = []
         self._listeners: list[Callable[[Daemon], None]] = []
+        self._ends: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._closed = False
         directory.mkdir(mode=0o700, parents=True)
@@ -239,6 +240,10 @@ class Supervisor:
     def on_death(self, act: Callable[[Daemon], None]) -> None:
         """Call `act` from a thread of ours when a daemon ends that nobody stopped."""
         self._listeners.append(act)
+
+    def at_end(self, act: Callable[[], None]) -> None:
+        """Call `act` when the run is over: what is no process ends with them, kept or not."""
+        self._ends.append(act)
 
     @property
     def dead(self) -> Daemon | None:
@@ -295,6 +300,8 @@ class Supervisor:
             self._warden.wait()
         else:
             self._end(self._daemons)
+        for act in self._ends:
+            act()
         if self._warden.stdin:
             # Told that we are gone, it ends what is left of the run: grandchildren with a session of their
             # own.

@@ -126,6 +126,7 @@ from pytest_gitops.argocd.causes import KNOWN, SYMPTOMS, cause_of
         ('storageclass.storage.k8s.io "fast" not found', "claim-pending"),
         ("PersistentVolumeClaim shop/data: Progressing", "claim-pending"),
         ("0/1 nodes are available: 1 Insufficient cpu", "unschedulable"),
+        ("APIService v1beta1.metrics.k8s.io: Progressing, MissingEndpoints", "api-unserved"),
         ("Service shop/web: Progressing", "waiting-for-load-balancer"),
         ("Ingress shop/web: Progressing, waiting", "waiting-for-load-balancer"),
         ("Job shop/migrate: PreSync hook failed: Job has reached the specified backoff limit", "hook-failed"),

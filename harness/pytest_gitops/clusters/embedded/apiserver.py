@@ -13,8 +13,8 @@ from pytest_gitops.processes.process import Daemon, Supervisor
 SERVICE_RANGE = "10.96.0.0/16"
 
 NOBODY = "the-embedded-cluster-calls-nobody"
-"""The socket, which is never there, by which the API server has to go to whom it would call: a CRD's conversion
-webhook, the server of an APIService, a kubelet. Errors name it."""
+"""The socket by which the API server has to go to whom it would call: a CRD's conversion webhook, the server of an
+APIService, a kubelet. Errors name it. Who is at its other end, if anybody, is in `served`."""
 
 
 def start(
@@ -67,9 +67,9 @@ def start(
 def _egress() -> dict[str, object]:
     """Whom the API server calls by itself, by service or by URL: no container here would answer, only a host outside
     could, and the egress guard is not asked."""
-    nowhere = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": NOBODY}}}
+    ours = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": NOBODY}}}
     return {
         "apiVersion": "apiserver.k8s.io/v1beta1",
         "kind": "EgressSelectorConfiguration",
-        "egressSelections": [{"name": name, "connection": nowhere} for name in ("cluster", "controlplane")],
+        "egressSelections": [{"name": name, "connection": ours} for name in ("cluster", "controlplane")],
     }

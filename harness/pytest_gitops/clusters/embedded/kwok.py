@@ -17,8 +17,9 @@ SIMULATED = (
     "whether or not the class exists.",
     "Services of type LoadBalancer and Ingresses are given an address, whether or not anything serves them.",
     "HorizontalPodAutoscalers report that they can scale, and never do.",
-    "Webhooks are not called, neither for admission nor to convert custom resources, nor is the server of an "
-    "APIService; the API server's own admission and its admission policies are.",
+    "Webhooks are not called, neither for admission nor to convert custom resources; the API server's own admission "
+    "and its admission policies are.",
+    "The API of an APIService is there, and empty, once its Service has an endpoint that is ready.",
 )
 
 LEASE_SECONDS = 40

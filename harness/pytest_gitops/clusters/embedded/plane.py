@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pytest_gitops.clusters.embedded import core, kwok, managers
 from pytest_gitops.clusters.embedded.pki import MASTERS, Pair
-from pytest_gitops.processes.process import Supervisor
+from pytest_gitops.clusters.embedded.served import Served
+from pytest_gitops.processes.process import Daemon, Supervisor
 
 PROGRAMS = (*core.PROGRAMS, "kube-controller-manager", "kube-scheduler", "kwok")
 """The tools that it takes."""
@@ -57,6 +58,16 @@ class Embedded(core.Core):
             api.post("/api/v1/nodes", kwok.node(index, cluster=self.name))
         self._start_rest(accounts)
         api.post("/apis/storage.k8s.io/v1/storageclasses", kwok.storage_class())
+
+    def stop(self) -> None:
+        """End this cluster alone and remove its directory, while the run goes on."""
+        self._served.close()
+        super().stop()
+
+    def _run_apiserver(self, serving: Pair, accounts: Pair) -> Daemon:
+        self._served = Served(self.directory, serving)
+        self._supervisor.at_end(self._served.close)
+        return super()._run_apiserver(serving, accounts)
 
     def _start_rest(self, accounts: Pair) -> None:
         supervisor, directory, env = self._supervisor, self.directory, self._env
