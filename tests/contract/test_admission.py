@@ -682,7 +682,7 @@ def converted() -> list[Request]:
     return [
         request("converted", custom("River", version="v2")),
         request("converted-not", f"{rivers}---\n{custom('River')}"),
-        request("converted-wrong", custom("River", "{size: large}", version="v2")),
+        request("converted-wrong", custom("River", "{size: 9}", version="v2")),
     ]
 
 
@@ -695,7 +695,7 @@ def test_what_only_a_webhook_could_convert_is_told_to_be_open(said: dict[str, Ju
         "River converted/mine",
     )
     assert rules(said["converted-not"]) == []
-    assert rules(said["converted-wrong"]) == ["invalid-object"]
+    assert rules(said["converted-wrong"]) == ["cel-rule"]
 
 
 # ------------------------------------------------------------------ several clusters, versions, kinds that are not known

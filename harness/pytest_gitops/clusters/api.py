@@ -43,8 +43,7 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 """Where the API server has its CustomResourceDefinitions."""
 
 ALL = 1 << 30
-"""A limit that is none: with one, a list of what the API server cannot keep in memory, yet or ever, for nobody converts
-it, is read from etcd; without, it says "storage is (re)initializing" (KEP 4568)."""
+"""A limit that is none: with one, what the API server cannot keep in memory, yet or ever, is read from etcd (KEP 4568)."""
 
 CONNECTIONS = 32
 """Connections kept open; more threads than these work too, on connections closed after use."""
