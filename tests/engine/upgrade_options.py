@@ -53,9 +53,6 @@ BASE = {
     "apps/served.yaml": application("served"),
     "served/crd.yaml": definition("bells", "Bell", ("v1", True), ("v2", False)),
     "served/bell.yaml": custom("Bell", "v1"),
-    "apps/unconverted.yaml": application("unconverted"),
-    "unconverted/crd.yaml": definition("horns", "Horn", ("v1", True), ("v2", False)),
-    "unconverted/horn.yaml": custom("Horn", "v1"),
 }
 
 HEAD: dict[str, str | None] = {
@@ -71,6 +68,4 @@ HEAD: dict[str, str | None] = {
     "one-way/door.yaml": custom("Door", "v2"),
     "served/crd.yaml": definition("bells", "Bell", ("v1", False), ("v2", True)),
     "served/bell.yaml": custom("Bell", "v2"),
-    "unconverted/crd.yaml": definition("horns", "Horn", ("v1", False), ("v2", True), webhook=True),
-    "unconverted/horn.yaml": custom("Horn", "v2"),
 }

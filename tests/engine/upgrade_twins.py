@@ -9,7 +9,6 @@ RED = {
     "stored": ("sync-failed", "stored/crd.yaml:1", "stored-version"),
     "hook": ("sync-failed", "hook/migrate.yaml:1", "quota-exceeded"),
     "one-way": ("rollback-failed", "one-way/crd.yaml:1", "stored-version"),
-    "unconverted": ("sync-failed", "apps/unconverted.yaml:1", "conversion-unanswered"),
     "replaced": ("claim-replaced", "replaced/claim.yaml:1", ""),
     "replaced-set": ("claim-replaced", "replaced-set/db.yaml:1", ""),
     "handed-over": ("claim-replaced", "handed-over/db.yaml:1", ""),

@@ -43,7 +43,7 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 """Where the API server has its CustomResourceDefinitions."""
 
 ALL = 1 << 30
-"""A limit that is none: with one, what the API server cannot keep in memory, yet or ever, is read from etcd (KEP 4568)."""
+"""A limit that is none: with one, what an API server cannot keep in memory, yet or ever, comes from etcd (KEP 4568)."""
 
 CONNECTIONS = 32
 """Connections kept open; more threads than these work too, on connections closed after use."""

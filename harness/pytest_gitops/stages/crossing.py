@@ -10,6 +10,7 @@ from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.rollouts.story import Story
 from pytest_gitops.stages.aftermath import Aftermath
 from pytest_gitops.stages.evidence import said_otherwise
+from pytest_gitops.stages.finalizers import kept_open
 from pytest_gitops.stages.inventory import Claim, Key
 from pytest_gitops.stages.removal import STUCK
 from pytest_gitops.stages.telling import contested
@@ -58,11 +59,13 @@ class Phase:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """What keeps a removed Application from its end: its own `finalizers`, and by `objects` of it that are on their way
-    out those of theirs that nobody takes away; `claims` say where they are written."""
+    out those of theirs that nobody takes away; `claims` say where they are written. `kept_open` has what Kubernetes
+    says of its namespaces."""
 
     finalizers: tuple[str, ...] = ()
     objects: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     claims: Mapping[Key, Claim] = field(default_factory=dict)
+    kept_open: Mapping[Key, str] = field(default_factory=dict)
 
 
 class Crossing:
@@ -185,6 +188,12 @@ class Crossing:
             message += f", and {len(held.objects) - 1} more" if len(held.objects) > 1 else ""
             file, line = self.place(case, held.claims[key].manifest)
             resource, help_ = key.title, STUCK
+        elif held.kept_open:
+            key = min(held.kept_open)
+            lines, known = kept_open(held.kept_open[key])
+            message += f": {key.title} does not end{lines}"
+            file, line = self.place(case, held.claims[key].manifest)
+            resource, help_ = key.title, known.next if known else help_
         else:
             message += f", held by {', '.join(held.finalizers) or 'nothing that can be seen'}"
         return Finding(

@@ -110,6 +110,7 @@ class Clusters:
         self._bounds = {id(destinations[name]): each for name, each in (bounds or {}).items()}
         self._mark = mark
         self.unseen: set[str] = set()
+        self._unconverted: dict[str, str] = {}  # what is said of it, by kind
         self.gone: set[str] = set()
 
     @property
@@ -185,6 +186,12 @@ class Clusters:
         self.gone.add(self._names[id(api)])
         return True
 
+    def _is_hidden(self, kind: str, error: ApiError) -> bool:
+        """Whether `error` says that nobody converts the objects of a kind, which is noted."""
+        if error.unconverted:
+            self._unconverted[kind] = error.unconverted
+        return bool(error.unconverted)
+
     def users(self, claims: Iterable[Key]) -> dict[Key, tuple[str, ...]]:
         """The Pods that use each of `claims`, which are PersistentVolumeClaims, by their titles. Those on their way out
         do not count, nor those on no node yet, for which Kubernetes does not wait. Raises ApiError."""
@@ -197,6 +204,27 @@ class Clusters:
                 using = sorted(p["metadata"]["name"] for p in there if _uses(p, claim.name))
                 if using:
                     found[claim] = tuple(f"Pod {namespace}/{name}" for name in using)
+        return found
+
+    def kept_open(self, namespaces: Iterable[Key]) -> dict[Key, str]:
+        """What Kubernetes says keeps each of `namespaces`, which are on their way out, from its end; those of which it
+        says nothing are left out. It lists what is in one, of every kind, before it says anything; where it cannot do
+        that for minutes, what we were told when we listed it stands for that. Raises ApiError."""
+        hidden = "; ".join(
+            f"{kind} cannot be listed: {said}" for kind, said in sorted(self._unconverted.items())
+        )
+        found = {}
+        for key in namespaces:
+            api = self.by_name[key.cluster]
+            try:
+                status = api.get(f"/api/v1/namespaces/{key.name}").get("status") or {}
+            except ApiError as error:
+                if error.status != 404 and not self._is_gone(api, error):
+                    raise
+                continue
+            conditions = [c for c in status.get("conditions") or () if c.get("status") == "True"]
+            if said := "; ".join(str(c.get("message")) for c in conditions if c.get("message")) or hidden:
+                found[key] = said
         return found
 
     def _pods(self, api: Api, namespace: str) -> Sequence[Mapping[str, Any]]:
@@ -224,7 +252,7 @@ class Clusters:
                     return ([],)
                 if error.status in {0, 429}:  # its storage is initializing
                     return None
-                if error.unconverted or (error.status == 403 and bounds is not None):
+                if self._is_hidden(kind, error) or (error.status == 403 and bounds is not None):
                     self.unseen.add(kind)
                     return ([],)
                 if error.status not in {404, 405, 503}:  # gone meanwhile, or served by nobody
@@ -241,7 +269,7 @@ class Clusters:
         try:
             listed = api.metadata(api.collection(version, kind))
         except ApiError as error:
-            if error.unconverted:
+            if self._is_hidden(kind, error):
                 self.unseen.add(kind)
             elif error.status != 404:  # its definition is not there, or not any more: so is no object of it
                 raise

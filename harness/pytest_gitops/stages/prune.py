@@ -209,6 +209,8 @@ class _Prune:
             )
             judge = replace(judge, users=self.clusters.users(in_use(judge)))
             remaining, found = judge.remaining(), {}
+            ending = [k for k, _ in remaining if k.kind == "Namespace" and judge.after[k].deleting]
+            judge = replace(judge, kept_open=self.clusters.kept_open(ending))
             self._look_again(judge, [key for key, _ in remaining])
             return {t.title: self._look(judge, t, remaining) for t in trees}
 

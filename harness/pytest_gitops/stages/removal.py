@@ -18,7 +18,7 @@ from pytest_gitops.changes.values import Effect, Fate
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.bystanders import Bystanders
-from pytest_gitops.stages.finalizers import REMOVED_BY_KUBERNETES, foreign
+from pytest_gitops.stages.finalizers import REMOVED_BY_KUBERNETES, foreign, kept_open
 from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock, Thing, key_of, maker
 from pytest_gitops.stages.peace import APPLICATIONS
 from pytest_gitops.stages.telling import names
@@ -31,6 +31,7 @@ STUCK = (
     "deletion goes through the waves backwards"
 )
 MISSPELT = f"take the finalizer out of the manifest; that of Argo CD is spelled {FINALIZER}"
+SEE = "see its finalizers"
 USED = "let what uses the claim go first, or be of the same Application"
 ORPHANED = (
     "see whether the AppProject allows the object and its destination still exists: what an Application may not touch "
@@ -98,9 +99,9 @@ class Remains:
 @dataclass(frozen=True, kw_only=True)
 class Judge:
     """`before` is what was there before anything was applied, `there` what was when the deletion began, `after` what is
-    now. `claims` says who renders what, hooks included; `users` which Pods use a claim that is on its way out; `going`
-    has what is deleted together, by key; `deployed` all that the run deletes, each with its cluster; `place` says
-    where an object is written: file and line; `waited` is in seconds."""
+    now. `claims` says who renders what, hooks included; `users` which Pods use a claim that is on its way out,
+    `kept_open` what Kubernetes says of such a namespace; `going` has what is deleted together, by key; `deployed` all
+    that the run deletes, each with its cluster; `place` says where an object is written; `waited` is in seconds."""
 
     before: Stock
     there: Stock
@@ -111,6 +112,7 @@ class Judge:
     place: Callable[[Case, Mapping[str, Any]], tuple[str, int]]
     waited: float = 0.0
     users: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    kept_open: Mapping[Key, str] = field(default_factory=dict)
 
     def remaining(self) -> list[tuple[Key, Claim]]:
         """What is still there of which nothing says that it stays, and of whom; Applications left out."""
@@ -197,13 +199,18 @@ class Judge:
                 if other is None or other.case.key not in self.going:
                     told.findings.append(self._stuck(each, claim, self.held(each), within=title))
         elif thing.deleting:
-            pods = names(self.users.get(key, ()))
-            message = f"{title}: expected it to go, saw its end begun and not come after {self.waited:.0f} s"
-            message += f": Kubernetes keeps it for {pods}" if pods else ""
-            help_ = USED if pods else "see its finalizers"
-            told.findings.append(self._finding("not-pruned", claim, key, message, help_))
+            told.findings.append(self._unfinished(key, claim, told))
         elif self.going[case.key].state is None:
             told.findings.append(self._orphaned(key, claim))
+
+    def _unfinished(self, key: Key, claim: Claim, told: Remains) -> Finding:
+        saw, help_ = f"saw its end begun and not come after {self.waited:.0f} s", SEE
+        if pods := names(self.users.get(key, ())):
+            saw, help_ = f"{saw}: Kubernetes keeps it for {pods}", USED
+        elif said := self.kept_open.get(key, ""):
+            lines, told.cause = kept_open(said)
+            saw, help_ = saw + lines, told.cause.next if told.cause else SEE
+        return self._finding("not-pruned", claim, key, f"{key.title}: expected it to go, {saw}", help_)
 
     def _orphaned(self, key: Key, claim: Claim) -> Finding:
         """What lives on without its Application."""
@@ -244,7 +251,7 @@ class Judge:
             told = found[claim.case.key]
             told.left[key.title] = thing.finalizers
             message = f"{key.title}: expected it to go with what owned it, saw it still there after {self.waited:.0f} s"
-            told.findings.append(self._finding("not-pruned", claim, key, message, "see its finalizers"))
+            told.findings.append(self._finding("not-pruned", claim, key, message, SEE))
         known = {t.uid for t in self.before.values()}
         for key, thing in sorted(self.after.items()):
             if (

@@ -262,7 +262,7 @@ class _Upgrade:
         own: tuple[str, ...] = ()
         with suppress_gone():
             own = tuple(self.ground.api.get(application_path(case))["metadata"].get("finalizers") or ())
-        objects = {}
+        objects, spaces = {}, []
         for key, claim in claims.items():
             if claim.case.key != case.key:
                 continue
@@ -272,7 +272,10 @@ class _Upgrade:
                 names = foreign(meta.get("finalizers") or ())
                 if meta.get("deletionTimestamp") and names:
                     objects[key] = names
-        return Held(finalizers=own, objects=objects, claims=claims)
+                elif meta.get("deletionTimestamp") and key.kind == "Namespace":
+                    spaces.append(key)
+        kept_open = self.clusters.kept_open(spaces)
+        return Held(finalizers=own, objects=objects, claims=claims, kept_open=kept_open)
 
     # ------------------------------------------------------------------ judgement
 

@@ -306,6 +306,9 @@ class Unconverted(FakeApi):
     def kinds(self) -> tuple[tuple[str, str], ...]:
         return (("v1", "ConfigMap"), ("example.com/v1", "Fader"))
 
+    def get(self, path: str) -> dict[str, Any]:
+        return {"status": {"phase": "Terminating"}}
+
     def metadata(self, path: str) -> list[dict[str, Any]]:
         if path == "Fader":
             raise UNCONVERTED
@@ -316,9 +319,28 @@ def test_a_kind_that_nobody_converts_is_not_seen_and_hides_no_other() -> None:
     seen = clusters(Unconverted(ConfigMap=[live("settings", "1")], Fader=[]))
     assert [key.title for key in seen.everything()] == ["ConfigMap web/settings"]
     assert seen.unseen == {"Fader"}
+    held = seen.kept_open([Key(IN_CLUSTER, "", "Namespace", "", "web")])
+    assert list(held.values()) == [f"Fader cannot be listed: {UNCONVERTED.unconverted}"]
     seen.unseen.clear()
     assert len(seen.live([SETTINGS, {**manifest("Fader", "hall"), "apiVersion": "example.com/v1"}])) == 1
     assert seen.unseen == {"Fader"}
+
+
+def test_what_keeps_a_namespace_from_its_end_is_in_its_conditions() -> None:
+    class Ending(FakeApi):
+        def get(self, path: str) -> dict[str, Any]:
+            if path != "/api/v1/namespaces/web":
+                raise ApiError("not found", status=404, reason="NotFound")
+            rows = [
+                ("True", "Some resources are remaining: horns"),
+                ("False", "All is well"),
+                ("True", "They are held"),
+            ]
+            return {"status": {"conditions": [{"status": s, "message": m} for s, m in rows]}}
+
+    web, gone = (Key(IN_CLUSTER, "", "Namespace", "", name) for name in ("web", "gone"))
+    found = clusters(Ending()).kept_open([web, gone])
+    assert found == {web: "Some resources are remaining: horns; They are held"}
 
 
 def test_what_is_missed_may_be_there_if_nobody_converts_it() -> None:

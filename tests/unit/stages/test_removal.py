@@ -138,6 +138,23 @@ def test_a_claim_that_a_pod_uses_names_the_pod() -> None:
     assert finding.help == "let what uses the claim go first, or be of the same Application"
 
 
+def test_what_kubernetes_says_of_a_namespace_that_does_not_end_is_told_with_its_cause() -> None:
+    room = space("web")
+    one = judge(
+        there={room: IT}, after={room: Thing(uid="1", deleting=True)}, claims={room: claim(kind="Namespace")}
+    )
+    said = "conversion webhook for example.com/v1, Kind=Horn failed: Post: no"
+    found = only(replace(one, kept_open={room: said}))
+    (finding,) = [f for f in found.findings if f.rule == "not-pruned"]
+    assert finding.message.endswith(
+        f"after 12 s\n  Kubernetes  {said}\n  cause    a CRD's conversion webhook does not answer"
+    )
+    assert found.cause is not None
+    assert finding.help == found.cause.next
+    found = only(replace(one, kept_open={room: "Some resources are remaining: horns has 1"}))
+    assert (found.cause, found.findings[-1].help) == (None, "see its finalizers")
+
+
 def test_a_namespace_that_cannot_end_names_what_is_stuck_in_it() -> None:
     room, other = space("web"), key("Lock", "door", group="example.com")
     things = {
