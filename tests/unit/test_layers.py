@@ -34,14 +34,15 @@ LAYERS: dict[str, set[str]] = {
     },
     "processes.confine": set(),
     "processes.ports": set(),
+    "processes.listener": {"processes.ports"},
     "processes.sockets": set(),
     "processes.warden": set(),
     "processes.process": {"errors", "processes.warden", "waiting"},
     # what a run is made of, each for itself
     "tools": {"errors", "processes.process", "waiting"},
-    "world": {"errors", "processes.process", "waiting"},
+    "world": {"errors", "processes.listener", "processes.ports", "processes.process", "waiting"},
     "clusters": {
-        "errors", "keeping", "processes.ports", "processes.process", "processes.sockets", "processes.warden", "waiting",
+        "errors", "keeping", "processes.listener", "processes.ports", "processes.process", "processes.sockets", "processes.warden", "waiting",
     },
     "report": {"errors", "model"},
     "repository": {"errors", "keeping", "model", "processes.process", "settings.settings", "shapes", "world"},

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_gitops.processes.listener import Connections, Listener
+from pytest_gitops.processes.ports import LOOPBACK
 from pytest_gitops.world.certificates import Authority, ssh_key, system_roots, write_private
 from pytest_gitops.world.charts import package
 from pytest_gitops.world.egress import Egress, Network, Refusal
-from pytest_gitops.world.listener import LOOPBACK, Connections, Listener
 from pytest_gitops.world.proxy import USER, Proxy
 from pytest_gitops.world.routes import Routes
 from pytest_gitops.world.ssh import Server, Socks

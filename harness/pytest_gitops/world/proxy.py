@@ -11,11 +11,11 @@ import ssl
 from urllib.parse import urlsplit
 
 from pytest_gitops.errors import EngineError
+from pytest_gitops.processes.listener import Connections
 from pytest_gitops.world import gitservice
 from pytest_gitops.world.certificates import Authority
 from pytest_gitops.world.egress import Unreached
 from pytest_gitops.world.forward import forward
-from pytest_gitops.world.listener import Connections
 from pytest_gitops.world.routes import Routes
 from pytest_gitops.world.wire import BadRequest, Exchange, pump
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_gitops.processes.listener import Connections, Listener
 from pytest_gitops.world.certificates import Authority
 from pytest_gitops.world.charts import ChartRepository
 from pytest_gitops.world.egress import Egress
-from pytest_gitops.world.listener import Connections, Listener
 from pytest_gitops.world.proxy import USER, Proxy
 from pytest_gitops.world.registry import Registry
 from pytest_gitops.world.routes import Routes

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+from pytest_gitops.processes.listener import Connections, Listener
 from pytest_gitops.world.egress import Egress
-from pytest_gitops.world.listener import Connections, Listener
 from pytest_gitops.world.routes import Routes
 from pytest_gitops.world.ssh import Server, Socks
 

@@ -46,6 +46,7 @@ class Embedded(core.Core):
     ) -> None:
         super().__init__(supervisor, directory, tools, name=name, cache=cache, environ=environ, limit=limit)
         self.nodes = nodes
+        self._served: Served | None = None
 
     def start(self) -> None:
         """Return when the API server is ready and the nodes exist.
@@ -61,12 +62,13 @@ class Embedded(core.Core):
 
     def stop(self) -> None:
         """End this cluster alone and remove its directory, while the run goes on."""
-        self._served.close()
         super().stop()
+        if self._served is not None:
+            self._served.close()
 
     def _run_apiserver(self, serving: Pair, accounts: Pair) -> Daemon:
-        self._served = Served(self.directory, serving)
-        self._supervisor.at_end(self._served.close)
+        self._served = served = Served(self.directory, serving)
+        self._supervisor.at_end(served.close)
         return super()._run_apiserver(serving, accounts)
 
     def _start_rest(self, accounts: Pair) -> None:

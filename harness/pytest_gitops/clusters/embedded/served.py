@@ -8,19 +8,20 @@ conversion webhook or a host outside, there is nobody here.
 from __future__ import annotations
 
 import json
-import os
 import re
-import socketserver
+import socket
 import ssl
-import threading
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 from pytest_gitops.clusters.embedded.apiserver import NOBODY, SERVICE_RANGE
 from pytest_gitops.clusters.embedded.pki import Pair
+from pytest_gitops.processes.listener import Connections, Listener
+from pytest_gitops.processes.sockets import listen
 
 IDLE_SECONDS = 120
 
@@ -31,55 +32,45 @@ _TARGET = re.compile(rb"CONNECT (?P<host>[0-9.]+):[0-9]+ HTTP/1\.[01]\r\n")
 """A Service's own address: what an APIService leads to. Webhooks are called by name."""
 
 
-class Served(socketserver.ThreadingUnixStreamServer):
-    """Answers in threads of its own until `close`. `directory` is the API server's; `pair` is shown to it, which knows
-    no authority for that: only an APIService with insecureSkipTLSVerify gets so far."""
-
-    daemon_threads = True
-    block_on_close = False
+class Served:
+    """Answers until `close`. `directory` is the API server's; `pair` is shown to it, which knows no authority for that:
+    only an APIService with insecureSkipTLSVerify gets so far."""
 
     def __init__(self, directory: Path, pair: Pair) -> None:
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(pair.certificate, pair.key)
-        folder = os.open(directory, os.O_PATH)
-        try:
-            # The path of a socket may have a hundred characters, and a run's folder be anywhere.
-            super().__init__(f"/proc/self/fd/{folder}/{NOBODY}", _Called)
-        finally:
-            os.close(folder)
-        threading.Thread(target=self.serve_forever, name="served", daemon=True).start()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(pair.certificate, pair.key)
+        self._connections = Connections()
+        self._listener = Listener(
+            "served", self._answer, self._connections, listening=listen(directory, NOBODY)
+        )
+        self._listener.start()
 
     def close(self) -> None:
         """Answer no more."""
-        self.shutdown()
-        self.server_close()
+        self._listener.stop()
 
-
-class _Called(socketserver.StreamRequestHandler):
-    """One connection: whom it wants, and then TLS."""
-
-    server: Served
-    rbufsize = 0  # what comes after the head is not for us to read
-    timeout = IDLE_SECONDS
-
-    def handle(self) -> None:
+    def _answer(self, called: socket.socket) -> None:
+        called.settimeout(IDLE_SECONDS)
         with suppress(OSError):
-            if not self._is_wanted():
-                self.wfile.write(b"HTTP/1.1 403 there is nobody to be called\r\n\r\n")
+            if not _is_wanted(called):
+                called.sendall(b"HTTP/1.1 403 there is nobody to be called\r\n\r\n")
                 return
-            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            with self.server.context.wrap_socket(self.request, server_side=True) as tls:
-                _Empty(tls, self.client_address, self.server)
+            called.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            with self._context.wrap_socket(called, server_side=True) as tls, self._connections.using(tls):
+                _Empty(tls)
 
-    def _is_wanted(self) -> bool:
-        target = _TARGET.fullmatch(self.rfile.readline(HEAD_BYTES))
+
+def _is_wanted(called: socket.socket) -> bool:
+    """Read the head of a request, and not what comes after it: whether it is for the address of a Service."""
+    with called.makefile("rb", buffering=0) as reader:
+        target = _TARGET.fullmatch(reader.readline(HEAD_BYTES))
         left = HEAD_BYTES
-        while left > 0 and (line := self.rfile.readline(left)).strip():
+        while left > 0 and (line := reader.readline(left)).strip():
             left -= len(line)
-        try:
-            return target is not None and ip_address(target["host"].decode()) in ip_network(SERVICE_RANGE)
-        except ValueError:
-            return False
+    try:
+        return target is not None and ip_address(target["host"].decode()) in ip_network(SERVICE_RANGE)
+    except ValueError:
+        return False
 
 
 class _Empty(BaseHTTPRequestHandler):
@@ -87,11 +78,16 @@ class _Empty(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
+    def __init__(self, tls: ssl.SSLSocket) -> None:
+        nobody: Any = None
+        super().__init__(tls, ("", 0), nobody)  # no server of that library: nothing here asks for one
+
     def do_GET(self) -> None:
         asked = _VERSION.fullmatch(self.path.partition("?")[0].rstrip("/"))
         if asked is None:
             self._say(
-                HTTPStatus.NOT_FOUND, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404}
+                HTTPStatus.NOT_FOUND,
+                {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404},
             )
         else:
             listed = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": asked["version"]}

@@ -1,4 +1,4 @@
-"""Loopback listeners: a free port each, a thread for each connection, and an end that leaves nothing open."""
+"""Listeners on this machine: a thread for each connection, and an end that leaves nothing open."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
-LOOPBACK = "127.0.0.1"
+from pytest_gitops.processes.ports import LOOPBACK
+
 BACKLOG = 256
 
 JOIN_LIMIT = 2.0
@@ -41,12 +42,20 @@ class Connections:
 
 
 class Listener:
-    """Accepts on a free loopback port and calls `handle` with each connection on a thread of its own."""
+    """Accepts at `listening`, a unix socket, or else on a free loopback port, and calls `handle` with each connection
+    on a thread of its own."""
 
-    def __init__(self, name: str, handle: Callable[[socket.socket], None], connections: Connections) -> None:
+    def __init__(
+        self,
+        name: str,
+        handle: Callable[[socket.socket], None],
+        connections: Connections,
+        *,
+        listening: socket.socket | None = None,
+    ) -> None:
         self._name, self._handle, self._connections = name, handle, connections
-        self._socket = socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
-        self.port: int = self._socket.getsockname()[1]
+        self._socket = listening or socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
+        self.port: int = 0 if listening else self._socket.getsockname()[1]
         self._stopping = False
         self._threads: set[threading.Thread] = set()
         self._acceptor = threading.Thread(target=self._accept, daemon=True, name=name)
@@ -65,7 +74,8 @@ class Listener:
             if self._stopping:
                 sock.close()
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.port:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             thread = threading.Thread(
                 target=self._serve, args=(sock,), daemon=True, name=f"{self._name}-client"
             )
