@@ -20,7 +20,7 @@ from pytest_gitops.errors import EngineError
 from pytest_gitops.processes.ports import answers, free_ports
 from pytest_gitops.processes.process import Daemon, Supervisor
 
-START_LIMIT = 60.0
+START_LIMIT = 180.0
 """Seconds that one of them may take to answer: a second on an idle machine, far more on a busy one."""
 
 

@@ -30,7 +30,7 @@ from pytest_gitops.rego.rules import Rule
 
 SOCKET = "opa.sock"
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 """How long OPA may take until it answers: a tenth of a second on an idle machine, far more on a busy one."""
 
 RULE_SECONDS = 10.0

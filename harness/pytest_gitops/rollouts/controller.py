@@ -10,7 +10,7 @@ from pytest_gitops.argocd.confinement import Confinement, command
 from pytest_gitops.processes.ports import answers, free_ports
 from pytest_gitops.processes.process import Daemon, Supervisor
 
-START_LIMIT = 60.0
+START_LIMIT = 180.0
 """Seconds that it may take to answer: a second on an idle machine, far more on a busy one."""
 
 NAMESPACE = "pytest-gitops-argo-rollouts"

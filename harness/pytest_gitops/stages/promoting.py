@@ -38,8 +38,9 @@ AGAIN = 1.0
 LAG = 20.0
 """Seconds that Argo CD may take to see what a Rollout says: on an idle machine it takes 0.1 s."""
 
-SERVING = 20.0
-"""Seconds that the stable version may take to serve by itself after an abort."""
+SERVING = 60.0
+"""Seconds that the stable version may take to serve by itself after an abort: a few on an idle machine. On one that had
+ten times the load it can bear, 20 were too few, and the manifest was blamed."""
 
 JOIN_SECONDS = 5.0
 

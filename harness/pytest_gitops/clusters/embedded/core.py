@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 PROGRAMS = ("etcd", "kube-apiserver")
 """The tools that it takes."""
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+"""Seconds that it may take to be ready: three on an idle machine, more than sixty on one with ten times the load it can
+bear. One that dies is told at once."""
 
 PROBE_SECONDS = 0.05
 
