@@ -38,7 +38,7 @@ AGAIN = (
 def test_each_defect_is_seen_by_converge_alone_and_all_else_is_green(run: Outcome) -> None:
     only_the_listed_fail(run, "converge-twins", SKIPPED)
     asked = {key: run.asked(key) for key in run.applications}
-    assert len(asked) == 48
+    assert len(asked) == 46
     again = dict.fromkeys((f"argocd/{name}" for name in AGAIN), ("converge", "idempotent"))
     assert asked == {**dict.fromkeys(asked, ("converge",)), **again}
 

@@ -1,5 +1,5 @@
-"""upgrade, where a definition begins to store another version and nobody converts what is there: that is told of who brings
-it, and what it does to others is told with its cause, on the real Argo CD."""
+"""Objects that a webhook would have to convert, which nobody answers: that is told of who brings them, and what it does to
+others is told with its cause, on the real Argo CD."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ AFTER: dict[str, str | None] = {
     "web/settings.yaml": config_map("settings", "red"),
     "apps/room.yaml": None,
     "room/namespace.yaml": None,
+    "apps/dimmers.yaml": application("dimmers"),
+    "dimmers/crd.yaml": definition("dimmers", "Dimmer", ("v1", False), ("v1beta1", True)),
+    "dimmers/dimmer.yaml": custom("Dimmer", "v1beta1"),
+    "apps/faders.yaml": application("faders"),
+    "faders/crd.yaml": definition("faders", "Fader", ("v1", False), ("v1beta1", True), webhook=True),
+    "faders/fader.yaml": custom("Fader", "v1beta1"),
 }
 
 
@@ -40,8 +46,18 @@ def test_what_is_stored_and_cannot_be_read_is_told_with_its_cause(upgraded: Outc
     assert upgraded.stage("argocd/horns", "converge")["outcome"] == "passed"
 
 
+def test_what_argo_cd_does_not_see_is_told_with_the_same_cause(upgraded: Outcome) -> None:
+    """It is stored as it is written; Argo CD lists it in the version that the API server prefers."""
+    found = upgraded.stage("argocd/faders", "converge")
+    assert (found["outcome"], found["code"]) == ("failed", "out-of-sync"), upgraded.output
+    assert found["evidence"]["cause"]["class"] == "conversion-unanswered"
+    (finding,) = found["findings"]
+    assert (finding["file"], finding["line"]) == ("faders/fader.yaml", 1)
+
+
 def test_others_are_judged_all_the_same(upgraded: Outcome) -> None:
     assert upgraded.stage("argocd/web", "upgrade")["outcome"] == "passed", upgraded.output
+    assert upgraded.stage("argocd/dimmers", "converge")["outcome"] == "passed"
 
 
 def test_the_end_of_a_namespace_waits_for_what_cannot_be_read_and_says_so(upgraded: Outcome) -> None:
