@@ -209,14 +209,16 @@ class _Prune:
             )
             judge = replace(judge, users=self.clusters.users(in_use(judge)))
             remaining, found = judge.remaining(), {}
-            ending = [k for k, _ in remaining if k.kind == "Namespace" and judge.after[k].deleting]
-            judge = replace(judge, kept_open=self.clusters.kept_open(ending))
             self._look_again(judge, [key for key, _ in remaining])
             return {t.title: self._look(judge, t, remaining) for t in trees}
 
         def through(tree: Tree) -> None:
             nonlocal found
-            found = found or judge.judge()
+            if not found:
+                ending = [
+                    k for k, _ in judge.remaining() if k.kind == "Namespace" and judge.after[k].deleting
+                ]
+                found = replace(judge, kept_open=self.clusters.kept_open(ending)).judge()
             for case in tree.cases:
                 if case.key in self.asked:
                     self.publish(self.asked[case.key], self._result(departing, tree, case, found[case.key]))
