@@ -194,7 +194,7 @@ class Definitions:
             try:
                 self._api.define({k: v for k, v in manifest.items() if k != "status"})
             except ApiError as error:
-                if error.status == 0 or error.status >= 500:
+                if error.failed:
                     raise
                 self._refused[kind] = error.message
             else:

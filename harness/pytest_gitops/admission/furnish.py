@@ -84,7 +84,7 @@ class Furnishing:
         try:
             made = self._api.post(path, body, fieldManager=MANAGER)
         except ApiError as error:
-            if (error.status == 0 or error.status >= 500) and not error.unconverted:
+            if error.failed:
                 raise
             return error
         if path.endswith("/resourcequotas"):

@@ -151,7 +151,7 @@ class Api:
         if response.status < 400:
             return Reply(warnings=warnings)
         error = refusal(response.status, loaded(response.data, ""), "")
-        if (error.status >= 500 and not error.unconverted) or error.status == 429:
+        if error.failed or error.status == 429:
             raise ApiError(
                 error.message, status=error.status, reason=error.reason, request=f"{method} {path}"
             )

@@ -39,6 +39,11 @@ class ApiError(EngineError):
         return 400 <= self.status < 500
 
     @property
+    def failed(self) -> bool:
+        """Whether it is no opinion of what was asked: there was no answer, or the server itself failed."""
+        return (self.status == 0 or self.status >= 500) and not self.unconverted
+
+    @property
     def unconverted(self) -> str:
         """What is said of a CRD's conversion webhook that does not answer, which is no fault of what was asked, and not
         the server's; empty where it is something else."""
