@@ -11,18 +11,18 @@ from pytest_gitops.shapes import title
 
 Manifest = Mapping[str, Any]
 
+UNCONVERTED = "conversion-not-asked"
+"""The rule that says that something could not be asked about."""
+
 CODES = frozenset({
     "unknown-field", "invalid-object", "invalid-object-name", "cel-rule", "invalid-crd", "pod-security",
     "pod-security-warned", "admission-policy", "admission-policy-warned", "quota-exceeded", "limit-range",
     "immutable-field", "change-not-asked", "removed-api-version", "deprecated-api", "api-warning",
     "unknown-kind", "unknown-kind-stubbed", "object-too-large", "namespace-missing",
     "priority-class-missing", "runtime-class-missing", "no-namespace",
-    "not-admitted", "conversion-not-asked",
+    "not-admitted", UNCONVERTED,
 })  # fmt: skip
 """The rules of all hits, as docs/causes.md lists them."""
-
-UNCONVERTED = "conversion-not-asked"
-"""The one that says that something could not be asked about."""
 
 LEVELS = "pod-security.kubernetes.io/"
 """What the labels begin with that set a namespace's Pod Security levels."""

@@ -188,9 +188,11 @@ class Clusters:
 
     def _is_hidden(self, kind: str, error: ApiError) -> bool:
         """Whether `error` says that nobody converts the objects of a kind, which is noted."""
-        if error.unconverted:
-            self._unconverted[kind] = error.unconverted
-        return bool(error.unconverted)
+        if not error.unconverted:
+            return False
+        self._unconverted[kind] = error.unconverted
+        self.unseen.add(kind)
+        return True
 
     def users(self, claims: Iterable[Key]) -> dict[Key, tuple[str, ...]]:
         """The Pods that use each of `claims`, which are PersistentVolumeClaims, by their titles. Those on their way out
@@ -252,7 +254,9 @@ class Clusters:
                     return ([],)
                 if error.status in {0, 429}:  # its storage is initializing
                     return None
-                if self._is_hidden(kind, error) or (error.status == 403 and bounds is not None):
+                if self._is_hidden(kind, error):
+                    return ([],)
+                if error.status == 403 and bounds is not None:
                     self.unseen.add(kind)
                     return ([],)
                 if error.status not in {404, 405, 503}:  # gone meanwhile, or served by nobody
@@ -269,11 +273,9 @@ class Clusters:
         try:
             listed = api.metadata(api.collection(version, kind))
         except ApiError as error:
-            if self._is_hidden(kind, error):
-                self.unseen.add(kind)
-            elif error.status != 404:  # its definition is not there, or not any more: so is no object of it
+            if error.status != 404 and not self._is_hidden(kind, error):
                 raise
-            return {}
+            return {}  # its definition is not there, or not any more: so is no object of it
         found = {}
         for meta in listed:
             part = bool(meta.get("ownerReferences")) and kind != "PersistentVolumeClaim"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.evidence import SHOWN as MOST_FIELDS
 from pytest_gitops.stages.evidence import Difference, said_otherwise
 from pytest_gitops.stages.evidence import told as fields_told
@@ -189,7 +190,7 @@ def events(applications: Applications, case: Case, titles: Sequence[str]) -> tup
 def unlisted(api: Api, application: Mapping[str, Any]) -> tuple[str, ...]:
     """Why objects that are missed may be there all the same: Argo CD lists each kind in the version that the server
     prefers, and nobody converts them."""
-    resources = (application.get("status") or {}).get("resources") or ()
+    resources = mapping(application, "status").get("resources") or ()
     missed = {
         (r.get("group") or "", r.get("kind"))
         for r in resources
@@ -197,22 +198,20 @@ def unlisted(api: Api, application: Mapping[str, Any]) -> tuple[str, ...]:
     }
     if not missed:
         return ()
-    found: list[str] = []
     try:
-        kinds = [k for k in api.kinds() if (k[0].rpartition("/")[0], k[1]) in missed]
-        for version, kind in kinds:
-            found += _unconverted(api, version, kind)
+        kinds = [(v, kind) for v, kind in api.kinds() if (v.rpartition("/")[0], kind) in missed]
     except GitOpsError:
-        return tuple(found)
-    return tuple(found)
+        return ()  # no more than a bonus, as an event is
+    said = ((kind, _unconverted(api, version, kind)) for version, kind in kinds)
+    return tuple(f"{kind}: {why}" for kind, why in said if why)
 
 
-def _unconverted(api: Api, version: str, kind: str) -> Iterator[str]:
+def _unconverted(api: Api, version: str, kind: str) -> str:
     try:
         api.metadata(api.collection(version, kind))
     except ApiError as error:
-        if error.unconverted:
-            yield f"{kind}: {error.unconverted}"
+        return error.unconverted
+    return ""
 
 
 def blocked(case: Case, windows: Sequence[Mapping[str, Any]]) -> str:
