@@ -10,10 +10,9 @@ from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.rollouts.story import Story
 from pytest_gitops.stages.aftermath import Aftermath
 from pytest_gitops.stages.evidence import said_otherwise
-from pytest_gitops.stages.finalizers import kept_open
 from pytest_gitops.stages.inventory import Claim, Key
 from pytest_gitops.stages.removal import STUCK
-from pytest_gitops.stages.telling import contested
+from pytest_gitops.stages.telling import contested, quoted
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -190,7 +189,7 @@ class Crossing:
             resource, help_ = key.title, STUCK
         elif held.kept_open:
             key = min(held.kept_open)
-            lines, known = kept_open(held.kept_open[key])
+            lines, known = quoted("Kubernetes", held.kept_open[key])
             message += f": {key.title} does not end{lines}"
             file, line = self.place(case, held.claims[key].manifest)
             resource, help_ = key.title, known.next if known else help_

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pytest_gitops.argocd.causes import cause_of
 from pytest_gitops.argocd.known_causes import Cause
 from pytest_gitops.changes.effect import FINALIZER, FINALIZERS, Volumes, with_application
 from pytest_gitops.changes.identity import HELM_HOOK, HOOK, csv, hook_of, notes_of
@@ -18,10 +17,10 @@ from pytest_gitops.changes.values import Effect, Fate
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.bystanders import Bystanders
-from pytest_gitops.stages.finalizers import REMOVED_BY_KUBERNETES, foreign, kept_open
+from pytest_gitops.stages.finalizers import REMOVED_BY_KUBERNETES, foreign
 from pytest_gitops.stages.inventory import ALWAYS_THERE, Claim, Key, Stock, Thing, key_of, maker
 from pytest_gitops.stages.peace import APPLICATIONS
-from pytest_gitops.stages.telling import names
+from pytest_gitops.stages.telling import names, quoted
 
 OF_DELETION = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io")
 """How the finalizers begin that Argo CD takes away when hooks are through, beside those that delete objects."""
@@ -208,7 +207,7 @@ class Judge:
         if pods := names(self.users.get(key, ())):
             saw, help_ = f"{saw}: Kubernetes keeps it for {pods}", USED
         elif said := self.kept_open.get(key, ""):
-            lines, told.cause = kept_open(said)
+            lines, told.cause = quoted("Kubernetes", said)
             saw, help_ = saw + lines, told.cause.next if told.cause else SEE
         return self._finding("not-pruned", claim, key, f"{key.title}: expected it to go, {saw}", help_)
 
@@ -306,12 +305,9 @@ class Judge:
         if going.state is None or going.stays:
             return
         if going.error:
-            known = told.cause = cause_of("deletion-error", going.error)
-            message = f"Application {case.key}: expected it to end when it is deleted, saw it stay"
-            message += f"\n  Argo CD  {going.error}"
-            if known:
-                message += f"\n  cause    {known.name}"
-            help_ = known.next if known else "see the Application's conditions"
+            lines, told.cause = quoted("Argo CD", going.error, code="deletion-error")
+            message = f"Application {case.key}: expected it to end when it is deleted, saw it stay{lines}"
+            help_ = told.cause.next if told.cause else "see the Application's conditions"
             told.findings.insert(0, _finding("deletion-error", case, message, help_))
         elif going.foreign:
             message = (

@@ -214,6 +214,12 @@ def _unconverted(api: Api, version: str, kind: str) -> str:
     return ""
 
 
+def quoted(who: str, said: str, *, code: str = "") -> tuple[str, Cause | None]:
+    """The lines of a message that tell what `who` said, and the known cause behind that, or else behind `code`."""
+    known = cause_of(code, said)
+    return f"\n  {who}  {said}" + (f"\n  cause    {known.name}" if known else ""), known
+
+
 def blocked(case: Case, windows: Sequence[Mapping[str, Any]]) -> str:
     """A closed sync window kept it from being synced: nothing is known of its objects, and no manifest is wrong."""
     known = cause_of("sync-window", "")
