@@ -119,6 +119,15 @@ def definition(plural: str, *, group: str) -> dict[str, Any]:
     }
 
 
+def api_service(word: str, *, service: str, port: int) -> dict[str, Any]:
+    """An APIService of the group WORD.example.org, which a Service is to serve."""
+    spec = {"group": f"{word}.example.org", "version": "v1", "insecureSkipTLSVerify": True}
+    spec |= {"groupPriorityMinimum": 1000, "versionPriority": 15}
+    spec["service"] = {"namespace": SPACE, "name": service, "port": port}
+    kind = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService"}
+    return {**kind, "metadata": {"name": f"v1.{word}.example.org"}, "spec": spec}
+
+
 @pytest.fixture
 def elsewhere() -> Iterator[socket.socket]:
     """Somebody outside of every cluster, who listens."""
@@ -808,17 +817,8 @@ class TestEmbedded(Contract):
 
     def test_it_asks_nobody_to_serve_an_api(self, api: Api, elsewhere: socket.socket) -> None:
         api.apply(core("Service", "away", spec={"type": "ExternalName", "externalName": "localhost"}))
-        service = {"namespace": SPACE, "name": "away", "port": elsewhere.getsockname()[1]}
-        spec = {
-            "group": "away.example.org",
-            "version": "v1",
-            "service": service,
-            "insecureSkipTLSVerify": True,
-        }
-        served = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService"}
-        priority = {"groupPriorityMinimum": 1000, "versionPriority": 15}
         path = "/apis/apiregistration.k8s.io/v1/apiservices/v1.away.example.org"
-        api.apply({**served, "metadata": {"name": "v1.away.example.org"}, "spec": {**spec, **priority}})
+        api.apply(api_service("away", service="away", port=elsewhere.getsockname()[1]))
         try:
             found = until(api, path, lambda s: "False" in conditions(s).values())
             assert f"proxy error from {NOBODY}" in found["status"]["conditions"][0]["message"]
@@ -830,12 +830,8 @@ class TestEmbedded(Contract):
         """And as long as it has none it is not; nobody is kept from anything by an API in which there is nothing."""
         port = {"name": "https", "port": 443, "targetPort": 8443}
         api.apply(core("Service", "metrics", spec={"selector": {"app": "metrics"}, "ports": [port]}))
-        spec = {"group": "metrics.example.org", "version": "v1", "insecureSkipTLSVerify": True}
-        spec |= {"groupPriorityMinimum": 1000, "versionPriority": 15}
-        spec["service"] = {"namespace": SPACE, "name": "metrics", "port": 443}
-        served = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService"}
         path = "/apis/apiregistration.k8s.io/v1/apiservices/v1.metrics.example.org"
-        api.apply({**served, "metadata": {"name": "v1.metrics.example.org"}, "spec": spec})
+        api.apply(api_service("metrics", service="metrics", port=443))
         try:
             until(api, path, lambda s: conditions(s) == {"Available": "False"})
             api.apply(workload("Deployment", "metrics", image=self.image))
