@@ -13,9 +13,9 @@ from urllib.parse import unquote
 
 from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.processes.process import run
+from pytest_gitops.serving.wire import Exchange
 from pytest_gitops.world.registry import Registry, registry
 from pytest_gitops.world.urls import parse
-from pytest_gitops.world.wire import Exchange
 
 TYPES = {".yaml": "text/yaml", ".tgz": "application/gzip", ".prov": "text/plain"}
 

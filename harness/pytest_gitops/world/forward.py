@@ -8,8 +8,8 @@ import socket
 from collections.abc import Iterator
 from typing import cast
 
+from pytest_gitops.serving.wire import BODILESS, CHUNK, Exchange
 from pytest_gitops.world.egress import Egress
-from pytest_gitops.world.wire import BODILESS, CHUNK, Exchange
 
 HOP_BY_HOP = {
     "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",

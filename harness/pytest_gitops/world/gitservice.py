@@ -9,7 +9,7 @@ from typing import IO
 from urllib.parse import parse_qs, unquote
 
 from pytest_gitops.processes.process import piped
-from pytest_gitops.world.wire import CHUNK, Exchange
+from pytest_gitops.serving.wire import CHUNK, Exchange
 
 BODY_BYTES = 64 << 20
 """Largest request of a git client that is read: a list of objects it has and wants."""

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_gitops.processes.listener import Connections, Listener
 from pytest_gitops.processes.ports import LOOPBACK
+from pytest_gitops.serving.listener import Connections, Listener
 from pytest_gitops.world.certificates import Authority, ssh_key, system_roots, write_private
 from pytest_gitops.world.charts import package
 from pytest_gitops.world.egress import Egress, Network, Refusal

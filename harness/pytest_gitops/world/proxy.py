@@ -11,13 +11,13 @@ import ssl
 from urllib.parse import urlsplit
 
 from pytest_gitops.errors import EngineError
-from pytest_gitops.processes.listener import Connections
+from pytest_gitops.serving.listener import Connections
+from pytest_gitops.serving.wire import BadRequest, Exchange, pump
 from pytest_gitops.world import gitservice
 from pytest_gitops.world.certificates import Authority
 from pytest_gitops.world.egress import Unreached
 from pytest_gitops.world.forward import forward
 from pytest_gitops.world.routes import Routes
-from pytest_gitops.world.wire import BadRequest, Exchange, pump
 
 USER = "pytest-gitops"
 

@@ -19,12 +19,12 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_gitops.processes.listener import Connections
 from pytest_gitops.processes.process import piped
+from pytest_gitops.serving.listener import Connections
+from pytest_gitops.serving.wire import CHUNK, pump
 from pytest_gitops.world.egress import Unreached
 from pytest_gitops.world.gitservice import environment
 from pytest_gitops.world.routes import Routes
-from pytest_gitops.world.wire import CHUNK, pump
 
 if TYPE_CHECKING:
     import asyncssh

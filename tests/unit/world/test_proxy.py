@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.processes.listener import Connections, Listener
+from pytest_gitops.serving.listener import Connections, Listener
 from pytest_gitops.world.certificates import Authority
 from pytest_gitops.world.charts import ChartRepository
 from pytest_gitops.world.egress import Egress

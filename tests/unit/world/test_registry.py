@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from pytest_gitops.serving.wire import Exchange
 from pytest_gitops.world.registry import Registry, registry
-from pytest_gitops.world.wire import Exchange
 
 AT = "/v2/team/charts/redis"
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from pytest_gitops.processes.listener import Connections, Listener
+from pytest_gitops.serving.listener import Connections, Listener
 from pytest_gitops.world.egress import Egress
 from pytest_gitops.world.routes import Routes
 from pytest_gitops.world.ssh import Server, Socks

@@ -12,24 +12,22 @@ import re
 import socket
 import ssl
 from contextlib import suppress
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any
 
 from pytest_gitops.clusters.embedded.apiserver import NOBODY, SERVICE_RANGE
 from pytest_gitops.clusters.embedded.pki import Pair
-from pytest_gitops.processes.listener import Connections, Listener
 from pytest_gitops.processes.sockets import listen
+from pytest_gitops.serving.listener import Connections, Listener
+from pytest_gitops.serving.wire import BadRequest, Exchange
 
 IDLE_SECONDS = 120
 
-HEAD_BYTES = 8192
+REFUSED = "there is nobody to be called"
 
-_VERSION = re.compile(r"/apis/(?P<version>[^/?]+/[^/?]+)")
-_TARGET = re.compile(rb"CONNECT (?P<host>[0-9.]+):[0-9]+ HTTP/1\.[01]\r\n")
-"""A Service's own address: what an APIService leads to. Webhooks are called by name."""
+JSON = (("content-type", "application/json"),)
+
+_VERSION = re.compile(r"/apis/(?P<version>[^/?]+/[^/?]+)/?(?:\?.*)?")
 
 
 class Served:
@@ -51,55 +49,46 @@ class Served:
 
     def _answer(self, called: socket.socket) -> None:
         called.settimeout(IDLE_SECONDS)
-        with suppress(OSError):
-            if not _is_wanted(called):
-                called.sendall(b"HTTP/1.1 403 there is nobody to be called\r\n\r\n")
+        with suppress(OSError, EOFError, BadRequest), called.makefile("rb") as reader:
+            try:
+                exchange = Exchange(called, reader)
+            except BadRequest:
+                called.sendall(f"HTTP/1.1 403 {REFUSED}\r\n\r\n".encode())
                 return
-            called.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            with self._context.wrap_socket(called, server_side=True) as tls, self._connections.using(tls):
-                _Empty(tls)
+            if not _is_wanted(exchange):
+                exchange.reply(403, reason=REFUSED)
+                return
+            exchange.established()
+            self._be_called(called)
+
+    def _be_called(self, called: socket.socket) -> None:
+        with (
+            self._context.wrap_socket(called, server_side=True) as tls,
+            self._connections.using(tls),
+            tls.makefile("rb") as reader,
+        ):
+            keep = True
+            while keep:
+                exchange = Exchange(tls, reader)
+                _say(exchange)
+                keep = exchange.keep
 
 
-def _is_wanted(called: socket.socket) -> bool:
-    """Read the head of a request, and not what comes after it: whether it is for the address of a Service."""
-    with called.makefile("rb", buffering=0) as reader:
-        target = _TARGET.fullmatch(reader.readline(HEAD_BYTES))
-        left = HEAD_BYTES
-        while left > 0 and (line := reader.readline(left)).strip():
-            left -= len(line)
+def _is_wanted(exchange: Exchange) -> bool:
+    """Whether it is the address of a Service, which an APIService leads to. Webhooks are called by name."""
     try:
-        return target is not None and ip_address(target["host"].decode()) in ip_network(SERVICE_RANGE)
+        host = ip_address(exchange.target.rpartition(":")[0])
     except ValueError:
         return False
+    return exchange.method == "CONNECT" and host in ip_network(SERVICE_RANGE)
 
 
-class _Empty(BaseHTTPRequestHandler):
-    """An API in which there is nothing."""
-
-    protocol_version = "HTTP/1.1"
-
-    def __init__(self, tls: ssl.SSLSocket) -> None:
-        nobody: Any = None
-        super().__init__(tls, ("", 0), nobody)  # no server of that library: nothing here asks for one
-
-    def do_GET(self) -> None:
-        asked = _VERSION.fullmatch(self.path.partition("?")[0].rstrip("/"))
-        if asked is None:
-            self._say(
-                HTTPStatus.NOT_FOUND,
-                {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404},
-            )
-        else:
-            listed = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": asked["version"]}
-            self._say(HTTPStatus.OK, {**listed, "resources": []})
-
-    def _say(self, status: HTTPStatus, body: dict[str, object]) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
+def _say(exchange: Exchange) -> None:
+    """What an API says in which there is nothing."""
+    asked = _VERSION.fullmatch(exchange.target) if exchange.method == "GET" else None
+    if asked is None:
+        status, body = 404, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404}
+    else:
+        listed = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": asked["version"]}
+        status, body = 200, {**listed, "resources": []}
+    exchange.reply(status, json.dumps(body).encode(), headers=JSON)

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from pytest_gitops.world.wire import BadRequest, Exchange
+from pytest_gitops.serving.wire import BadRequest, Exchange
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Being asked on this machine: who listens, and HTTP as a server speaks it."""
