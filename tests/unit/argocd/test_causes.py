@@ -94,7 +94,7 @@ from pytest_gitops.argocd.causes import KNOWN, SYMPTOMS, cause_of
         ('failed calling webhook "validate.example.com"', "webhook-unanswered"),
         (
             'conversion webhook for example.com/v1beta1, Kind=Widget failed: Post "https://hooks.widgets.svc:443/convert?timeout=30s"'
-            ": dial unix the-embedded-cluster-calls-nobody: connect: no such file or directory",
+            ": proxy error from the-embedded-cluster-calls-nobody while dialing hooks.widgets.svc:443, code 403: 403 there is nobody to be called",
             "conversion-unanswered",
         ),
         ('pods "shop" is forbidden: violates PodSecurity "restricted:latest"', "pod-security"),
