@@ -93,8 +93,8 @@ from pytest_gitops.argocd.causes import KNOWN, SYMPTOMS, cause_of
         ("metadata.annotations: Too long: may not be more than 262144 bytes", "too-large"),
         ('failed calling webhook "validate.example.com"', "webhook-unanswered"),
         (
-            'conversion webhook for example.com/v1beta1, Kind=Widget failed: Post "https://hooks.widgets.svc:443/convert?timeout=30s"'
-            ": proxy error from the-embedded-cluster-calls-nobody while dialing hooks.widgets.svc:443, code 403: 403 there is nobody to be called",
+            'conversion webhook for example.com/v1beta1, Kind=Widget failed: Post "https://hooks.example.com/convert?timeout=30s"'
+            ": proxy error from the-embedded-cluster-calls-nobody while dialing hooks.example.com:443, code 403: 403 there is nobody to be called",
             "conversion-unanswered",
         ),
         ('pods "shop" is forbidden: violates PodSecurity "restricted:latest"', "pod-security"),

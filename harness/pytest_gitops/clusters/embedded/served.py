@@ -75,7 +75,8 @@ class Served:
 
 
 def _is_wanted(exchange: Exchange) -> bool:
-    """Whether it is the address of a Service, which an APIService leads to. Webhooks are called by name."""
+    """Whether it is the address of a Service: what an APIService leads to. A webhook's may be one too, but it has to
+    trust what it is shown."""
     try:
         host = ip_address(exchange.target.rpartition(":")[0])
     except ValueError:
