@@ -15,6 +15,10 @@ ANALYSIS = 10.0
 """Seconds after which an analysis or experiment that still goes on is left behind: the interval of Argo Rollouts' own
 second measurement after an error."""
 
+UNMEASURED = 30.0
+"""Seconds after which one with a metric that was not measured once is left behind. Argo Rollouts measures at once,
+where no `initialDelay` says otherwise; on a machine that was more than busy, ten seconds were not enough for that."""
+
 SYNC = 5.0
 """Seconds that a sync may say that it waits for the Rollout before an abort counts as one that would fail it: one that
 waits for its health, for a later wave or hook, ends with the abort."""
@@ -36,8 +40,8 @@ class Deed(StrEnum):
 class Situation:
     """What a decision is made from: what the Rollout says, for how many seconds it has said so, whether a sync of its
     Application runs, whether an abort is still to be tried, whether what it waits for cannot be asked here
-    (`hindered`), and whether what can be asked ends in errors (`erring`). `awaited`: the sync says that it waits for
-    the Rollout, or may mean it."""
+    (`hindered`), whether what can be asked ends in errors (`erring`), and whether a metric of its analysis was not
+    measured yet (`unmeasured`). `awaited`: the sync says that it waits for the Rollout, or may mean it."""
 
     seen: Look
     since: float
@@ -46,6 +50,7 @@ class Situation:
     try_abort: bool = False
     hindered: bool = False
     erring: bool = False
+    unmeasured: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +104,9 @@ def _onward(now: Situation) -> Decision:
         what = "analysis" if seen.running else "experiment"
         if now.hindered:
             return _do(deed, f"its {what} cannot be asked here")
-        if now.since >= ANALYSIS and not now.erring:  # else it will end by itself, and not well
-            return _do(deed, f"its {what} goes on for longer than {ANALYSIS:g} s")
+        limit = UNMEASURED if now.unmeasured else ANALYSIS
+        if now.since >= limit and not now.erring:  # else it will end by itself, and not well
+            return _do(deed, f"its {what} goes on for longer than {limit:g} s")
     return WAIT
 
 

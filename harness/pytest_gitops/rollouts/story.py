@@ -70,6 +70,11 @@ class Story:
         """Whether a metric that can be had here was not."""
         return any(m.errors and not m.unasked for a in self.analyses.values() for m in a.metrics)
 
+    def is_unmeasured(self, name: str) -> bool:
+        """Whether the AnalysisRun `name`, which goes on, has a metric that was not asked for yet."""
+        run = self.analyses.get(name)
+        return run is None or not all(m.made or m.errors for m in run.metrics)
+
     @property
     def simulated(self) -> bool:
         """Whether it passed an analysis by a Job, which succeeds here whatever it would run."""

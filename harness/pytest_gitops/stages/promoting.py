@@ -204,6 +204,7 @@ class Promoting:
             seen, story = followed.seen, followed.story
             last = self._began + story.happenings[-1].at
             hindered = bool(story.unasked)
+            unmeasured = bool(seen.running) and story.is_unmeasured(seen.running)
         if followed.aborting is not None:
             self._look_at_abort(followed)
             return
@@ -217,6 +218,7 @@ class Promoting:
                 try_abort=self._try_abort and story.aborted is None and not story.why,
                 hindered=hindered,
                 erring=story.erring,
+                unmeasured=unmeasured,
             )
         )
         story.why = story.why or decision.no_abort

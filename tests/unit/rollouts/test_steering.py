@@ -8,11 +8,20 @@ from typing import Any
 import pytest
 
 from pytest_gitops.rollouts.reading import Look
-from pytest_gitops.rollouts.steering import ANALYSIS, ELSEWHERE, SHORT, SYNC, Deed, Situation, decide
+from pytest_gitops.rollouts.steering import (
+    ANALYSIS,
+    ELSEWHERE,
+    SHORT,
+    SYNC,
+    UNMEASURED,
+    Deed,
+    Situation,
+    decide,
+)
 
 
 def situation(since: float = 0.0, *, syncing: bool = False, awaited: bool = False, hindered: bool = False, erring: bool = False,
-              try_abort: bool = False, **seen: Any) -> Situation:  # fmt: skip
+              unmeasured: bool = False, try_abort: bool = False, **seen: Any) -> Situation:  # fmt: skip
     look = Look(**{"strategy": "canary", "phase": "Progressing", "message": "", "stable": "old", "current": "new",
                    **seen})  # fmt: skip
     return Situation(
@@ -22,6 +31,7 @@ def situation(since: float = 0.0, *, syncing: bool = False, awaited: bool = Fals
         awaited=awaited,
         hindered=hindered,
         erring=erring,
+        unmeasured=unmeasured,
         try_abort=try_abort,
     )
 
@@ -49,6 +59,8 @@ ANALYSING = {"running": "run", "step": 1}
         (situation(running="run", strategy="blueGreen", hindered=True), Deed.FULL, "its analysis cannot be asked here"),
         (situation(ANALYSIS, **ANALYSING), Deed.PROMOTE, "its analysis goes on for longer than 10 s"),
         (situation(ANALYSIS, **ANALYSING, erring=True), Deed.NOTHING, ""),
+        (situation(UNMEASURED - 1, **ANALYSING, unmeasured=True), Deed.NOTHING, ""),
+        (situation(UNMEASURED, **ANALYSING, unmeasured=True), Deed.PROMOTE, "its analysis goes on for longer than 30 s"),
         # an analysis in the background holds nothing up
         (situation(step=1, hindered=True), Deed.NOTHING, ""),
         # experiments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -13,6 +14,7 @@ from stage_support import make_context
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import EngineError
 from pytest_gitops.repository.discovery import case_of
+from pytest_gitops.rollouts import steering
 from pytest_gitops.rollouts.reading import HASH
 from pytest_gitops.rollouts.story import Story
 from pytest_gitops.stages import promoting
@@ -35,6 +37,10 @@ PAUSED = {
 }  # fmt: skip
 ABORTED = {**PAUSED, "phase": "Degraded", "message": "RolloutAborted", "abort": True, "pauseConditions": None}
 DONE = {"phase": "Healthy", "stableRS": "new", "currentPodHash": "new"}
+ANALYSING = {
+    **PAUSED, "phase": "Progressing", "pauseConditions": None,
+    "canary": {"currentStepAnalysisRunStatus": {"name": "run", "status": "Running"}},
+}  # fmt: skip
 
 
 class FakeApi:
@@ -67,7 +73,7 @@ class FakeApi:
             "MODIFIED", {"metadata": metadata, "spec": spec, "status": {"observedGeneration": "1", **status}}
         )
 
-    def measure(self, metric: dict[str, Any]) -> None:
+    def measure(self, metric: dict[str, Any], **result: int) -> None:
         wait_until(lambda: "analysisruns" in self._acts, limit=LIMIT, what="the watch")
         run = {
             "metadata": {
@@ -76,7 +82,7 @@ class FakeApi:
                 "ownerReferences": [{"kind": "Rollout", "name": "web"}],
             },
             "spec": {"metrics": [{"name": "errors", "provider": metric}]},
-            "status": {"phase": "Running", "metricResults": [{"name": "errors", "error": 1}]},
+            "status": {"phase": "Running", "metricResults": [{"name": "errors", **result}]},
         }
         self._acts["analysisruns"]("MODIFIED", run)
 
@@ -195,16 +201,26 @@ def test_a_sync_that_waits_for_it_is_spared_the_abort(
 
 def test_an_analysis_that_cannot_be_asked_is_left_behind() -> None:
     api = FakeApi()
-    analysing = {
-        **PAUSED, "phase": "Progressing", "pauseConditions": None,
-        "canary": {"currentStepAnalysisRunStatus": {"name": "run", "status": "Running"}},
-    }  # fmt: skip
     with following(api, try_abort=False) as found:
         api.say(HEALTHY)
-        api.say(analysing)
-        api.measure({"prometheus": {"address": "http://prometheus:9090"}})
+        api.say(ANALYSING)
+        api.measure({"prometheus": {"address": "http://prometheus:9090"}}, error=1)
         api.asked({"pauseConditions": None, "currentStepIndex": 2})
     assert [m.name for m in the(found).unasked] == ["errors"]
+
+
+def test_an_analysis_is_not_left_behind_before_its_first_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steering, "ANALYSIS", 0.0)
+    api = FakeApi()
+    with following(api, try_abort=False) as found:
+        api.say(HEALTHY)
+        api.say(ANALYSING)
+        api.measure({"job": {}})
+        time.sleep(10 * promoting.TICK)
+        assert api.patches == []
+        api.measure({"job": {}}, count=1)
+        api.asked({"pauseConditions": None, "currentStepIndex": 2})
+    assert the(found).unwaited == {"run": 1}
 
 
 def test_an_update_that_waits_for_nobody_is_not_aborted_and_says_so() -> None:
