@@ -26,18 +26,19 @@ from engines import WEB, clusters_of_kind, kind_cluster
 from pytest_gitops.clusters.api import DEFINITIONS, Api
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.base import Cluster
+from pytest_gitops.clusters.echo import ROLES, Controller, Echo
 from pytest_gitops.clusters.embedded.apiserver import NOBODY
 from pytest_gitops.clusters.embedded.kwok import LEASE_SECONDS
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.clusters.kind import PREFIX, Kind
 from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.clusters.permissions import Permission, missing
-from pytest_gitops.errors import EngineError
+from pytest_gitops.errors import EngineError, WaitTimeout
 from pytest_gitops.hosts.isolation import LABEL, SHARED, Outside, mark
 from pytest_gitops.hosts.removal import HOOK_FINALIZER, leftovers, remove
 from pytest_gitops.processes.ports import LOOPBACK, free_ports
 from pytest_gitops.processes.process import Supervisor
-from pytest_gitops.waiting import wait_until
+from pytest_gitops.waiting import now, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -395,6 +396,16 @@ class Contract:
         until(api, "/api/v1/namespaces/strict/serviceaccounts/default", bool)
         with pytest.raises(ApiError, match='violates PodSecurity "restricted:latest"'):
             api.apply(pod, dry_run=True)
+
+    @pytest.mark.parametrize("controller", Controller)
+    def test_a_controller_answers_what_is_written_and_nothing_is_left(
+        self, api: Api, controller: Controller
+    ) -> None:
+        echo, at = Echo(api, controller), now()
+        wait_until(lambda: echo.heard(at), limit=LIMIT, what=controller.value, seen=lambda: echo.mute)
+        echo.close()
+        names = [r["metadata"]["name"] for r in api.get(ROLES)["items"]]
+        assert [n for n in names if n.startswith("pytest-gitops")] == []
 
     def test_a_new_kind_can_be_used_once_it_is_established(self, api: Api) -> None:
         api.apply(definition("widgets", group="example.com"))
@@ -847,6 +858,22 @@ class TestEmbedded(Contract):
             until_gone(api, space)
         finally:
             api.delete(path)
+
+    @pytest.mark.parametrize("controller", Controller)
+    def test_controllers_that_stand_still_have_answered_nothing(
+        self, api: Api, cluster: Embedded, controller: Controller
+    ) -> None:
+        (daemon,) = (d for d in cluster.daemons if d.name == "kube-controller-manager")
+        echo, at = Echo(api, controller), now()
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            assert not echo.heard(at)
+            with pytest.raises(WaitTimeout):
+                wait_until(lambda: echo.heard(at), limit=1, what="an answer")
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        wait_until(lambda: echo.heard(at), limit=LIMIT, what=controller.value)
+        echo.close()
 
     def test_node_leases_are_renewed(self, api: Api, cluster: Embedded) -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{cluster.name}-0"

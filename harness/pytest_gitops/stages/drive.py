@@ -28,6 +28,7 @@ from pytest_gitops.model import Case, Finding, Outcome, StageResult
 from pytest_gitops.stages import telling, windows
 from pytest_gitops.stages.base import Publish
 from pytest_gitops.stages.containers import telling_of
+from pytest_gitops.stages.echoes import Echoes
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
 from pytest_gitops.stages.placing import written
 from pytest_gitops.stages.tracks import ASK_AGAIN, NUDGES, Track, tracks_of
@@ -73,8 +74,8 @@ class Drive:
         self.stage, self.again, self.moved = stage, again, moved
         self.begin = begin or self._create
         self.applications = Applications(context.api)
-        self.lock = threading.RLock()
-        self.stop = threading.Event()
+        self.echoes = Echoes(context)
+        self.lock, self.stop = threading.RLock(), threading.Event()
         self.blind: Exception | None = None  # why we see nothing any more
         self.nudged = 0  # how many are asked about once more just now
         context.applied_at = now()
@@ -99,6 +100,7 @@ class Drive:
                 self._judge()
         finally:
             self.stop.set()
+            self.echoes.close()
 
     def _create(self, refused: Callable[[Case, Exception], None]) -> None:
         self.applications.create([t.case for t in self.tracks.values() if not t.case.parent], refused)
@@ -251,7 +253,8 @@ class Drive:
         if not self._is_formed(track):
             track.count_from(at)
         others_claim = (self.tracks[key] for s in track.shared for key in s.keys if key != track.case.key)
-        if not track.settled(at) or not all(t.done or t.settled(at) for t in others_claim):
+        track.unheard = self.echoes.silent(track.case, track.good_since or at, at)
+        if track.unheard or not track.settled(at) or not all(t.done or t.settled(at) for t in others_claim):
             return
         if track.is_confirmed or not track.wanted:
             self._passed(track)
@@ -298,9 +301,8 @@ class Drive:
                 self.applications.sync(track.state)
             except GitOpsError as error:
                 track.done = True
-                self._publish(
-                    track, Outcome.ERROR, "sync-not-started", f"the sync could not be started: {error}"
-                )
+                text = f"the sync could not be started: {error}"
+                self._publish(track, Outcome.ERROR, "sync-not-started", text)
 
     def _refused(self, case: Case, error: Exception) -> None:
         track = self.tracks.get(case.key)
@@ -329,10 +331,10 @@ class Drive:
             return
         # Roots, and what an ApplicationSet made, were there before: if they are not seen it is our fault.
         unseen = seen.code == "never-created" and case.parent_kind != "Application"
-        unanswered = seen.state is State.CONVERGED and track.inquired is not None
+        unanswered = seen.state is State.CONVERGED and (track.unheard or track.inquired is not None)
         if unseen or unanswered or seen.code in {"not-compared", *STALE}:
-            waited = track.waited(now())
-            text = f"Argo CD has not got to it within {waited:.0f} s: {ASKED if unanswered else seen.message}"
+            said = "" if track.unheard else ASKED if unanswered else seen.message
+            text = telling.not_reconciled(track.unheard, said, waited=track.waited(now()))
             self._publish(track, Outcome.ERROR, "not-reconciled", text)
             return
         if track.rolled and seen.code == "not-synced":
@@ -343,10 +345,7 @@ class Drive:
             self._publish(track, Outcome.ERROR, "not-reconciled", text)
             return
         if seen.state is State.CONVERGED:
-            message = (
-                f"it became Synced and Healthy again and again, and never stayed so for {track.settle:g} s"
-            )
-            seen = replace(seen, code="progressing", message=message)
+            seen = replace(seen, code="progressing", message=telling.never_stayed(track.settle))
         at = now()
         progress, still = track.patience.progress(at), at - track.patience.moved
         told = telling.stuck(

@@ -234,6 +234,16 @@ def blocked(case: Case, windows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *_because(known)])
 
 
+def not_reconciled(who: str, said: str, *, waited: float) -> str:
+    """`who`, a controller of Kubernetes, or Argo CD where it is nobody, has not come to it; `said` is what is known."""
+    return f"{who or 'Argo CD'} has not got to it within {waited:.0f} s{f': {said}' if said else ''}"
+
+
+def never_stayed(settle: float) -> str:
+    """It is good by turns."""
+    return f"it became Synced and Healthy again and again, and never stayed so for {settle:g} s"
+
+
 def not_reached(case: Case) -> str:
     """Its ApplicationSet syncs step by step, and does not get to it."""
     return (

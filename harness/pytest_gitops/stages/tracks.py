@@ -104,6 +104,7 @@ class Track:
     seen: Observation = NOT_THERE
     good_since: float | None = None  # since when it is Synced and Healthy
     inquired: float | None = None  # when Argo CD was asked whether it still is
+    unheard: str = ""  # whose answer that it has been there is waited for, of Kubernetes' controllers
     inquiry: float = math.inf  # the resourceVersion after which its answer comes, that to the first request
     synced_at: float | None = None
     asked: float | None = None  # when we last started a sync
