@@ -9,6 +9,7 @@ from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.clusters.echo import Controller, Echo
 from pytest_gitops.model import Case
 from pytest_gitops.shapes import mapping
+from pytest_gitops.stages.tracks import QUIET
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 Asked = tuple["Api", Controller]
 """A controller, and the cluster where it is asked."""
-
-UNASKED = 12.0
-"""Seconds that an Application must have stayed as it is where a controller cannot be asked."""
 
 
 class Echoes:
@@ -36,14 +34,15 @@ class Echoes:
 
     def silent(self, case: Case, since: float, at: float) -> str:
         """The controller that has not come to what was there at `since`, in words; nothing if none has a say in what
-        `case` is and renders to, or all have come. Asks them, and is to be called again; `at` is the present."""
+        `case` is and renders to, or all have come. Asks them, and is to be called again; `at` is now. Where one
+        cannot be asked, it has come after `QUIET`."""
         if case.id not in self._asked:
             self._asked[case.id] = self._having_a_say(case)
         for asked in self._asked[case.id]:
             if asked not in self._echoes:
                 self._echoes[asked] = Echo(*asked)
             echo = self._echoes[asked]
-            if not echo.heard(since) and not (echo.mute and at - since >= UNASKED):
+            if not echo.heard(since) and not (echo.mute and at - since >= QUIET):
                 return asked[1].value
         return ""
 

@@ -116,10 +116,10 @@ def test_an_application_that_is_owned_may_be_deleted_where_argo_cd_is(made: list
 def test_who_cannot_be_asked_is_waited_for_for_long(made: list[FakeEcho]) -> None:
     one = case("web")
     found = Echoes(context_of(one, GATHERS))
-    assert found.silent(one, 1.0, 1.0 + echoes.UNASKED)
+    assert found.silent(one, 1.0, 1.0 + tracks.QUIET)
     made[0].mute = "a policy is against it"
-    assert found.silent(one, 1.0, echoes.UNASKED)
-    assert found.silent(one, 1.0, 1.0 + echoes.UNASKED) == ""
+    assert found.silent(one, 1.0, tracks.QUIET)
+    assert found.silent(one, 1.0, 1.0 + tracks.QUIET) == ""
 
 
 def test_it_is_green_once_they_have_come_to_it(monkeypatch: pytest.MonkeyPatch, made: list[FakeEcho]) -> None:
