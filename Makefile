@@ -1,10 +1,7 @@
 # make demo: everything from nothing to a green fixture.   make test: the whole suite, the real engine included.
 PYTHON ?= python3
 VENV   ?= .venv
-# Runs that go on at once in `make test` and `make soak`: three for two processors, for part of their time they wait, and as many
-# as have 5 GB each.
-WORKERS ?= $(shell c=$$((($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2)); m=$$(awk '/^MemTotal/ {print int($$2 / 5000000)}' /proc/meminfo 2>/dev/null); \
-	m=$${m:-$$c}; n=$$((c < m ? c : m)); echo $$((n > 1 ? n : 1)))
+WORKERS ?= $(shell $(PYTHON) tests/workers.py)
 RUNS    ?= 50
 BIN    := $(VENV)/bin
 
