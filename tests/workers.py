@@ -1,6 +1,6 @@
 """How many runs go on at once in `make test` and `make soak`: prints the number.
 
-A run computes for a third of its time and waits for the rest: for a deadline, for Argo CD to try again. So a processor has
+A run computes for two fifths of its time and waits for the rest: for a deadline, for Argo CD to try again. So a processor has
 room for two; where it computes slowly, for three in two, or what waits for ten seconds at most waits for longer.
 """
 

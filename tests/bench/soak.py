@@ -37,12 +37,9 @@ FIXTURES = (
 )  # fmt: skip
 """The long ones first, so that all lanes end together. `review-grid` is for the review alone."""
 
-BEFORE = {
-    "omega-grid": (r"\btag: \d+", "tag: 0"),
-    "layouts": (r"(registry\.example\.com/[a-z-]+):1\.", r"\1:0."),
-    "rollouts": (r"(registry\.example\.com/[a-z-]+):1\.", r"\1:0."),
-    "two-clusters": (r"\btag: \d+", "tag: 0"),
-}
+TAG = (r"\btag: \d+", "tag: 0")
+IMAGE = (r"(registry\.example\.com/[a-z-]+):1\.", r"\1:0.")
+BEFORE = {"omega-grid": TAG, "two-clusters": TAG, "layouts": IMAGE, "rollouts": IMAGE}
 """What a fixture was before the pull request that makes it what it is: pattern and replacement in all of its files."""
 
 RUNS = 50

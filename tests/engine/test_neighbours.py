@@ -5,25 +5,16 @@ from __future__ import annotations
 
 import pytest
 from runs import Outcome, gitops
-from upgrade_support import FINALIZER, OPTIONS, URL, config_map, deployment, pull
+from upgrade_support import application, config_map, deployment, pull
 
 pytestmark = pytest.mark.engine
 
 ALL = ("converge", "idempotent", "self-heal", "upgrade", "prune")
 
 
-def application(name: str) -> str:
+def neighbour(name: str) -> str:
     """All of them have the namespace `street`; each takes along what it brought."""
-    return f"""\
-apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata: {{name: {name}, namespace: argocd, finalizers: [{FINALIZER}]}}
-spec:
-  project: default
-  source: {{repoURL: "{URL}", path: {name}, targetRevision: main}}
-  destination: {{server: https://kubernetes.default.svc, namespace: street}}
-  syncPolicy: {{automated: {{prune: true, selfHeal: true}}, syncOptions: {OPTIONS}}}
-"""
+    return application(name, finalizer=True, namespace="street")
 
 
 def lamps(more: str = "") -> str:
@@ -72,14 +63,14 @@ URGENT = "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name
 
 BASE = {
     # what all of them need
-    "apps/platform.yaml": application("platform"),
+    "apps/platform.yaml": neighbour("platform"),
     "platform/lamps.yaml": lamps(),
     "platform/reader.yaml": reader("[get]"),
     "platform/urgent.yaml": URGENT,
     # a parent, with one child that is as it should be and one that is not
-    "apps/parent.yaml": application("parent"),
-    "parent/green.yaml": application("green"),
-    "parent/dim.yaml": application("dim"),
+    "apps/parent.yaml": neighbour("parent"),
+    "parent/green.yaml": neighbour("green"),
+    "parent/dim.yaml": neighbour("dim"),
     "green/lamp.yaml": lamp("green", "{colour: green}"),
     "green/web.yaml": deployment("green", "green").replace(
         "spec: {containers", "spec: {priorityClassName: urgent, containers"
@@ -87,9 +78,9 @@ BASE = {
     "green/settings.yaml": config_map("settings", "green"),
     "dim/lamp.yaml": lamp("dim", "{watts: 40}"),
     # one that does not survive the merge, and one that goes
-    "apps/stubborn.yaml": application("stubborn"),
+    "apps/stubborn.yaml": neighbour("stubborn"),
     "stubborn/web.yaml": deployment("stubborn", "one"),
-    "apps/leaves.yaml": application("leaves"),
+    "apps/leaves.yaml": neighbour("leaves"),
     "leaves/settings.yaml": config_map("of-one-that-leaves", "blue"),
 }
 HEAD: dict[str, str | None] = {

@@ -21,7 +21,13 @@ Text = TypeVar("Text", str, str | None)
 
 
 def application(
-    name: str, *, finalizer: bool = False, sync: str = "", path: str = "", project: str = "default"
+    name: str,
+    *,
+    finalizer: bool = False,
+    sync: str = "",
+    path: str = "",
+    project: str = "default",
+    namespace: str = "",
 ) -> str:
     policy = sync or f"{{automated: {{prune: true, selfHeal: true}}, syncOptions: {OPTIONS}}}"
     return f"""\
@@ -31,7 +37,7 @@ metadata: {{name: {name}, namespace: argocd{f", finalizers: [{FINALIZER}]" if fi
 spec:
   project: {project}
   source: {{repoURL: "{URL}", path: {path or name}, targetRevision: main}}
-  destination: {{server: https://kubernetes.default.svc, namespace: {name}}}
+  destination: {{server: https://kubernetes.default.svc, namespace: {namespace or name}}}
   syncPolicy: {policy}
 """
 
