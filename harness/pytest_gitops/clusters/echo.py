@@ -8,6 +8,7 @@ everything that was there before.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 from collections.abc import Mapping
@@ -52,7 +53,8 @@ class Echo:
         self._name = f"pytest-gitops-echo-{secrets.token_hex(4)}"
         self._changed = threading.Condition()
         self._answered = 0.0  # when that was written to which there is an answer
-        self._wanted = self._over = False
+        self._wanted = -math.inf  # after when something has to be written for who asked last
+        self._over = False
         self._worker: threading.Thread | None = None
         self.mute = ""
 
@@ -61,7 +63,7 @@ class Echo:
         with self._changed:
             if self._answered > at:
                 return True
-            self._wanted = True
+            self._wanted = at
             self._changed.notify_all()
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, daemon=True, name="echo")
@@ -90,12 +92,13 @@ class Echo:
             with self._changed:
                 if answered:
                     self._answered, self.mute = began, ""
+                else:
+                    self._wanted = -math.inf  # whoever still wants it asks again
                 self._changed.wait_for(lambda: self._over, PAUSE)
 
     def _is_wanted(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._wanted or self._over)
-            self._wanted = False
+            self._changed.wait_for(lambda: self._wanted >= self._answered or self._over)
             return not self._over
 
     def _ask(self, name: str) -> bool:

@@ -225,7 +225,7 @@ class Track:
 
     def count_from(self, at: float | None) -> None:
         """Let it be good only since `at`, if at all: what was said before does not count."""
-        self.good_since, self.inquired, self.inquiry = at, None, math.inf
+        self.good_since, self.unheard, self.inquired, self.inquiry = at, "", None, math.inf
 
     def settled(self, at: float) -> bool:
         """Whether it has stayed Synced and Healthy, by what Argo CD has said of itself."""

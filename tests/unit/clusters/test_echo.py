@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -109,6 +110,19 @@ def test_who_does_not_act_has_not_answered(api: FakeApi, echo: Echo) -> None:
     api.acts = True
     until_heard(echo, at)
     assert not echo.mute
+
+
+def test_who_asks_while_there_is_a_question_waits_for_its_answer(api: FakeApi, echo: Echo) -> None:
+    api.acts, at = False, now()
+    echo.heard(at)
+    wait_until(lambda: api.roles, limit=LIMIT, what="a question")
+    time.sleep(10 * module.LOOK)
+    written = api.written
+    assert not echo.heard(at)
+    api.acts = True
+    until_heard(echo, at)
+    time.sleep(10 * module.PAUSE)
+    assert api.written == written
 
 
 def test_nothing_is_left(api: FakeApi, echo: Echo) -> None:

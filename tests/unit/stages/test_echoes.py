@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 from drive_support import LIMIT, Driver, case, manifest, state
-from stage_support import make_context, make_plan
+from stage_support import OLD, make_context, make_plan
 
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.clusters.echo import Controller
@@ -154,3 +154,16 @@ def test_who_never_comes_to_it_is_named_and_it_is_not_judged(monkeypatch: pytest
     result = driver.of("web")
     assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
     assert result.message.startswith(f"{Controller.AGGREGATION.value} has not got to it within 30")
+
+
+def test_who_was_waited_for_earlier_is_not_blamed_for_what_argo_cd_has_not_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Driver(monkeypatch, [case("web")], renders={"web": [GATHERS]})
+    driver.see("web", state("web"))
+    driver.after(1)
+    driver.see("web", state("web", revision=OLD))
+    driver.after(LIMIT + 2 * tracks.ASK_AGAIN)
+    result = driver.of("web")
+    assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
+    assert result.message.startswith("Argo CD has not got to it within ")
