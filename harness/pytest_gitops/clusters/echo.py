@@ -11,7 +11,6 @@ import logging
 import math
 import secrets
 import threading
-from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+RBAC = "rbac.authorization.k8s.io/v1"
+
+ROLES = f"/apis/{RBAC}/clusterroles"
 
 LABEL = "pytest-gitops.io/echo"
 
@@ -34,6 +35,8 @@ PAUSE = 0.25
 """Seconds between an answer and the next question."""
 
 JOIN_SECONDS = 5.0
+
+Role = dict[str, Any]
 
 
 class Controller(Enum):
@@ -103,23 +106,19 @@ class Echo:
 
     def _ask(self, name: str) -> bool:
         """Write `name`, and wait for its answer; False if the end came before that."""
-        names = [name]
+        roles = _gathering(name) if self._controller is Controller.AGGREGATION else (_owned(name),)
         try:
-            if self._controller is Controller.AGGREGATION:
-                names.append(part := f"{name}-part")
-                self._api.post(ROLES, _role(part, labels={LABEL: name}, rules=_RULES))
-                self._api.post(ROLES, _role(name, gathers=name))
-            else:
-                self._api.post(ROLES, _role(name, owner=self._name))
+            for role in roles:
+                self._api.post(ROLES, role)
             while not self._is_answered(name):
                 with self._changed:
                     if self._changed.wait_for(lambda: self._over, LOOK):
                         return False
             return True
         finally:
-            for each in names:
+            for role in roles:
                 with suppress_gone():
-                    self._api.delete(f"{ROLES}/{each}")
+                    self._api.delete(f"{ROLES}/{role['metadata']['name']}")
 
     def _is_answered(self, name: str) -> bool:
         try:
@@ -131,27 +130,22 @@ class Echo:
         return self._controller is Controller.AGGREGATION and bool(role.get("rules"))
 
 
-_RULES = [{"nonResourceURLs": ["/healthz"], "verbs": ["get"]}]
-"""What is gathered; it is bound to nobody."""
+def _gathering(name: str) -> tuple[Role, Role]:
+    """One that gathers rules, and before it the one that has them; they are bound to nobody."""
+    label, rule = {LABEL: name}, {"nonResourceURLs": ["/healthz"], "verbs": ["get"]}
+    return (
+        _role(f"{name}-part", labels=label) | {"rules": [rule]},
+        _role(name) | {"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": label}]}},
+    )
 
 
-def _role(
-    name: str,
-    *,
-    labels: Mapping[str, str] | None = None,
-    rules: list[dict[str, Any]] | None = None,
-    gathers: str = "",
-    owner: str = "",
-) -> dict[str, Any]:
-    role: dict[str, Any] = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": name, "labels": dict(labels or {})},
-        "rules": rules or [],
-    }
-    if gathers:
-        role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {LABEL: gathers}}]}
-    if owner:
-        nobody = {"apiVersion": role["apiVersion"], "kind": "ClusterRole", "name": owner, "uid": owner}
-        role["metadata"]["ownerReferences"] = [nobody]
-    return role
+def _owned(name: str) -> Role:
+    """One whose owner was never there."""
+    nobody = f"{name}-owner"
+    return _role(
+        name, ownerReferences=[{"apiVersion": RBAC, "kind": "ClusterRole", "name": nobody, "uid": nobody}]
+    )
+
+
+def _role(name: str, **metadata: Any) -> Role:
+    return {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": name, **metadata}, "rules": []}

@@ -42,7 +42,9 @@ class FakeApi:
                 self._found(path)
             if self.acts and "aggregationRule" in role:
                 (wanted,) = role["aggregationRule"]["clusterRoleSelectors"]
-                parts = [r for r in self.roles.values() if r["metadata"]["labels"] == wanted["matchLabels"]]
+                parts = [
+                    r for r in self.roles.values() if r["metadata"].get("labels") == wanted["matchLabels"]
+                ]
                 return {**role, "rules": [rule for part in parts for rule in part["rules"]]}
             return role
 
