@@ -1,15 +1,31 @@
 """Objects that a webhook would have to convert, which nobody answers: that is told of who brings them, and what it does to
-others is told with its cause, on the real Argo CD."""
+others is told with its cause, on the real Argo CD. And one whose definition comes late."""
 
 from __future__ import annotations
 
 import pytest
 from runs import Outcome, gitops
-from upgrade_support import application, config_map, custom, definition, namespace, pull
+from upgrade_support import application, config_map, custom, definition, deployment, namespace, pull
 
 pytestmark = pytest.mark.engine
 
+# Its definition is in the second wave of another one, which begins when Argo CD has tried `early` for the third time and will
+# try it again after 20 s: for most of those nothing moves.
+LATE = {
+    "apps/early.yaml": application("early"),
+    "early/bench.yaml": custom("Bench", "v1"),
+    "apps/tardy.yaml": application("tardy"),
+    "tardy/web.yaml": deployment("web", "web").replace(
+        "  replicas: 1\n", "  replicas: 1\n  minReadySeconds: 12\n"
+    ),
+    "tardy/crd.yaml": definition("benches", "Bench", ("v1", True)).replace(
+        "{name: benches.example.com}",
+        "{name: benches.example.com, annotations: {argocd.argoproj.io/sync-wave: '1'}}",
+    ),
+}
+
 BEFORE = {
+    **LATE,
     "apps/horns.yaml": application("horns"),
     "horns/crd.yaml": definition("horns", "Horn", ("v1", True), ("v2", False)),
     "horns/horn.yaml": custom("Horn", "v1"),
@@ -58,6 +74,11 @@ def test_what_argo_cd_does_not_see_is_told_with_the_same_cause(upgraded: Outcome
 def test_others_are_judged_all_the_same(upgraded: Outcome) -> None:
     assert upgraded.stage("argocd/web", "upgrade")["outcome"] == "passed", upgraded.output
     assert upgraded.stage("argocd/dimmers", "converge")["outcome"] == "passed"
+
+
+def test_what_came_between_two_attempts_is_there_for_the_next(upgraded: Outcome) -> None:
+    for stage in ("converge", "upgrade"):
+        assert upgraded.stage("argocd/early", stage)["outcome"] == "passed", upgraded.output
 
 
 def test_the_end_of_a_namespace_waits_for_what_cannot_be_read_and_says_so(upgraded: Outcome) -> None:

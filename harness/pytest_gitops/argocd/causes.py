@@ -82,6 +82,12 @@ def is_ours(message: str) -> bool:
     return bool(_OURS.search(message))
 
 
+def is_for_good(message: str) -> bool:
+    """Whether a sync that failed with `message` fails again whatever other Applications do meanwhile."""
+    cause = cause_of("", message)
+    return cause is not None and cause.for_good
+
+
 def cause_of(code: str, message: str, events: Iterable[str] = ()) -> Cause | None:
     """The known cause behind `message`, else behind the newest of `events`; else what `message` says of what only
     comes of a cause (a rollout that is not done in time), else what `code` says. Slowness has no symptoms."""

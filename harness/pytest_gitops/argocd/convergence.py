@@ -6,6 +6,7 @@ more. Neither asks a clock or a server.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from pytest_gitops.argocd.applications import is_asked
+from pytest_gitops.argocd.causes import is_for_good
 from pytest_gitops.model import Resource
 from pytest_gitops.shapes import title
 
@@ -56,7 +58,8 @@ BLOCKING = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One moment of one Application. `code` and `message` say what keeps it from converging, `causes` which
-    objects do, in Argo CD's words; `retries` counts the sync attempts after the first."""
+    objects do, in Argo CD's words; `retries` counts the sync attempts after the first, and `retrying` says that one
+    has failed and Argo CD will make another."""
 
     state: State
     code: str = ""
@@ -66,6 +69,7 @@ class Observation:
     health: str = ""
     phase: str = ""
     retries: int = 0
+    retrying: bool = False
 
     @property
     def problem(self) -> tuple[str, str]:
@@ -122,7 +126,7 @@ def observe(application: Mapping[str, Any], *, revisions: Sequence[str] = ()) ->
     def seen(state: State, code: str = "", message: str = "", causes: Sequence[str] = ()) -> Observation:
         return Observation(
             state=state, code=code, message=message, causes=tuple(causes),
-            sync=sync, health=health, phase=phase, retries=retries,
+            sync=sync, health=health, phase=phase, retries=retries, retrying=waiting,
         )  # fmt: skip
 
     if _at(application, "metadata", "deletionTimestamp"):
@@ -324,6 +328,9 @@ class Patience:
     back to where it was. One that is stuck is given up when neither it nor any other has moved for `quiet` seconds,
     for then what keeps it down is nobody's work in progress; one that claims to be at work, after `still` seconds,
     and for `busy` seconds it is believed to get on though nothing is seen of it.
+
+    Argo CD makes its attempts ever more rarely (after 5, 10, 20, 40 and 80 s). Where another Application has moved
+    since the last that failed began, that one says nothing of now, and the next is waited for.
     """
 
     deadline: float
@@ -332,12 +339,20 @@ class Patience:
     busy: float = 0.0
     moved: float = 0.0
     turns: int = 0  # how often it has come back to what it was before, since it last moved
+    tried: float = -math.inf  # when the last attempt began that has failed and is followed by another
     _known: set[tuple[object, ...]] = field(default_factory=set, init=False)
     _last: tuple[object, ...] = field(default=(), init=False)
     _stuck: Observation | None = field(default=None, init=False)
+    _trying: float | None = field(default=None, init=False)  # when the attempt began that is going on
 
     def note(self, seen: Observation, *, now: float) -> None:
         """Take in a state that Argo CD has written."""
+        if seen.retrying:
+            self.tried, self._trying = self.tried if self._trying is None else self._trying, None
+        elif seen.phase == "Running":
+            self._trying = now if self._trying is None else self._trying
+        else:
+            self._trying = None
         key = (seen.state, seen.problem, seen.causes, seen.summary, seen.phase)
         if seen.message == ASKED and key in self._known:
             return  # whoever asks again and again makes nothing go round
@@ -368,5 +383,18 @@ class Patience:
             return last or seen
         calm = now - max(self.moved, others_moved)
         if last is not None and calm >= self.quiet:
-            return last
-        return seen if calm >= self.still else None
+            if not self._is_to_be_tried(seen, others_moved):
+                return last
+            if seen.retrying:
+                return None
+        return last or seen if calm >= self.still else None
+
+    def _is_to_be_tried(self, seen: Observation, others_moved: float) -> bool:
+        """Whether its last attempt was before others moved, another one goes on or will, and may end otherwise."""
+        goes_on = seen.retrying or self._trying is not None
+        return (
+            goes_on
+            and self._stuck is not None
+            and self.tried < others_moved
+            and not is_for_good(self._stuck.message)
+        )

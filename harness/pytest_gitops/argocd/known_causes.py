@@ -11,11 +11,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """A cause: `id` names its class and is stable, `name` says it in a few words, `next` is the next step."""
+    """A cause: `id` names its class and is stable, `name` says it in a few words, `next` is the next step. One that is
+    `for_good` is in the manifest and its object alone: nothing that another Application brings or takes mends it."""
 
     id: str
     name: str
     next: str
+    for_good: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return {"class": self.id, "cause": self.name, "next": self.next}
@@ -118,6 +120,7 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
             name="Replace=true on an object that cannot be replaced as it is",
             next="leave the sync option Replace=true out, or add Force=true if the object may be deleted "
             "and made anew",
+            for_good=True,
         ),
     ),
     (
@@ -127,6 +130,7 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
             name="a claim that has data cannot be changed so",
             next="keep its size, class and modes: it can only grow, where its StorageClass allows that; "
             "or make a new claim and copy the data",
+            for_good=True,
         ),
     ),
     (
@@ -135,6 +139,7 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
             id="immutable-field",
             name="immutable field",
             next="recreate the object (Replace=true or delete it with --cascade=orphan), or keep the field",
+            for_good=True,
         ),
     ),
     (
@@ -178,6 +183,7 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
             id="too-large",
             name="too large for a client-side apply",
             next="add the annotation argocd.argoproj.io/sync-options: ServerSideApply=true to the object",
+            for_good=True,
         ),
     ),
     (
@@ -351,6 +357,7 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
             id="generated-name",
             name="an object without a name of its own cannot be applied",
             next="give it a name; only hooks may have a generateName",
+            for_good=True,
         ),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def test_an_application_is_judged_by_what_argo_cd_writes(path: Path) -> None:
         message=expect["message"],
         causes=tuple(expect["causes"]),
         retries=expect.get("retries", 0),
+        retrying=expect.get("retrying", False),
         sync=application.get("status", {}).get("sync", {}).get("status", ""),
         health=application.get("status", {}).get("health", {}).get("status", ""),
         phase=application.get("status", {}).get("operationState", {}).get("phase", ""),
@@ -301,6 +303,70 @@ def test_a_retry_of_what_fails_again_is_no_movement() -> None:
         waits.note(seen, now=at)
     assert waits.final(TRYING, now=12.9, others_moved=0) is None
     assert waits.final(TRYING, now=13, others_moved=0) is STUCK  # not the attempt that happens to run
+
+
+MISSING = 'namespaces "oracle" not found'
+FAILED = Observation(state=State.STUCK, code="sync-failed", message=MISSING, phase="Running", retrying=True)
+ATTEMPT = Observation(state=State.MOVING, code="syncing", message="trying again", phase="Running", retries=1)
+
+
+def tried(*moments: tuple[float, Observation]) -> Patience:
+    waits = patience()
+    for at, seen in moments:
+        waits.note(seen, now=at)
+    return waits
+
+
+def test_the_attempt_after_others_moved_is_waited_for() -> None:
+    waits = tried((0, ATTEMPT), (1, FAILED), (6, ATTEMPT), (7, FAILED), (17, ATTEMPT), (18, FAILED))
+    # Argo CD will try again at 38; what moved at 20 may be what it lacked.
+    assert waits.final(FAILED, now=37.9, others_moved=20) is None
+    waits.note(ATTEMPT, now=38)
+    assert waits.final(ATTEMPT, now=38.5, others_moved=20) is None
+    waits.note(FAILED, now=39)
+    assert waits.final(FAILED, now=39, others_moved=20) is FAILED
+
+
+def test_what_moved_before_an_attempt_began_is_in_it() -> None:
+    waits = tried((0, ATTEMPT), (1, FAILED), (6, ATTEMPT), (7, FAILED))
+    assert waits.final(FAILED, now=15.8, others_moved=5.9) is None
+    assert waits.final(FAILED, now=15.9, others_moved=5.9) is FAILED
+
+
+def test_what_moved_during_an_attempt_may_have_come_too_late_for_it() -> None:
+    waits = tried((0, ATTEMPT), (1, FAILED), (6, ATTEMPT), (7, FAILED))
+    assert waits.final(FAILED, now=17, others_moved=6.5) is None
+    assert waits.final(FAILED, now=60, others_moved=6.5) is None  # longer than anybody else stands still
+    assert waits.final(FAILED, now=100, others_moved=6.5) is FAILED  # its time is up
+
+
+def test_an_attempt_that_does_not_end_is_no_reason_to_wait_for_ever() -> None:
+    waits = tried((0, ATTEMPT), (1, FAILED), (30, ATTEMPT))
+    assert waits.final(ATTEMPT, now=59.9, others_moved=20) is None
+    assert waits.final(ATTEMPT, now=60, others_moved=20) is FAILED
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"retrying": False, "phase": "Failed"}, "the last attempt was the last"),
+        ({"message": "spec.selector: Invalid value: field is immutable"}, "nobody else can mend it"),
+    ],
+)
+def test_where_nothing_can_come_of_another_attempt_none_is_waited_for(
+    changes: dict[str, Any], why: str
+) -> None:
+    failed = replace(FAILED, **changes)
+    waits = tried((0, ATTEMPT), (1, failed))
+    assert waits.final(failed, now=29.9, others_moved=20) is None
+    assert waits.final(failed, now=30, others_moved=20) is failed, why
+
+
+def test_between_two_attempts_another_one_is_to_come() -> None:
+    waiting = example("retrying-waits")["application"]
+    assert observe(waiting).retrying
+    waiting["status"]["operationState"]["phase"] = "Failed"
+    assert not observe(waiting).retrying
 
 
 def test_progress_forgets_what_was_stuck() -> None:
