@@ -329,8 +329,8 @@ class Patience:
     for then what keeps it down is nobody's work in progress; one that claims to be at work, after `still` seconds,
     and for `busy` seconds it is believed to get on though nothing is seen of it.
 
-    Argo CD makes its attempts ever more rarely (after 5, 10, 20, 40 and 80 s). Where another Application has moved
-    since the last that failed began, that one says nothing of now, and the next is waited for.
+    Argo CD makes its attempts ever more rarely (after 5, 10, 20, 40 and 80 s). Where another Application has brought
+    something since the last that failed began, that one says nothing of now, and the next is waited for.
     """
 
     deadline: float
@@ -372,29 +372,25 @@ class Patience:
             return Progress.SLOW
         return Progress.CIRCLES if self.turns >= CIRCLING else Progress.STILL
 
-    def final(self, seen: Observation, *, now: float, others_moved: float) -> Observation | None:
+    def final(
+        self, seen: Observation, *, now: float, others_moved: float, others_brought: float = -math.inf
+    ) -> Observation | None:
         """What to judge, if `seen` at `now` is where the waiting ends; None to wait on.
 
-        `others_moved` is when another Application last moved. In a loop the state that was stuck is judged, not
-        the one that happens to be there.
+        `others_moved` is when another Application last moved, `others_brought` when one last put something into a
+        cluster. In a loop the state that was stuck is judged, not the one that happens to be there.
         """
         last = seen if seen.state is State.STUCK else self._stuck
         if now >= self.deadline:
             return last or seen
         calm = now - max(self.moved, others_moved)
         if last is not None and calm >= self.quiet:
-            if not self._is_to_be_tried(seen, others_moved):
-                return last
-            if seen.retrying:
-                return None
-        return last or seen if calm >= self.still else None
+            return None if self._is_to_be_tried(seen, now, others_brought) else last
+        return seen if calm >= self.still else None
 
-    def _is_to_be_tried(self, seen: Observation, others_moved: float) -> bool:
-        """Whether its last attempt was before others moved, another one goes on or will, and may end otherwise."""
-        goes_on = seen.retrying or self._trying is not None
-        return (
-            goes_on
-            and self._stuck is not None
-            and self.tried < others_moved
-            and not is_for_good(self._stuck.message)
-        )
+    def _is_to_be_tried(self, seen: Observation, now: float, others_brought: float) -> bool:
+        """Whether others have brought something since its last attempt began, and another one, which may end otherwise,
+        is to come or has just begun."""
+        comes = seen.retrying or (self._trying is not None and now - self._trying < self.still)
+        failed = self._stuck.message if self._stuck is not None else ""
+        return comes and self.tried < others_brought and not is_for_good(failed)

@@ -31,7 +31,7 @@ from pytest_gitops.stages.containers import telling_of
 from pytest_gitops.stages.echoes import Echoes
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
 from pytest_gitops.stages.placing import written
-from pytest_gitops.stages.tracks import ASK_AGAIN, NUDGES, Track, tracks_of
+from pytest_gitops.stages.tracks import ASK_AGAIN, NUDGES, Track, last_two, of_others, tracks_of
 from pytest_gitops.waiting import now
 
 if TYPE_CHECKING:
@@ -191,15 +191,14 @@ class Drive:
         with self.lock:
             at = now()
             self.nudged = sum(t.is_nudged(at) for t in self.tracks.values())
-            # Of hundreds each wants to know when any other moved last: the last two movers answer for all.
-            moved = {key: max(t.moved(at), self.moved(key)) for key, t in self.tracks.items()}
-            last = sorted(((m, key) for key, m in moved.items()), reverse=True)[:2]
+            moved = last_two({key: max(t.moved(at), self.moved(key)) for key, t in self.tracks.items()})
+            brought = last_two({key: max(t.brought, self.moved(key)) for key, t in self.tracks.items()})
             # Who was asked about longest ago comes first: there is not room for all.
             for key, track in sorted(self.tracks.items(), key=lambda each: each[1].nudged):
                 if not track.done:
-                    self._one(track, at, others=next((m for m, who in last if who != key), 0.0))
+                    self._one(track, at, others=of_others(key, moved), brought=of_others(key, brought))
 
-    def _one(self, track: Track, at: float, *, others: float) -> None:
+    def _one(self, track: Track, at: float, *, others: float, brought: float) -> None:
         if track.left_alone is not None:
             track.done = True
             text = telling.left_alone(track.case, track.left_alone)
@@ -244,7 +243,7 @@ class Drive:
                 return  # its own time has not begun
             # What its parent has not created by now it never will.
             seen = Observation(state=State.STUCK, code=seen.code, message=seen.message)
-        final = track.final(seen, at, others=max(others, self.moved(track.case.key)))
+        final = track.final(seen, at, others=max(others, self.moved(track.case.key)), brought=brought)
         if final is not None:
             self._failed(track, final, late=at >= track.patience.deadline)
 

@@ -107,6 +107,8 @@ class Track:
     unheard: str = ""  # whose answer that it has been there is waited for, of Kubernetes' controllers
     inquiry: float = math.inf  # the resourceVersion after which its answer comes, that to the first request
     synced_at: float | None = None
+    brought: float = -math.inf  # when a sync of it last came to a step or succeeded, so put something there
+    phase: str = ""  # of its sync, when that was last looked at
     asked: float | None = None  # when we last started a sync
     shared: tuple[Shared, ...] = ()  # what it claims and others claim too
     dispute: tuple[Shared, str] | None = None  # one of those, and what Argo CD says of it, to whomever
@@ -151,16 +153,22 @@ class Track:
         for kind, step in steps(application):
             if (kind, step) not in known and len(self.steps) < STEPS:
                 self.steps.append({"at": round(at - self.began, 2), "kind": kind, "step": step})
+                self.brought = self.brought if kind == "wait" else at
+        # Its health may go on changing; and one that is healed again and again brings nothing new.
+        if self.seen.phase == "Succeeded" and self.phase != "Succeeded" and self.patience.moved == at:
+            self.brought = at
+        self.phase = self.seen.phase
 
     def moved(self, at: float) -> float:
         """When it last moved, as others see it."""
         busy = self.state and not self.done and self.seen.state is State.MOVING
         return min(at, self.patience.moved + BUSY) if busy else self.patience.moved
 
-    def final(self, seen: Observation, at: float, *, others: float) -> Observation | None:
-        """What to judge of it if this is where it ends, None to wait on; `others` is when another one last moved."""
+    def final(self, seen: Observation, at: float, *, others: float, brought: float) -> Observation | None:
+        """What to judge of it if this is where it ends, None to wait on; `others` is when another one last moved,
+        `brought` when one last brought something."""
         self.patience.quiet = STILL if self.is_let_down else QUIET
-        return self.patience.final(seen, now=at, others_moved=others)
+        return self.patience.final(seen, now=at, others_moved=others, others_brought=brought)
 
     def facts(self) -> dict[str, Any]:
         """What was seen of it on its way, as evidence."""
@@ -239,6 +247,17 @@ class Track:
     def is_unanswered(self, at: float) -> bool:
         """Whether Argo CD was asked to look once more and may have forgotten it, or has not come to it."""
         return self.inquired is not None and at - self.inquired >= ASK_AGAIN
+
+
+def last_two(times: Mapping[str, float]) -> list[tuple[float, str]]:
+    """The last of `times`, by key, and the last but one: of hundreds of Applications each wants to know when any other
+    last did something, and they answer for all."""
+    return sorted(((at, key) for key, at in times.items()), reverse=True)[:2]
+
+
+def of_others(key: str, last: Sequence[tuple[float, str]]) -> float:
+    """The last time of any but `key`; without any, 0."""
+    return next((at for at, who in last if who != key), 0.0)
 
 
 def tracks_of(context: Context, cases: Sequence[Case], *, began: float) -> dict[str, Track]:

@@ -317,33 +317,40 @@ def tried(*moments: tuple[float, Observation]) -> Patience:
     return waits
 
 
-def test_the_attempt_after_others_moved_is_waited_for() -> None:
+def test_the_attempt_after_others_brought_something_is_waited_for() -> None:
     waits = tried((0, ATTEMPT), (1, FAILED), (6, ATTEMPT), (7, FAILED), (17, ATTEMPT), (18, FAILED))
-    # Argo CD will try again at 38; what moved at 20 may be what it lacked.
-    assert waits.final(FAILED, now=37.9, others_moved=20) is None
+    # Argo CD will try again at 38; what came at 20 may be what it lacked.
+    assert waits.final(FAILED, now=37.9, others_moved=20, others_brought=20) is None
     waits.note(ATTEMPT, now=38)
-    assert waits.final(ATTEMPT, now=38.5, others_moved=20) is None
+    assert waits.final(ATTEMPT, now=38.5, others_moved=20, others_brought=20) is None
     waits.note(FAILED, now=39)
-    assert waits.final(FAILED, now=39, others_moved=20) is FAILED
+    assert waits.final(FAILED, now=39, others_moved=20, others_brought=20) is FAILED
 
 
-def test_what_moved_before_an_attempt_began_is_in_it() -> None:
+def test_what_came_before_an_attempt_began_is_in_it() -> None:
     waits = tried((0, ATTEMPT), (1, FAILED), (6, ATTEMPT), (7, FAILED))
-    assert waits.final(FAILED, now=15.8, others_moved=5.9) is None
-    assert waits.final(FAILED, now=15.9, others_moved=5.9) is FAILED
+    assert waits.final(FAILED, now=15.8, others_moved=5.9, others_brought=5.9) is None
+    assert waits.final(FAILED, now=15.9, others_moved=5.9, others_brought=5.9) is FAILED
 
 
-def test_what_moved_during_an_attempt_may_have_come_too_late_for_it() -> None:
+def test_what_came_during_an_attempt_may_have_come_too_late_for_it() -> None:
     waits = tried((0, ATTEMPT), (1, FAILED), (6, ATTEMPT), (7, FAILED))
-    assert waits.final(FAILED, now=17, others_moved=6.5) is None
-    assert waits.final(FAILED, now=60, others_moved=6.5) is None  # longer than anybody else stands still
-    assert waits.final(FAILED, now=100, others_moved=6.5) is FAILED  # its time is up
+    assert waits.final(FAILED, now=17, others_moved=6.5, others_brought=6.5) is None
+    # Longer than anybody else stands still.
+    assert waits.final(FAILED, now=60, others_moved=6.5, others_brought=6.5) is None
+    assert waits.final(FAILED, now=100, others_moved=6.5, others_brought=6.5) is FAILED  # its time is up
+
+
+def test_others_that_only_move_give_it_no_hope() -> None:
+    waits = tried((0, ATTEMPT), (1, FAILED), (6, ATTEMPT), (7, FAILED))
+    assert waits.final(FAILED, now=29.9, others_moved=20, others_brought=6) is None
+    assert waits.final(FAILED, now=30, others_moved=20, others_brought=6) is FAILED  # a Pod got ready
 
 
 def test_an_attempt_that_does_not_end_is_no_reason_to_wait_for_ever() -> None:
-    waits = tried((0, ATTEMPT), (1, FAILED), (30, ATTEMPT))
-    assert waits.final(ATTEMPT, now=59.9, others_moved=20) is None
-    assert waits.final(ATTEMPT, now=60, others_moved=20) is FAILED
+    waits = tried((0, ATTEMPT), (1, FAILED), (50, ATTEMPT))
+    assert waits.final(ATTEMPT, now=89.9, others_moved=20, others_brought=20) is None
+    assert waits.final(ATTEMPT, now=90, others_moved=20, others_brought=20) is FAILED
 
 
 @pytest.mark.parametrize(
@@ -358,8 +365,8 @@ def test_where_nothing_can_come_of_another_attempt_none_is_waited_for(
 ) -> None:
     failed = replace(FAILED, **changes)
     waits = tried((0, ATTEMPT), (1, failed))
-    assert waits.final(failed, now=29.9, others_moved=20) is None
-    assert waits.final(failed, now=30, others_moved=20) is failed, why
+    assert waits.final(failed, now=29.9, others_moved=20, others_brought=20) is None
+    assert waits.final(failed, now=30, others_moved=20, others_brought=20) is failed, why
 
 
 def test_between_two_attempts_another_one_is_to_come() -> None:
