@@ -17,7 +17,7 @@ demo: $(VENV)/ready tools
 # workers end together.
 # Clusters that live for seconds collect their garbage only when they are large.
 test soak: export GOGC ?= off
-test soak: export GOMEMLIMIT ?= 1280MiB
+test soak: export GOMEMLIMIT ?= 800MiB
 test: $(VENV)/ready tools
 	$(BIN)/pytest -n$(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 

@@ -35,9 +35,23 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+LONG = (
+    "test_rollouts", "test_upgrade", "test_converge_twins", "test_clusters_existing", "test_process_settings", "test_fixtures",
+    "test_twins", "test_unconverted", "test_clusters_ends", "test_clusters_many", "test_plugin_live", "test_sharded_runs",
+    "test_clusters", "test_scenarios", "test_plugin_ends", "test_neighbours", "test_ends", "test_hostile", "test_deaths",
+    "test_bad_input", "test_bad_review", "test_admission", "test_patched_sets", "test_projects",
+)  # fmt: skip
+"""The modules that take half a minute and more, the longest first: then all workers end together. Those that wait stand among
+those that compute, and what needs most memory (`test_upgrade`, `test_rollouts`, `test_clusters_many`) is not all at once."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Where there is no such tool yet, building it takes minutes, in which others go on.
-    items.sort(key=lambda item: item.get_closest_marker("builds") is None)
+    def rank(item: pytest.Item) -> tuple[bool, int]:
+        # Where there is no such tool yet, building it takes minutes, in which others go on.
+        builds = item.get_closest_marker("builds") is not None
+        return not builds, LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
