@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 WORKERS ?= $(shell $(PYTHON) tests/workers.py)
 RUNS    ?= 50
+LANES   ?= 2
 BIN    := $(VENV)/bin
 
 # Hundreds of interpreters start: what they import is compiled once.
@@ -13,8 +14,7 @@ export PYTHONDONTWRITEBYTECODE =
 demo: $(VENV)/ready tools
 	cd fixtures/omega-grid && "$(abspath $(BIN))/pytest" --gitops
 
-# Files are given out in the order of pyproject's testpaths, after those that build a tool: the long ones first, so that all
-# workers end together.
+# Files are given out in the order of tests/conftest.py: the long ones first, so that all workers end together.
 # Clusters that live for seconds collect their garbage only when they are large.
 test soak: export GOGC ?= off
 test soak: export GOMEMLIMIT ?= 800MiB
@@ -34,7 +34,7 @@ bench: $(VENV)/ready tools
 
 # The fixtures' whole verification, again and again; counts verdicts that differ. Ctrl-C ends it, and it goes on from there.
 soak: $(VENV)/ready tools
-	cd tests && "$(abspath $(BIN))/python" -m bench.soak $(RUNS) $(WORKERS)
+	cd tests && "$(abspath $(BIN))/python" -m bench.soak $(RUNS) $(LANES)
 
 tools: $(VENV)/ready
 	$(BIN)/pytest-gitops tools install

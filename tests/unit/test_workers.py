@@ -9,16 +9,16 @@ from workers import QUICK, main, workers
 @pytest.mark.parametrize(
     ("processors", "gigabytes", "pace", "expected"),
     [
-        (2, 25.3, QUICK / 2, 4),
+        (2, 25.3, QUICK / 2, 5),
         (2, 25.3, QUICK * 2, 3),
-        (2, 16.0, QUICK / 2, 2),
-        (4, 25.3, QUICK / 2, 4),
-        (8, 64.0, QUICK / 2, 10),
+        (2, 16.0, QUICK / 2, 3),
+        (4, 25.3, QUICK / 2, 5),
+        (8, 64.0, QUICK / 2, 12),
         (3, 64.0, QUICK * 2, 5),
         (1, 2.0, QUICK * 2, 1),
     ],
 )
-def test_two_for_a_processor_that_is_quick_and_as_many_as_have_room(
+def test_five_for_two_processors_that_are_quick_and_as_many_as_have_room(
     processors: int, gigabytes: float, pace: float, expected: int
 ) -> None:
     assert workers(processors=processors, gigabytes=gigabytes, pace=pace) == expected
