@@ -6,7 +6,6 @@ more. Neither asks a clock or a server.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -339,7 +338,7 @@ class Patience:
     busy: float = 0.0
     moved: float = 0.0
     turns: int = 0  # how often it has come back to what it was before, since it last moved
-    tried: float = -math.inf  # when the last attempt began that has failed and is followed by another
+    tried: float = 0.0  # when the last attempt began that has failed and is followed by another
     _known: set[tuple[object, ...]] = field(default_factory=set, init=False)
     _last: tuple[object, ...] = field(default=(), init=False)
     _stuck: Observation | None = field(default=None, init=False)
@@ -373,12 +372,12 @@ class Patience:
         return Progress.CIRCLES if self.turns >= CIRCLING else Progress.STILL
 
     def final(
-        self, seen: Observation, *, now: float, others_moved: float, others_brought: float = -math.inf
+        self, seen: Observation, *, now: float, others_moved: float, others_brought: float = 0.0
     ) -> Observation | None:
         """What to judge, if `seen` at `now` is where the waiting ends; None to wait on.
 
         `others_moved` is when another Application last moved, `others_brought` when one last put something into a
-        cluster. In a loop the state that was stuck is judged, not the one that happens to be there.
+        cluster, 0 for never. In a loop the state that was stuck is judged, not the one that happens to be there.
         """
         last = seen if seen.state is State.STUCK else self._stuck
         if now >= self.deadline:

@@ -107,7 +107,7 @@ class Track:
     unheard: str = ""  # whose answer that it has been there is waited for, of Kubernetes' controllers
     inquiry: float = math.inf  # the resourceVersion after which its answer comes, that to the first request
     synced_at: float | None = None
-    brought: float = -math.inf  # when a sync of it last came to a step or succeeded, so put something there
+    brought: float = 0.0  # when a sync of it last came to a step or succeeded, so put something there
     phase: str = ""  # of its sync, when that was last looked at
     asked: float | None = None  # when we last started a sync
     shared: tuple[Shared, ...] = ()  # what it claims and others claim too

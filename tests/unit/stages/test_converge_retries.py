@@ -94,6 +94,15 @@ def test_what_brings_nothing_gives_no_hope(failed: Driver, moves: list[dict[str,
     assert failed.of("web").code == "sync-failed"
 
 
+def test_an_attempt_whose_begin_was_not_seen_counts_where_nobody_has_brought_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Driver(monkeypatch, [case("web"), case("crd")])
+    driver.see("web", FAILED)
+    driver.after(tracks.QUIET + 1)
+    assert driver.of("web").code == "sync-failed"
+
+
 def test_what_is_healed_again_and_again_brings_nothing_new(failed: Driver) -> None:
     for _ in range(2):
         failed.see("crd", state("crd"))
