@@ -67,7 +67,7 @@ def test_what_an_overlay_makes_of_a_set_is_what_is_judged(tmp_path: Path) -> Non
         },
     )
     pull_request(tmp_path, {"overlay/kustomization.yaml": OVERLAY % "{env: prod}, {env: next}"})
-    run = gitops(tmp_path, "--gitops-base", "main", "--gitops-stages", "source,render,converge,upgrade,prune")
+    run = gitops(tmp_path, "--gitops-base", "main")
     assert run.status == 0, run.output
     assert set(run.applications) == {"argocd/root", "argocd/shop-next", "argocd/shop-prod"}
     # There is no folder for what the set makes as it is written.
