@@ -169,9 +169,9 @@ class Following:
         patience = Patience(deadline=began + limit, quiet=QUIET, still=still, moved=began)
 
         def found(state: Application) -> Observation | None:
-            if version(state) <= since or ("operation" in state and not _between_attempts(state)):
-                return None
             seen = observe(state)
+            if version(state) <= since or ("operation" in state and not seen.retrying):
+                return None
             patience.note(seen, now=now())
             # The sync that was asked for is over: whatever Argo CD tries next is not what was asked.
             failed = since and "operation" not in state and seen.phase in {"Failed", "Error"}
@@ -228,9 +228,3 @@ def is_at_work(application: Application) -> bool:
 def is_running(application: Application) -> bool:
     """Whether a sync of it is running."""
     return operation_state(application).get("phase") in {"Running", "Terminating"}
-
-
-def _between_attempts(application: Application) -> bool:
-    """Whether its sync failed and waits for the next attempt (see `convergence.observe`)."""
-    state = operation_state(application)
-    return state.get("phase") == "Running" and bool(state.get("finishedAt"))
