@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pytest_gitops.argocd.known_causes import KNOWN, Cause
 from pytest_gitops.argocd.symptoms import MISSING, SYMPTOMS
@@ -82,6 +83,7 @@ def is_ours(message: str) -> bool:
     return bool(_OURS.search(message))
 
 
+@lru_cache(maxsize=256)  # asked at each look at an Application that waits
 def is_for_good(message: str) -> bool:
     """Whether a sync that failed with `message` fails again whatever other Applications do meanwhile."""
     cause = cause_of("", message)

@@ -120,7 +120,7 @@ class Drive:
             self.blind = error
 
     def _observe(self, track: Track, application: Mapping[str, Any]) -> None:
-        at = now()
+        at, before = now(), track.seen.phase
         track.state = application
         if application and self.again:
             track.seen = observe(of_now(application), revisions=track.revisions)
@@ -140,6 +140,7 @@ class Drive:
                 for key in each.keys:
                     self.tracks[key].dispute = self.tracks[key].dispute or (each, warning)
         track.note_steps(application, at)
+        track.note_success(before, at)
         if seen.code == "out-of-sync":  # in a loop the next state may be in order again
             found = differences_of(self.context, track.case, application)
             track.differences = found or track.differences
@@ -192,7 +193,7 @@ class Drive:
             at = now()
             self.nudged = sum(t.is_nudged(at) for t in self.tracks.values())
             moved = last_two({key: max(t.moved(at), self.moved(key)) for key, t in self.tracks.items()})
-            brought = last_two({key: max(t.brought, self.moved(key)) for key, t in self.tracks.items()})
+            brought = last_two({key: t.brought for key, t in self.tracks.items()})
             # Who was asked about longest ago comes first: there is not room for all.
             for key, track in sorted(self.tracks.items(), key=lambda each: each[1].nudged):
                 if not track.done:

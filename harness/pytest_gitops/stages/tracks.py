@@ -33,9 +33,9 @@ been the cluster of before a controller wrote, and it hears of that when it gets
 comparison that began after this counts."""
 
 QUIET = 12.0
-"""Seconds without any change after which a stuck Application is given up. Argo CD's first retries come after 5 and
-10 s more (retry backoff 5 s, factor 2), so one more attempt has been seen by then. As long must those stay Synced
-and Healthy that claim one object: Argo CD warns the one that does not have it, when it gets to comparing that one."""
+"""Seconds without any change after which a stuck Application is given up. Argo CD's first retry comes after 10 s at
+most (retry backoff 5 s, factor 2), so one more attempt has been seen by then. As long must those stay Synced and
+Healthy that claim one object: Argo CD warns the one that does not have it, when it gets to comparing that one."""
 
 STILL = 60.0
 """Seconds without any change after which an Application that says Progressing is given up: on the embedded cluster
@@ -108,7 +108,6 @@ class Track:
     inquiry: float = math.inf  # the resourceVersion after which its answer comes, that to the first request
     synced_at: float | None = None
     brought: float = 0.0  # when a sync of it last came to a step or succeeded, so put something there
-    phase: str = ""  # of its sync, when that was last looked at
     asked: float | None = None  # when we last started a sync
     shared: tuple[Shared, ...] = ()  # what it claims and others claim too
     dispute: tuple[Shared, str] | None = None  # one of those, and what Argo CD says of it, to whomever
@@ -154,10 +153,12 @@ class Track:
             if (kind, step) not in known and len(self.steps) < STEPS:
                 self.steps.append({"at": round(at - self.began, 2), "kind": kind, "step": step})
                 self.brought = self.brought if kind == "wait" else at
-        # Its health may go on changing; and one that is healed again and again brings nothing new.
-        if self.seen.phase == "Succeeded" and self.phase != "Succeeded" and self.patience.moved == at:
+
+    def note_success(self, before: str, at: float) -> None:
+        """Take in whether its sync has just succeeded, whose phase was `before`: it brought something, but for one that
+        is healed again and again, for that has been where it is now."""
+        if self.seen.phase == "Succeeded" and before != "Succeeded" and self.patience.moved == at:
             self.brought = at
-        self.phase = self.seen.phase
 
     def moved(self, at: float) -> float:
         """When it last moved, as others see it."""
