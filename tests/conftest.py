@@ -46,10 +46,12 @@ those that compute, and what needs most memory (`test_upgrade`, `test_rollouts`,
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {module: place for place, module in enumerate(LONG)}
+
     def rank(item: pytest.Item) -> tuple[bool, int]:
         # Where there is no such tool yet, building it takes minutes, in which others go on.
         builds = item.get_closest_marker("builds") is not None
-        return not builds, LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG)
+        return not builds, places.get(item.path.stem, len(LONG))
 
     items.sort(key=rank)
 

@@ -9,8 +9,8 @@ from upgrade_support import application, config_map, custom, definition, deploym
 
 pytestmark = pytest.mark.engine
 
-# Its definition is in the second wave of another one, which begins when Argo CD has tried `early` for the third time and will
-# try it again after 20 s: for most of those nothing moves.
+# Its definition is in the second wave of another one, which comes after 12 s and more: Argo CD tries `early` at once, after 10 s
+# and after 30, and for most of the twenty between those nothing moves.
 LATE = {
     "apps/early.yaml": application("early"),
     "early/bench.yaml": custom("Bench", "v1"),

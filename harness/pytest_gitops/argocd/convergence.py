@@ -328,8 +328,9 @@ class Patience:
     for then what keeps it down is nobody's work in progress; one that claims to be at work, after `still` seconds,
     and for `busy` seconds it is believed to get on though nothing is seen of it.
 
-    Argo CD makes its attempts ever more rarely (after 5, 10, 20, 40 and 80 s). Where another Application has brought
-    something since the last that failed began, that one says nothing of now, and the next is waited for.
+    Argo CD makes its attempts ever more rarely: it announces them for 5, 10, 20, 40 and 80 s later, and the first two
+    come after 10 and 20 (seen with v3.6.1). Where another Application has brought something since the last that failed
+    began, that one says nothing of now, and the next is waited for.
     """
 
     deadline: float

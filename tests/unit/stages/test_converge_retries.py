@@ -71,25 +71,19 @@ def test_when_that_fails_too_it_is_given_up(failed: Driver) -> None:
     assert failed.of("web").code == "sync-failed"
 
 
+WAITS = "waiting for healthy state of Deployment/crd"
+
+
 @pytest.mark.parametrize(
     "moves",
     [
-        [state("crd", "OutOfSync", "Degraded", "Running")],  # its health changes, and nothing else
-        [
-            state(
-                "crd",
-                "OutOfSync",
-                "Missing",
-                "Running",
-                message="waiting for healthy state of Deployment/crd",
-            )
-        ],
+        state("crd", "OutOfSync", "Degraded", "Running"),  # its health changes, and nothing else
+        state("crd", "OutOfSync", "Missing", "Running", message=WAITS),
     ],
     ids=["health", "waits"],
 )
-def test_what_brings_nothing_gives_no_hope(failed: Driver, moves: list[dict[str, Any]]) -> None:
-    for seen in moves:
-        failed.see("crd", seen)
+def test_what_brings_nothing_gives_no_hope(failed: Driver, moves: dict[str, Any]) -> None:
+    failed.see("crd", moves)
     failed.after(tracks.BUSY + tracks.QUIET + 1)
     assert failed.of("web").code == "sync-failed"
 
