@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 import uuid
@@ -122,7 +123,11 @@ def docker(directory: Path) -> Iterator[None]:
     """Docker, started here where no container engine answers, and stopped again."""
     try:
         container_engine(environment())
-    except EngineError:
+    except EngineError as error:
+        if shutil.which("dockerd") is None:
+            raise EngineError(
+                f"{error}; no dockerd on PATH either, to be started. Install Docker (Debian: docker.io), or start what you have"
+            ) from None
         mark = f"docker-{uuid.uuid4().hex[:8]}"
         with Supervisor(directory / mark, run_id=mark, stop_limit=60) as supervisor:
             config: dict[str, object] = {"pidfile": str(supervisor.directory / "docker.pid")}
@@ -157,6 +162,14 @@ def kernel_as_it_was() -> Iterator[None]:
 
 
 def main(arguments: list[str]) -> int:
+    try:
+        return _main(arguments)
+    except EngineError as error:
+        print(f"make test-kind: {error}", file=sys.stderr)
+        return 1
+
+
+def _main(arguments: list[str]) -> int:
     root = Path(__file__).resolve().parent.parent
     engine = podman if ENGINE == "podman" else docker
     with tempfile.TemporaryDirectory(prefix="test-kind-") as made, kernel_as_it_was(), engine(Path(made)):

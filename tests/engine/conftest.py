@@ -18,6 +18,9 @@ from pytest_gitops.hosts.isolation import LABEL
 from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.waiting import wait_until
 
+# What a run is held against there: where they differ is to be seen.
+pytest.register_assert_rewrite("twin_support", "upgrade_support")
+
 
 @pytest.fixture(scope="module")
 def outside_supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
