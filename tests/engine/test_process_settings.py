@@ -36,6 +36,8 @@ data:
       return {status = "Degraded", message = "it says so itself"}
     end
     return {status = "Healthy"}
+  resource.exclusions: |
+    - {apiGroups: [policy], kinds: [PodDisruptionBudget], clusters: ["*"]}
 """
 
 PROJECT = """\
@@ -98,6 +100,14 @@ spec: {selector: {app: forgetful}, sessionAfinity: ClientIP, ports: [{name: http
 compare at all."""
 
 
+BUDGET = """\
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: settings}
+spec: {maxUnavailable: 1, selector: {matchLabels: {app: settings}}}
+"""
+
+
 def application(name: str, *, path: str = "sources/fine", home: str = "argocd", namespace: str = "") -> str:
     return APPLICATION.format(name=name, home=home, path=path, namespace=namespace or name, url=URL)
 
@@ -124,6 +134,7 @@ def grid(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
             "settings/project.yaml": PROJECT,
             "apps/parent.yaml": application("parent", path="chart", namespace="argocd"),
             "apps/server-side.yaml": application("server-side", path="sources/dropped"),
+            "apps/partly.yaml": application("partly", path="sources/partly"),
             "apps/not-listed.yaml": application("not-listed", home="team-b"),
             "apps/files.yaml": application_set("files", FILES).replace("syncPolicy: {", "syncPolicy: {automated: {}, "),
             "apps/set-not-listed.yaml": application_set("set-not-listed", STEP_BY_STEP, home="ops-b"),
@@ -138,6 +149,7 @@ def grid(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
             "sources/fine/settings.yaml": CONFIG_MAP,
             "sources/broken/settings.yaml": CONFIG_MAP.replace("greeting", "broken"),
             "sources/dropped/service.yaml": DROPPED,
+            "sources/partly/all.yaml": f"{CONFIG_MAP}---\n{BUDGET}",
         },
     )  # fmt: skip
     commit(folder)
@@ -166,6 +178,17 @@ def test_it_is_compared_server_side(grid: Outcome) -> None:
     converged = grid.stage("argocd/server-side", "converge")
     assert converged["code"] == "comparison-error", grid.output
     assert "error calculating server side diff" in converged["message"]
+
+
+def test_what_argo_cd_leaves_out_is_told_where_it_is_written(grid: Outcome) -> None:
+    assert outcome(grid, "argocd/partly") == ("passed", ""), grid.output
+    excluded = ("argocd/partly", "resource-excluded", "warning", "sources/partly/all.yaml", 6)
+    assert {f for f in grid.findings if f[1] == "resource-excluded"} == {excluded}
+    verification = (grid.folder / "gitops-report" / "verification.md").read_text("utf-8")
+    assert (
+        "saw it left out: it does not manage PodDisruptionBudget.policy, by resource.exclusions of argocd-cm"
+        in verification
+    )
 
 
 def test_files_are_matched_as_the_new_globbing_does(grid: Outcome) -> None:

@@ -15,7 +15,6 @@ from pytest_gitops.report.reading import (
     Document,
     Family,
     FindingDict,
-    Said,
     Stage,
     State,
     asked_for,
@@ -27,14 +26,13 @@ from pytest_gitops.report.reading import (
     key_of,
     stages_of,
     state_of,
-    where,
 )
 from pytest_gitops.report.reading_changes import change_word, is_changed, is_compared, signs
+from pytest_gitops.report.said import found, let_be
 from pytest_gitops.report.sections import MARKS, again_line, causes, header, hosts, not_checked
 from pytest_gitops.report.text import counted, joined
 
 _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
-_SEVERITY_MARKS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.INFO: "ℹ️"}
 
 # Shares of GitHub's limit, in characters; what one part leaves, the later ones have. Their sum is below the limit.
 _ALONE = {
@@ -72,12 +70,12 @@ def render(document: Document) -> str:
         changes.sets(page, document, share=share["sets"])
     else:
         causes(page, document, Family.REVIEW, share=share["causes"])
-    page.items(md.Each(_finding, errors), share=share["errors"], shown=12, title="**Dangers**", noun="error")
+    page.items(md.Each(found, errors), share=share["errors"], shown=12, title="**Dangers**", noun="error")
     if compared:
         changes.deleted(page, document, share=share["deleted"])
         causes(page, document, Family.REVIEW, share=share["causes"])
     page.items(
-        md.Each(_finding, warnings),
+        md.Each(found, warnings),
         share=share["warnings"],
         shown=6,
         title="**Warnings**",
@@ -91,9 +89,9 @@ def render(document: Document) -> str:
         changes.diffs(page, document, share=share["diffs"])
     waived = [s for s in said if not is_open(s.finding)]
     page.items(
-        md.Each(_waived, waived), share=share["waived"], shown=5, title="**Waived**", noun="waived finding"
+        md.Each(let_be, waived), share=share["waived"], shown=5, title="**Waived**", noun="waived finding"
     )
-    page.items(md.Each(_finding, notes), share=share["notes"], shown=0, title="**Notes**", noun="note")
+    page.items(md.Each(found, notes), share=share["notes"], shown=0, title="**Notes**", noun="note")
     page.grant(share["again"])
     page.add(again_line(document))
     return page.text()
@@ -185,41 +183,3 @@ def _counts(findings: Sequence[FindingDict]) -> str:
     waived = len(findings) - live.total()
     parts = [counted(live[s], word) if live[s] else "" for s, word in _WORDS.items()]
     return joined([*parts, f"{waived} waived" if waived else ""]) or "–"
-
-
-def _finding(said: Said) -> str:
-    finding = said.finding
-    text = joined(
-        [
-            f"- {_SEVERITY_MARKS[Severity(finding['severity'])]}",
-            f"{md.code(finding['resource'] or '')}:" if finding["resource"] else "",
-            md.prose(finding["message"], 600),
-            md.code(finding["rule"], 60),
-            _of(said.keys),
-            _at(finding),
-        ],
-        by=" ",
-    )
-    return f"{text}<br>→ {md.prose(finding['help'])}" if finding["help"] else text
-
-
-def _waived(said: Said) -> str:
-    waiver, finding = said.finding["waiver"], said.finding
-    until = f" (until {md.prose(waiver['expires'], 40)})" if waiver["expires"] else " (no end date)"
-    text = joined(
-        [md.code(finding["rule"], 60), md.prose(finding["message"], 200), _of(said.keys), _at(finding)],
-        by=" ",
-    )
-    return f"- {text}<br>waived: {md.prose(waiver['reason'])}{until}"
-
-
-def _of(keys: Sequence[str]) -> str:
-    names = [k for k in keys if k]
-    if not names:
-        return ""
-    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"· {md.cells(lambda k: md.code(k, 80), names[:3])}{rest}"
-
-
-def _at(finding: FindingDict) -> str:
-    return f"· {md.code(where(finding), 200)}" if finding["file"] else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_gitops.model import Outcome
+from pytest_gitops.model import Outcome, Severity
 from pytest_gitops.report import markdown as md
 from pytest_gitops.report import scenarios
 from pytest_gitops.report.markdown_evidence import by_cause
@@ -16,6 +16,8 @@ from pytest_gitops.report.reading import (
     State,
     asked_for,
     by_urgency,
+    grouped_findings,
+    is_open,
     key_of,
     settled_after,
     stages_of,
@@ -23,6 +25,7 @@ from pytest_gitops.report.reading import (
 )
 from pytest_gitops.report.reading_drifts import drifts
 from pytest_gitops.report.rollouts import line, remarks, rollouts_of
+from pytest_gitops.report.said import found, let_be
 from pytest_gitops.report.sections import MARKS, again_line, causes, header, hosts, not_checked
 from pytest_gitops.report.text import counted, seconds, sentences
 
@@ -42,10 +45,11 @@ def render(document: Document) -> str:
         return page.text()
     page.add(_simulated(document))
     by_cause(page, document, share=5_000)
-    causes(page, document, Family.VERIFICATION, share=14_000)
+    causes(page, document, Family.VERIFICATION, share=12_000)
+    _warned(page, document, share=4_000)
     scenarios.section(page, document, Family.VERIFICATION, share=6_000)
     not_checked(page, document, Family.VERIFICATION, share=7_000)
-    _proven(page, document, share=11_000)
+    _proven(page, document, share=9_000)
     _drifts(page, document, share=4_000)
     _rollouts(page, document, share=4_000)
     _deleted(page, document, share=5_000)
@@ -64,6 +68,15 @@ def _simulated(document: Document) -> str:
     left = [f"And {len(pretended) - 12} more"] if len(pretended) > 12 else []
     told = sentences([*(md.prose(s, 200) for s in pretended[:12]), *left])
     return f"> **Simulated** on the {provider} cluster: {told}"
+
+
+def _warned(page: md.Page, document: Document, *, share: int) -> None:
+    """What was found without being a failure, and what is waived; the rest is told under what failed."""
+    said = grouped_findings(document, Family.VERIFICATION)
+    warnings = [s for s in said if is_open(s.finding) and s.finding["severity"] != Severity.ERROR]
+    waived = [s for s in said if not is_open(s.finding)]
+    page.items(md.Each(found, warnings), share=share * 3 // 4, shown=6, title="**Warnings**", noun="warning")
+    page.items(md.Each(let_be, waived), share=share // 4, shown=5, title="**Waived**", noun="waived finding")
 
 
 def _proven(page: md.Page, document: Document, *, share: int) -> None:

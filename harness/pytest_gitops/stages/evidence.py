@@ -21,6 +21,7 @@ from pytest_gitops.changes.values import HIDDEN, is_secret_field
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
 from pytest_gitops.settings.settings import Provider
+from pytest_gitops.stages.excluded import excluded
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -227,7 +228,9 @@ def steps(application: Application) -> tuple[tuple[str, str], ...]:
 def seen_of(context: Context, case: Case, application: Application) -> dict[str, Any]:
     """What the sync and the tree of one Application look like now."""
     objects = operation_objects(application)
-    found: dict[str, Any] = {"operation": operation(application)} if operation(application) else {}
+    left_out = excluded(application)
+    found: dict[str, Any] = {"excluded": left_out} if left_out else {}
+    found |= {"operation": operation(application)} if operation(application) else {}
     found |= bounded("operationObjects", objects)
     if any(r["hook"] for r in objects) and context.settings.provider is Provider.EMBEDDED:
         found["hookLogs"] = NO_LOGS

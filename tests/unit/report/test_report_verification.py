@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from report_documents import SIMULATED, case, grid, run, settled, small, stage
 
-from pytest_gitops.model import Moment, Outcome, Run, Verdict
+from pytest_gitops.model import Finding, Moment, Outcome, Run, Severity, Verdict, Waiver
 from pytest_gitops.report import document, verification
 from pytest_gitops.report.reading import settled_after
 
@@ -40,6 +40,29 @@ def test_a_failure_gives_its_cause_before_objects_timeline_and_command() -> None
     ]
     places = [text.index(word) for word in order]
     assert places == sorted(places)
+
+
+def test_warnings_and_what_is_waived_are_told() -> None:
+    found = Finding(
+        rule="resource-excluded",
+        severity=Severity.WARNING,
+        message="Lease web/a: expected Argo CD to apply it, saw it left out",
+        file="web/lease.yaml",
+        line=7,
+        resource="Lease web/a",
+        help="take the kind out",
+    )
+    waived = dataclasses.replace(found, rule="cascade-stops", waiver=Waiver(reason="known"))
+    made = small()
+    (verdict,) = made.verdicts
+    stages = (*verdict.stages[:-1], dataclasses.replace(verdict.stages[-1], findings=(found, waived)))
+    text = _text(dataclasses.replace(made, verdicts=(dataclasses.replace(verdict, stages=stages),)))
+    assert "1 Application Synced and Healthy, with warnings" in text
+    warnings, _, rest = text.partition("**Warnings**")[2].partition("**Waived**")
+    for word in ("saw it left out", "`resource-excluded`", "`web/lease.yaml:7`", "→ take the kind out"):
+        assert word in warnings
+    assert "`cascade-stops`" in rest.partition("**Proven**")[0]
+    assert "**Warnings**" not in _text(small())
 
 
 def test_a_healthy_object_of_a_failed_application_is_not_listed() -> None:
