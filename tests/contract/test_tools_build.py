@@ -160,8 +160,11 @@ def test_kustomize_is_built_from_its_locked_modules(tmp_path: Path, monkeypatch:
     assert (tool.origin, tool.version) == (Origin.BUILD, "5.8.2")
 
 
-@pytest.mark.parametrize(("name", "version"), [("argocd-crds", "3.6.1"), ("argo-rollouts-crds", "1.10.2")])
-def test_the_crds_come_out_of_the_go_module(
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("argocd-crds", "3.6.1"), ("argocd-config", "3.6.1"), ("argo-rollouts-crds", "1.10.2")],
+)
+def test_files_come_out_of_the_go_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, version: str
 ) -> None:
     def unreachable(part: Part, context: Context) -> Tool:

@@ -42,6 +42,19 @@ metadata: {name: settings}
 data: {greeting: hello}
 """
 
+ENDPOINTS = """\
+apiVersion: v1
+kind: Service
+metadata: {name: database}
+spec: {ports: [{port: 5432}]}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: database}
+subsets: [{addresses: [{ip: 192.0.2.1}], ports: [{port: 5432}]}]
+"""
+"""A Service of something outside: an installation of Argo CD leaves Endpoints out."""
+
 LOCAL = "server: https://kubernetes.default.svc"
 
 URL = "https://git.example.com/acme/grid"
@@ -118,6 +131,8 @@ def surroundings(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFact
             "apps/edge.yaml": application("to-edge", destination="name: edge", namespace="shared"),
             "apps/elsewhere.yaml": application("elsewhere", control="team-apps"),
             "apps/set.yaml": SET,
+            "apps/database.yaml": application("database", path="database"),
+            "database/endpoints.yaml": ENDPOINTS,
             "apps/parent.yaml": application("parent", path="children", namespace="openshift-gitops"),
             **{f"apps/{name}.yaml": application(name, source=source) for name, source in OF_REGISTRY.items()},
             "values.yaml": "greeting: ours\n",
@@ -174,4 +189,14 @@ def test_a_chart_of_a_registry_converges(surroundings: Outcome, name: str) -> No
 
 def test_all_of_it_is_green(surroundings: Outcome) -> None:
     assert (surroundings.status, surroundings.not_passed) == (0, set()), surroundings.output
-    assert [surroundings.asked(key) for key in surroundings.applications] == [STAGES] * 11
+    assert [surroundings.asked(key) for key in surroundings.applications] == [STAGES] * 12
+
+
+def test_what_an_installation_of_argo_cd_leaves_out_is_left_out_and_told(surroundings: Outcome) -> None:
+    database = "openshift-gitops/database"
+    found = {f for f in surroundings.findings if f[1] == "resource-excluded"}
+    assert found == {(database, "resource-excluded", "warning", "database/endpoints.yaml", 6)}
+    assert "by resource.exclusions, as Argo CD is installed" in str(
+        surroundings.stage(database, "converge")["findings"]
+    )
+    assert {r["kind"] for r in surroundings.applications[database]["resources"]} == {"Service"}

@@ -161,7 +161,12 @@ class ActingGround:
         return [self.api, *self.destinations.values()]
 
     def _installer(self, side: Side) -> Installer:
-        return Installer(side, world=self._head.world, refused=lambda d, e: self.refused.append((d, e)))
+        return Installer(
+            side,
+            world=self._head.world,
+            config=self._ground.paths["argocd-config"],
+            refused=lambda d, e: self.refused.append((d, e)),
+        )
 
     def close(self) -> None:
         """End the world; processes are the supervisor's."""

@@ -45,15 +45,24 @@ def crds(folder: Path, cache: Path) -> tuple[dict[str, Any], ...]:
     return found
 
 
+def installed(folder: Path) -> dict[str, dict[str, str]]:
+    """The data of the ConfigMaps that an installation of Argo CD begins with, by name, from the tool part
+    `argocd-config`: kinds that are excluded, and changes that are no reason to compare again."""
+    documents = (d.value for file in sorted(folder.glob("*.yaml")) for d in parse(file.read_bytes()))
+    return {str(d["metadata"]["name"]): d.get("data") or {} for d in documents}
+
+
 def is_own(manifest: Mapping[str, Any]) -> bool:
     """Whether it is an object of a kind of Argo CD's own."""
     group = str(manifest.get("apiVersion")).partition("/")[0]
     return group == "argoproj.io" and manifest.get("kind") in KINDS
 
 
-def settings(control: str, brought: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """The namespace, ConfigMaps and Secret of Argo CD in namespace `control`; `brought` are the repository's own
-    ConfigMaps, which take the place of ours."""
+def settings(
+    control: str, brought: Iterable[Mapping[str, Any]], *, installed: Mapping[str, Mapping[str, str]]
+) -> tuple[dict[str, Any], ...]:
+    """The namespace, ConfigMaps and Secret of Argo CD in namespace `control`. `brought` are the repository's own
+    ConfigMaps; what they say nothing of is as `installed` has it, by name: as a rule they patch an installation."""
     own = {str(m["metadata"]["name"]): m for m in brought}
     objects: list[dict[str, Any]] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": control}}]
     for name in CONFIG_MAPS:
@@ -61,9 +70,8 @@ def settings(control: str, brought: Iterable[Mapping[str, Any]]) -> tuple[dict[s
         metadata = {**theirs.get("metadata", {}), "name": name, "namespace": control}
         # The label is what the installation manifests put there; a repository's patch of them may leave it out.
         metadata["labels"] = {**(metadata.get("labels") or {}), **PART_OF}
-        objects.append(
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": theirs.get("data") or {}}
-        )
+        data = {**installed.get(name, {}), **(theirs.get("data") or {})}
+        objects.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
     objects.append(
         {
             "apiVersion": "v1",

@@ -168,7 +168,9 @@ class Ground:
             self.schema = CrdSchema(self._definitions, "Application")
             if cluster is not None:
                 self.cluster = cluster.result()
-                installer = Installer(self.head, world=self.world, refused=self._not_accepted)
+                installer = Installer(
+                    self.head, world=self.world, config=paths["argocd-config"], refused=self._not_accepted
+                )
                 self.api = self.furnish(self.cluster, meanwhile=installer.settings)
                 installer.projects(self.api)
                 self.fleet = self.fleet_of(self.head, self.api)

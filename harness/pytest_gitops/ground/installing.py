@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd import install
@@ -21,17 +22,22 @@ PARALLEL = 8
 
 
 class Installer:
-    """What `side` brings, for an Argo CD that lives in `world`. `refused` is told what is not accepted."""
+    """What `side` brings, for an Argo CD that lives in `world`. `config` is the folder of the tool part
+    `argocd-config`. `refused` is told what is not accepted."""
 
-    def __init__(self, side: Side, *, world: World, refused: Callable[[Declared, GitOpsError], None]) -> None:
-        self._side, self._world, self._refused = side, world, refused
+    def __init__(
+        self, side: Side, *, world: World, config: Path, refused: Callable[[Declared, GitOpsError], None]
+    ) -> None:
+        self._side, self._world, self._config, self._refused = side, world, config, refused
         self._control = side.declarations.control
 
     def settings(self, api: Api) -> None:
         """What Argo CD must find of its own: its namespace, settings and trust. Raises ApiError."""
         control = self._control
-        namespace, *rest = install.settings(control, [in_namespace(m, control) for m in self._side.brought])
-        plain = {o["metadata"]["name"]: o for o in install.settings(control, ())}
+        installed = install.installed(self._config)
+        own = [in_namespace(m, control) for m in self._side.brought]
+        namespace, *rest = install.settings(control, own, installed=installed)
+        plain = {o["metadata"]["name"]: o for o in install.settings(control, (), installed=installed)}
         api.apply(namespace)
         make_namespaces(api, self._side.namespaces)
         brought = {d.name: d for d in self._side.declarations.settings}

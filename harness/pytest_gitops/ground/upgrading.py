@@ -122,7 +122,12 @@ class UpgradeGround:
         return self._base.declarations.control
 
     def _installer(self, side: Side) -> Installer:
-        return Installer(side, world=self._base.world, refused=lambda d, e: self.refused.append((d, e)))
+        return Installer(
+            side,
+            world=self._base.world,
+            config=self._ground.paths["argocd-config"],
+            refused=lambda d, e: self.refused.append((d, e)),
+        )
 
 
 def begin_plane(ground: Ground, *, crowd: bool = False) -> Future[Embedded] | None:

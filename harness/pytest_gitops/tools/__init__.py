@@ -32,6 +32,7 @@ ENGINE_PARTS = (
     "kube-scheduler",
     "argocd",
     "argocd-crds",
+    "argocd-config",
     "etcd",
     "kwok",
     "opa",

@@ -9,16 +9,18 @@ import pytest
 
 from pytest_gitops.argocd import install
 
+INSTALLED = {"argocd-cm": {"k": "as installed", "resource.exclusions": "- kinds: [Lease]"}}
 
-def test_the_repositorys_own_settings_take_the_place_of_ours() -> None:
+
+def test_the_repositorys_own_settings_go_before_those_of_an_installation() -> None:
     own: dict[str, Any] = {
         "metadata": {"name": "argocd-cm", "namespace": "x", "labels": {"a": "b"}},
         "data": {"k": "v"},
     }
-    made = {o["metadata"]["name"]: o for o in install.settings("cd", [own])}
+    made = {o["metadata"]["name"]: o for o in install.settings("cd", [own], installed=INSTALLED)}
     assert set(made) == {"cd", *install.CONFIG_MAPS, "argocd-secret"}
     cm = made["argocd-cm"]
-    assert cm["data"] == {"k": "v"}
+    assert cm["data"] == {"k": "v", "resource.exclusions": "- kinds: [Lease]"}
     assert cm["metadata"]["namespace"] == "cd"
     assert cm["metadata"]["labels"] == {"a": "b", **install.PART_OF}
     assert made["argocd-rbac-cm"]["data"] == {}
@@ -29,7 +31,7 @@ def test_the_repositorys_own_settings_take_the_place_of_ours() -> None:
 
 
 def test_every_run_has_a_key_of_its_own() -> None:
-    keys = {install.settings("cd", [])[-1]["stringData"]["server.secretkey"] for _ in range(3)}
+    keys = {install.settings("cd", [], installed={})[-1]["stringData"]["server.secretkey"] for _ in range(3)}
     assert len(keys) == 3
 
 

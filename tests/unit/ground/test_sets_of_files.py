@@ -88,7 +88,9 @@ def test_an_upgrade_brings_each_side_as_it_was_planned(
     brought: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base, head = side(BASE, "file", "file"), side(HEAD, "file", "file")
-    ground = SimpleNamespace(base=base, head=head, paths={"helm": ""}, serve_sets=lambda _: None)
+    ground = SimpleNamespace(
+        base=base, head=head, paths={"helm": "", "argocd-config": ""}, serve_sets=lambda _: None
+    )
     context = SimpleNamespace(
         plan=plan("head", "left out"),
         base=SimpleNamespace(plan=plan("base", "left out")),
@@ -113,7 +115,7 @@ def test_scenarios_have_head_and_base_as_they_were_planned(
         snapshot=SimpleNamespace(commit=HEAD), plan=plan("head"), base=base if compared else None
     )
     one = acting.ActingGround.__new__(acting.ActingGround)
-    one._ground = cast(Any, SimpleNamespace(head=side(HEAD), paths={"helm": ""}))
+    one._ground = cast(Any, SimpleNamespace(head=side(HEAD), paths={"helm": "", "argocd-config": ""}))
     one._context, one._sets, one.api = cast(Any, context), True, cast(Any, None)
     one._head, one._others = side(HEAD, "file"), {c: side(c, "file") for c in (BASE, OTHER)}
     one.move(commit)
