@@ -27,13 +27,13 @@ def tool(folder: Path, script: str) -> Path:
     return path
 
 
-def cluster(folder: Path, script: str, name: str = f"{PREFIX}one") -> Kind:
+def cluster(folder: Path, script: str, name: str = f"{PREFIX}one", **environ: str) -> Kind:
     return Kind(
         tool(folder, script),
         name=name,
         directory=folder / "private",
         records=folder / "records",
-        environ={"PATH": "/usr/bin:/bin"},
+        environ={"PATH": "/usr/bin:/bin", **environ},
     )
 
 
@@ -80,7 +80,7 @@ def test_one_that_does_not_come_up_is_deleted(tmp_path: Path) -> None:
     found = cluster(tmp_path, 'case "$1" in create) echo boom >&2; exit 1;; esac')
     with pytest.raises(EngineError, match="kind create cluster failed:\nboom"):
         found.start()
-    assert asked(tmp_path)[-1] == f"delete cluster --name {PREFIX}one"
+    assert asked(tmp_path)[-2:] == [f"delete cluster --name {PREFIX}one", "get clusters"]
     assert not (tmp_path / "records" / f"{PREFIX}one").exists()
 
 
@@ -93,8 +93,27 @@ def test_clusters_of_dead_runs_are_deleted_and_those_of_living_ones_stay(tmp_pat
     with (records / f"{PREFIX}living").open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         assert cluster(tmp_path, "").remove_dead() == (f"{PREFIX}dead",)
-    assert asked(tmp_path) == [f"delete cluster --name {PREFIX}dead"]
+    assert asked(tmp_path) == [f"delete cluster --name {PREFIX}dead", "get clusters"]
     assert sorted(p.name for p in records.iterdir()) == [f"{PREFIX}living", "theirs"]
+
+
+def test_one_that_outlives_its_deletion_is_deleted_again(tmp_path: Path) -> None:
+    """As a node did that was being started when its run was killed."""
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / f"{PREFIX}dead").touch()
+    script = f'[ "$1" = get ] && [ $(wc -l < {tmp_path}/asked) -lt 4 ] && echo {PREFIX}dead; exit 0'
+    assert cluster(tmp_path, script).remove_dead() == (f"{PREFIX}dead",)
+    assert asked(tmp_path) == [f"delete cluster --name {PREFIX}dead", "get clusters"] * 2
+
+
+def test_one_that_another_container_engine_has_stays_written_down(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    record = tmp_path / "records" / f"{PREFIX}dead"
+    record.write_text("DOCKER_HOST=tcp://192.0.2.1:2375", "utf-8")
+    assert cluster(tmp_path, "").remove_dead() == ()
+    assert record.exists()
+    there = cluster(tmp_path, "", DOCKER_HOST="tcp://192.0.2.1:2375")
+    assert there.remove_dead() == (f"{PREFIX}dead",)
 
 
 def test_one_that_cannot_be_deleted_stays_written_down(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ DNS_SECONDS = 120.0
 KIND_SECONDS = 120.0
 """Seconds that any other command of kind may take."""
 
+ENGINE = ("DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "KIND_EXPERIMENTAL_PROVIDER")
+"""What says in the environment which container engine there is."""
+
 LOAD_SECONDS = 600.0
 """Seconds that loading one image may take."""
 
@@ -107,6 +110,9 @@ class Kind:
                 f"Delete it if nobody needs it: kind delete cluster --name {self.name}"
             )
         self._record = _locked(self.records / self.name)
+        if self._record is not None:
+            self._record.write(self._engine.encode())
+            self._record.flush()
         try:
             self._create()
             self._reach()
@@ -167,7 +173,9 @@ class Kind:
             if held is None:
                 continue
             with held:
-                self._kind("delete", "cluster", "--name", record.name)
+                if record.read_text("utf-8") not in {"", self._engine}:
+                    continue  # it is with another container engine
+                self._delete(record.name)
                 record.unlink(missing_ok=True)
                 removed.append(record.name)
         return tuple(removed)
@@ -184,7 +192,7 @@ class Kind:
         record, self._record = self._record, None
         with record:
             if not keep:
-                self._kind("delete", "cluster", "--name", self.name)
+                self._delete(self.name)
             (self.records / self.name).unlink(missing_ok=True)
 
     def _create(self) -> None:
@@ -211,6 +219,21 @@ class Kind:
             raise EngineError(said("load docker-image", saved.stderr))
         self._kind("load", "image-archive", packed, "--name", self.name, limit=LOAD_SECONDS)
         packed.unlink()
+
+    def _delete(self, name: str) -> None:
+        """Delete a cluster, and see that it is gone: one whose node was just being started has outlived its deletion.
+        Raises EngineError."""
+
+        def gone() -> bool:
+            self._kind("delete", "cluster", "--name", name)
+            return name not in self._clusters()
+
+        wait_until(gone, limit=KIND_SECONDS, what=f"the end of the kind cluster {name}", pause=1)
+
+    @property
+    def _engine(self) -> str:
+        """Which container engine has the clusters, as the environment says."""
+        return " ".join(f"{name}={self._environ[name]}" for name in ENGINE if self._environ.get(name))
 
     def _clusters(self) -> list[str]:
         return self._kind("get", "clusters").split()
