@@ -31,6 +31,7 @@ ELSEWHERE = {
     "repository-unrecognized": "tests/unit/stages/test_namesakes.py",
     "repository-url": "tests/unit/stages/test_reach.py",
     "namespace-not-enabled": "tests/engine/test_process_settings.py",
+    "change-ignored": "tests/unit/stages/test_unsynced.py",
     "resource-excluded": "tests/engine/test_process_settings.py",
     "setting-not-applied": "tests/unit/argocd/test_untrusted.py",
     "file-too-large": "tests/unit/repository/test_discovery.py",

@@ -80,11 +80,20 @@ class Comparing:
             new_application=b.case.key,
             fields=tuple(found.fields),
             noise=found.noise,
+            ignored=self._ignored(old, new, scene, found) if ignored else (),
             rollout=found.template and a.identity.kind == b.identity.kind and not _on_delete(new),
             diff=_shown(found.settled, kept_new) if found.fields else (),
             hook=b.resource.hook or a.resource.hook,
             old_object=old,
             new_object=new,
+        )
+
+    def _ignored(
+        self, old: Mapping[str, Any], new: Mapping[str, Any], scene: Scene, found: Differences
+    ) -> tuple[FieldChange, ...]:
+        told = {f.path for f in found.fields}
+        return tuple(
+            f for f in self._differences(old, new, scene).fields if not f.noise and f.path not in told
         )
 
     def removed(self, entry: Entry, fate: Fate) -> ObjectChange:

@@ -123,7 +123,8 @@ class ObjectChange:
     `old_application` and `new_application` are "namespace/name", empty where there is none. `noise` counts filtered
     fields by reason; `rollout` says that the workload's pod template differs, by noise or not, so that its pods are
     replaced; `diff` is a unified diff of YAML, without noise and without values of Secrets; `hook` is in Argo CD's
-    words ("PreSync"). `fate` is set wherever the old identity goes.
+    words ("PreSync"). `fate` is set wherever the old identity goes. `ignored` are the fields that differ and that
+    `ignoreDifferences` leads to.
     """
 
     kind: ChangeKind
@@ -133,6 +134,7 @@ class ObjectChange:
     new_application: str = ""
     fields: tuple[FieldChange, ...] = ()
     noise: Mapping[str, int] = field(default_factory=dict)
+    ignored: tuple[FieldChange, ...] = ()
     rollout: bool = False
     diff: tuple[str, ...] = ()
     hook: str = ""

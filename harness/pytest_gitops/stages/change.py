@@ -15,6 +15,7 @@ from pytest_gitops.changes.values import counts
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.unsynced import unsynced
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -87,8 +88,8 @@ def _rendition(context: Context, case: Case) -> Rendition:
 
 
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
-    """Tell of every case what becomes of it. Whether that may be is for the policies; here only what could not be
-    compared is no pass."""
+    """Tell of every case what becomes of it, and what of it no sync will bring. Whether that may be is for the
+    policies; here only what could not be compared is no pass."""
     for case in cases:
         publish(case, _result(context, case))
 
@@ -106,4 +107,4 @@ def _result(context: Context, case: Case) -> StageResult:
     evidence: dict[str, Any] = {"change": change.kind.value, **counts(change.objects)}
     if reasons := (context.plan.changed or {}).get(case.id):
         evidence["selectedBecause"] = list(reasons)
-    return judged(name, (), evidence=evidence)
+    return judged(name, tuple(unsynced(context, case, change)), evidence=evidence)

@@ -59,7 +59,7 @@ def _finding(context: Context, case: Case, row: Mapping[str, str]) -> Finding:
     return Finding(
         rule="resource-excluded",
         severity=Severity.WARNING,
-        message=f"{named}: expected Argo CD to apply it, saw it left out: it does not manage {kind}, by {by}",
+        message=f"expected Argo CD to apply it, saw it left out: it does not manage {kind}, by {by}",
         file=file,
         line=line,
         resource=named,

@@ -112,6 +112,7 @@ def told_object(change: ObjectChange) -> dict[str, Any]:
             else "",
             "fields": [told_field(f) for f in change.fields],
             "noise": dict(change.noise),
+            "ignored": [told_field(f) for f in change.ignored],
             "effect": change.effect,
             "data": change.fate.data.value if change.fate and change.fate.data else "",
             "hook": change.hook,

@@ -75,7 +75,7 @@ def test_it_is_a_warning_that_names_the_object_and_the_setting() -> None:
     assert (found.rule, found.severity) == ("resource-excluded", Severity.WARNING)
     assert found.resource == "PodDisruptionBudget shop/web"
     assert found.message == (
-        "PodDisruptionBudget shop/web: expected Argo CD to apply it, saw it left out: it does not manage "
+        "expected Argo CD to apply it, saw it left out: it does not manage "
         "PodDisruptionBudget.policy, by resource.exclusions of argocd-cm"
     )
 
