@@ -13,6 +13,7 @@ from pytest_gitops.report.reading import (
     NEEDS_ATTENTION,
     Application,
     Document,
+    FindingDict,
     State,
     by_urgency,
     findings_of,
@@ -134,6 +135,12 @@ def _attention(document: Document, anchors: Mapping[int, str]) -> Html | None:
     )
 
 
+def _said(finding: FindingDict) -> str:
+    """Its message, and of which object it is where the message does not say so."""
+    message, resource = one_line(finding["message"]), one_line(finding["resource"] or "")
+    return f"{resource}: {message}" if resource and resource not in message else message
+
+
 def _row(application: Application, anchor: str) -> Html:
     state = state_of(application)
     stage = next((s for s in application["stages"] if s["outcome"] in {"failed", "error"}), None)
@@ -147,7 +154,7 @@ def _row(application: Application, anchor: str) -> Html:
     else:
         warnings = [f for f in live if f["severity"] == "warning"]
         more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
-        told = one_line(warnings[0]["message"]) + more
+        told = _said(warnings[0]) + more
     return el(
         "li",
         mark(state),
