@@ -216,7 +216,7 @@ class Drive:
             track.done = True
             self._red(track, telling.disputed(track.case, *track.dispute))
             return
-        if windows.is_closed(track, at):
+        if windows.is_closed(self.applications, track, at, control=self.context.control):
             track.done = True
             text = windows.give_up(self.applications, track, control=self.context.control)
             self._publish(track, Outcome.SKIPPED, "sync-window", text)
@@ -245,7 +245,7 @@ class Drive:
             # What its parent has not created by now it never will.
             seen = Observation(state=State.STUCK, code=seen.code, message=seen.message)
         final = track.final(seen, at, others=max(others, self.moved(track.case.key)), brought=brought)
-        if final is not None:
+        if final is not None and not windows.is_open_by_hand(track):
             self._failed(track, final, late=at >= track.patience.deadline)
 
     def _good(self, track: Track, at: float) -> None:

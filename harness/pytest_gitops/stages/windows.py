@@ -33,12 +33,29 @@ def ask(applications: Applications, track: Track, *, control: str) -> None:
             applications.sync(track.state, automated=True)
 
 
-def is_closed(track: Track, at: float) -> bool:
+def is_closed(applications: Applications, track: Track, at: float, *, control: str) -> bool:
     """Whether Argo CD says so of the sync that was asked for, and goes on saying so: in its very first look at a sync
-    it does not know yet that a person began it (controller/sync.go: syncWindowPreventsSync)."""
-    enough = SURE if is_automated(track.state) else SURE_BY_HAND
-    over = at - track.patience.moved >= enough or at >= track.patience.deadline
-    return telling.BLOCKED in track.seen.message and over
+    it does not know yet that a person began it (controller/sync.go: syncWindowPreventsSync). Where every window lets a
+    person sync, that look alone can say so, and the second is waited for: it took longer than a minute once, on a
+    machine with seven times the load that it can bear."""
+    if telling.BLOCKED not in track.seen.message:
+        return False
+    if at >= track.patience.deadline:
+        return True
+    automated = is_automated(track.state)
+    if at - track.patience.moved < (SURE if automated else SURE_BY_HAND):
+        return False
+    if not automated and track.windows is None:
+        track.windows = ()
+        with suppress(GitOpsError):
+            track.windows = applications.windows(track.case.project, control=control)
+    return not is_open_by_hand(track)
+
+
+def is_open_by_hand(track: Track) -> bool:
+    """Whether a person began its sync, Argo CD says that it is blocked, and no window is known that blocks a person."""
+    by_hand = telling.BLOCKED in track.seen.message and not is_automated(track.state)
+    return by_hand and bool(track.windows) and all(w.get("manualSync") for w in track.windows or ())
 
 
 def give_up(applications: Applications, track: Track, *, control: str) -> str:

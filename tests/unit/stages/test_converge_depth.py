@@ -96,6 +96,37 @@ def test_what_stays_blocked_by_hand_too_is_given_up_later(monkeypatch: pytest.Mo
     assert driver.of("web").code == "sync-window"
 
 
+def test_where_a_person_may_sync_the_second_look_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web", automated=False)])
+    argocd = Windows(driver, {**DENY, "manualSync": True})
+    driver.see("web", state("web", "OutOfSync", "Missing", "Running", message=BLOCKED, automated=False))
+    driver.after(windows.SURE_BY_HAND + 1)
+    driver.after(tracks.STILL + 1)
+    assert (driver.none_given(), argocd.ended) == (True, [])
+    driver.see("web", state("web", automated=False))
+    driver.after(tracks.SETTLE + 1)
+    assert driver.of("web").outcome is Outcome.PASSED
+
+
+def test_where_a_person_may_sync_one_window_that_says_otherwise_is_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = Driver(monkeypatch, [case("web", automated=False)])
+    Windows(driver, {**DENY, "manualSync": True}, DENY)
+    driver.see("web", state("web", "OutOfSync", "Missing", "Running", message=BLOCKED, automated=False))
+    driver.after(windows.SURE_BY_HAND + 1)
+    assert driver.of("web").code == "sync-window"
+
+
+def test_without_a_second_look_it_is_not_judged_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [case("web", automated=False)])
+    Windows(driver, {**DENY, "manualSync": True})
+    driver.see("web", state("web", "OutOfSync", "Missing", "Running", message=BLOCKED, automated=False))
+    driver.after(windows.SURE_BY_HAND + 1)
+    driver.after(300)
+    assert (driver.of("web").outcome, driver.of("web").code) == (Outcome.SKIPPED, "sync-window")
+
+
 def test_at_its_deadline_what_is_blocked_is_not_red_either(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [with_timeout("15s")])
     Windows(driver, DENY)
