@@ -71,9 +71,10 @@ def _simulated(document: Document) -> str:
 
 
 def _warned(page: md.Page, document: Document, *, share: int) -> None:
-    """What was found without being a failure, and what is waived; the rest is told under what failed."""
+    """What was found without being a failure, and what is waived. Errors are told under what failed, and what rightly
+    stays (info) under what was deleted."""
     said = grouped_findings(document, Family.VERIFICATION)
-    warnings = [s for s in said if is_open(s.finding) and s.finding["severity"] != Severity.ERROR]
+    warnings = [s for s in said if is_open(s.finding) and s.finding["severity"] == Severity.WARNING]
     waived = [s for s in said if not is_open(s.finding)]
     page.items(md.Each(found, warnings), share=share * 3 // 4, shown=6, title="**Warnings**", noun="warning")
     page.items(md.Each(let_be, waived), share=share // 4, shown=5, title="**Waived**", noun="waived finding")

@@ -52,15 +52,17 @@ def test_warnings_and_what_is_waived_are_told() -> None:
         resource="Lease web/a",
         help="take the kind out",
     )
+    note = dataclasses.replace(found, rule="kept-object", severity=Severity.INFO)
     waived = dataclasses.replace(found, rule="cascade-stops", waiver=Waiver(reason="known"))
     made = small()
     (verdict,) = made.verdicts
-    stages = (*verdict.stages[:-1], dataclasses.replace(verdict.stages[-1], findings=(found, waived)))
+    stages = (*verdict.stages[:-1], dataclasses.replace(verdict.stages[-1], findings=(found, note, waived)))
     text = _text(dataclasses.replace(made, verdicts=(dataclasses.replace(verdict, stages=stages),)))
     assert "1 Application Synced and Healthy, with warnings" in text
     warnings, _, rest = text.partition("**Warnings**")[2].partition("**Waived**")
     for word in ("saw it left out", "`resource-excluded`", "`web/lease.yaml:7`", "→ take the kind out"):
         assert word in warnings
+    assert "kept-object" not in text
     assert "`cascade-stops`" in rest.partition("**Proven**")[0]
     assert "**Warnings**" not in _text(small())
 
