@@ -24,6 +24,8 @@ BESIDE: dict[str, tuple[str, bool]] = {
 
 REACHES = {"beside"}
 
+WAIVER = "{rule: change-ignored, application: argocd/passed-over, reason: it comes with the next one}"
+
 
 def application(name: str, option: str) -> str:
     options = ", ".join(filter(None, ["CreateNamespace=true", "Validate=false", option]))
@@ -57,7 +59,7 @@ def scenario(name: str) -> str:
 @pytest.fixture(scope="module")
 def folder(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = {
-        "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\n",
+        "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\nwaivers: [{WAIVER}]\n",
         "hidden.gitops-test.yaml": "scenarios:\n" + "".join(map(scenario, BESIDE)),
     }
     head: dict[str, str | None] = {}
@@ -80,6 +82,8 @@ def test_what_reaches_no_cluster_is_told_and_nothing_else(folder: Path, tmp_path
         (f"argocd/{name}", "change-ignored", "warning", f"sources/{name}/hidden.yaml", 1)
         for name in set(BESIDE) - REACHES
     }, review.output
+    waived = {n for n in BESIDE for f in review.stage(f"argocd/{n}", "change")["findings"] if f["waiver"]}
+    assert waived == {"passed-over"}
 
 
 def test_argo_cd_does_with_it_what_is_told(folder: Path) -> None:

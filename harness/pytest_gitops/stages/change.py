@@ -14,8 +14,10 @@ from pytest_gitops.changes.compare import compare
 from pytest_gitops.changes.values import counts
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Case, Outcome, StageResult
+from pytest_gitops.settings.waivers import apply
 from pytest_gitops.stages.base import Family, Publish, judged
 from pytest_gitops.stages.unsynced import unsynced
+from pytest_gitops.waiting import utc
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -107,4 +109,6 @@ def _result(context: Context, case: Case) -> StageResult:
     evidence: dict[str, Any] = {"change": change.kind.value, **counts(change.objects)}
     if reasons := (context.plan.changed or {}).get(case.id):
         evidence["selectedBecause"] = list(reasons)
-    return judged(name, tuple(unsynced(context, case, change)), evidence=evidence)
+    findings = unsynced(context, case, change)
+    told = apply(findings, context.settings.waivers, application=case.key, today=utc().date())
+    return judged(name, told, evidence=evidence)

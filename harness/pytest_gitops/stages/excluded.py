@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.model import Case, Finding, Severity, StageResult
+from pytest_gitops.settings.waivers import apply
 from pytest_gitops.shapes import mapping, title
 from pytest_gitops.stages.base import Publish
 from pytest_gitops.stages.placing import by_title, place
+from pytest_gitops.waiting import utc
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -40,9 +42,9 @@ def told(context: Context, publish: Publish) -> Publish:
     """A `publish` that warns of each object that the result's evidence has as `excluded`."""
 
     def tell(case: Case, result: StageResult) -> None:
-        rows = result.evidence.get("excluded") or ()
-        findings = tuple(_finding(context, case, row) for row in rows)
-        publish(case, replace(result, findings=(*result.findings, *findings)) if findings else result)
+        found = (_finding(context, case, row) for row in result.evidence.get("excluded") or ())
+        warned = apply(found, context.settings.waivers, application=case.key, today=utc().date())
+        publish(case, replace(result, findings=(*result.findings, *warned)) if warned else result)
 
     return tell
 

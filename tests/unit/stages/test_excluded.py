@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from stage_support import HEAD, URL, declare, make_context
 
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.model import Finding, Outcome, Severity, StageResult
+from pytest_gitops.settings.waivers import WaiverEntry
 from pytest_gitops.stages.excluded import excluded, told
 
 APP = f"""\
@@ -33,10 +35,13 @@ def application(*messages: str, kind: str = "ExcludedResourceWarning") -> dict[s
     return {"status": {"conditions": [{"type": kind, "message": m} for m in messages]}}
 
 
-def findings(*, argocd_cm: dict[str, Any], outcome: Outcome = Outcome.PASSED) -> tuple[Finding, ...]:
+def findings(
+    *, argocd_cm: dict[str, Any], outcome: Outcome = Outcome.PASSED, waivers: tuple[WaiverEntry, ...] = ()
+) -> tuple[Finding, ...]:
     context = make_context({"web/budget.yaml": "# first\n---\n" + json.dumps(BUDGET)})
     case = declare(context, APP)
     context.argocd_cm = argocd_cm
+    context.settings = replace(context.settings, waivers=waivers)
     context.renders[case.id] = Rendered(objects=(BUDGET,), revisions=(HEAD,))
     results: list[StageResult] = []
     publish = told(context, lambda _, result: results.append(result))
@@ -83,6 +88,14 @@ def test_it_is_a_warning_that_names_the_object_and_the_setting() -> None:
 def test_a_repository_that_says_nothing_has_what_an_installation_excludes() -> None:
     (found,) = findings(argocd_cm={"timeout.reconciliation": "60s"})
     assert found.message.endswith("by resource.exclusions, as Argo CD is installed")
+
+
+def test_it_may_be_waived() -> None:
+    (found,) = findings(
+        argocd_cm={}, waivers=(WaiverEntry(rule="resource-excluded", reason="a chart brings it"),)
+    )
+    assert found.waiver is not None
+    assert found.waiver.reason == "a chart brings it"
 
 
 def test_a_failure_has_it_too() -> None:
