@@ -26,6 +26,12 @@ def is_hydrated(manifest: Mapping[str, Any]) -> bool:
     return isinstance(mapping(manifest.get("spec")).get("sourceHydrator"), Mapping)
 
 
+def sync_options(manifest: Mapping[str, Any]) -> frozenset[str]:
+    """The sync options of an Application, "Name=value"; none where there is no list of them."""
+    options = mapping(manifest, "spec", "syncPolicy").get("syncOptions")
+    return frozenset(str(o).strip() for o in options) if isinstance(options, (list, tuple)) else frozenset()
+
+
 def placed(manifest: Mapping[str, Any]) -> tuple[tuple[Place, Mapping[str, Any]], ...]:
     """What an Application is rendered from, and where in the manifest each stands: `sources`, or `source` alone, or the
     dry source. Entries that are no mappings are left out."""

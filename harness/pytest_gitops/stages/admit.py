@@ -9,6 +9,7 @@ from pytest_gitops.admission.values import UNCONVERTED, Hit, Judgement, Request
 from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.model import Case, Finding
 from pytest_gitops.rego.redact import redact, secret_values
+from pytest_gitops.repository.sources import sync_options
 from pytest_gitops.settings.waivers import apply
 from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.base import Family, Publish, judged
@@ -46,8 +47,7 @@ def request(context: Context, case: Case, *, asked: bool = True) -> Request:
     """What a case renders to, and what its sync options make of it."""
     result = context.renders.get(case.id)
     policy = mapping(case.manifest, "spec", "syncPolicy")
-    options = policy.get("syncOptions")
-    chosen = {str(option).strip() for option in options} if isinstance(options, (list, tuple)) else set()
+    chosen = sync_options(case.manifest)
     metadata = mapping(policy, "managedNamespaceMetadata")
     return Request(
         id=case.id,

@@ -14,6 +14,7 @@ from pytest_gitops.changes.noise import Scene
 from pytest_gitops.changes.shorten import short
 from pytest_gitops.changes.values import HIDDEN, FieldChange, is_secret_field
 from pytest_gitops.clusters.apierror import suppress_gone
+from pytest_gitops.repository.sources import sync_options
 from pytest_gitops.stages.peace import APPLICATIONS
 
 if TYPE_CHECKING:
@@ -217,5 +218,4 @@ def is_meant(change: Change, manifest: Manifest | None, application: Mapping[str
     if change.word != "recreated" or change.ref.kind not in {"Job", "Pod"} or manifest is None:
         return False
     own = str((manifest["metadata"].get("annotations") or {}).get(SYNC_OPTIONS) or "").split(",")
-    everywhere = ((application["spec"].get("syncPolicy") or {}).get("syncOptions")) or ()
-    return bool(RECREATED_ON_PURPOSE & {o.strip() for o in (*own, *everywhere)})
+    return bool(RECREATED_ON_PURPOSE & {*(o.strip() for o in own), *sync_options(application)})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_gitops.changes.values import ApplicationChange, ChangeKind, ObjectChange
 from pytest_gitops.model import Case, Finding, Severity
-from pytest_gitops.shapes import mapping
+from pytest_gitops.repository.sources import sync_options
 from pytest_gitops.stages.placing import place
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ HELP = (
 
 def unsynced(context: Context, case: Case, change: ApplicationChange) -> Iterator[Finding]:
     """A warning for each object of head with such a change."""
-    policy = mapping(mapping(case.manifest.get("spec")).get("syncPolicy"))
-    options = set(policy.get("syncOptions") or ())
+    options = sync_options(case.manifest)
     respected = "RespectIgnoreDifferences=true" in options
     alone = "ApplyOutOfSyncOnly=true" in options
     some = any(o.kind is not ChangeKind.UNCHANGED for o in change.objects)

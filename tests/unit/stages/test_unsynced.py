@@ -68,6 +68,10 @@ def test_what_charts_make_anew_each_time_is_no_change_of_anybody(path: str, kind
     assert found(changed("a", path, of=kind)) == []
 
 
+def test_options_that_are_no_texts_are_options_of_nobody() -> None:
+    assert len(found(changed("a", IMAGE), options="{a: b}, 3")) == 1
+
+
 def test_many_fields_are_counted() -> None:
     (one,) = found(changed("a", *(f"spec.f{n}" for n in range(5))))
     assert one.message.startswith("spec.f0, spec.f1, spec.f2 and 2 more: expected")
