@@ -229,9 +229,14 @@ def blocked(case: Case, windows: Sequence[Mapping[str, Any]]) -> str:
         "  Argo CD  Sync operation blocked by sync window",
         *(f"  window   {_window(w)}" for w in windows),
     ]
-    if windows and all(w.get("manualSync") for w in windows):
+    if lets_a_person(windows):
         lines.append(f"  manual   a person may sync it all the same: argocd app sync {case.name}")
     return "\n".join([*lines, *_because(known)])
+
+
+def lets_a_person(windows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there are sync windows, and each of them lets a person sync (types.go: hasDeny, manualEnabled)."""
+    return bool(windows) and all(w.get("manualSync") for w in windows)
 
 
 def not_reconciled(who: str, said: str, *, waited: float) -> str:

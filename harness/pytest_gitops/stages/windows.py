@@ -55,7 +55,7 @@ def is_closed(applications: Applications, track: Track, at: float, *, control: s
 def is_open_by_hand(track: Track) -> bool:
     """Whether a person began its sync, Argo CD says that it is blocked, and no window is known that blocks a person."""
     by_hand = telling.BLOCKED in track.seen.message and not is_automated(track.state)
-    return by_hand and bool(track.windows) and all(w.get("manualSync") for w in track.windows or ())
+    return by_hand and telling.lets_a_person(track.windows or ())
 
 
 def give_up(applications: Applications, track: Track, *, control: str) -> str:
