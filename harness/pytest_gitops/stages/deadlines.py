@@ -8,8 +8,10 @@ The first one that says something counts:
 A pull request may so make its own Application wait longer, but never longer than the limit, which with a base is
 base's.
 
-Its time begins with the stage, but for a child: that has to wait until its parent has created it, or given it its
-present form, and its time begins then, at the latest when its parent is through.
+Its time begins when Argo CD begins with it: with its first sync, or with a comparison after which there is nothing to
+sync. How long it stands in Argo CD's queue says nothing of it, only of the machine and of how many others there are;
+for that it has what any other has (`timeout`), or its own time if that is longer, from the stage's beginning. A child
+has to wait until its parent has created it, or given it its present form, at the latest until its parent is through.
 """
 
 from __future__ import annotations
@@ -31,10 +33,12 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
-    """`seconds` from when the Application is applied; `source` says where that is from."""
+    """`seconds` from when Argo CD begins with the Application; `source` says where that is from. Argo CD has to begin
+    `before` as many seconds are over from when the Application is applied."""
 
     seconds: float
     source: str
+    before: float
 
     def to_dict(self) -> dict[str, Any]:
         return {"deadlineSeconds": self.seconds, "deadlineFrom": self.source}
@@ -57,16 +61,20 @@ def said_by(case: Case) -> str | None:
 
 def deadline_of(settings: Settings, case: Case) -> Deadline:
     """The deadline of one Application. An annotation that cannot be read counts as none: `source` has the finding."""
+    seconds, source = _own(settings, case) or (settings.timeout, "timeout")
+    return Deadline(seconds=seconds, source=source, before=max(seconds, settings.timeout))
+
+
+def _own(settings: Settings, case: Case) -> tuple[float, str] | None:
+    """The seconds that are said for this Application, and where."""
     said = said_by(case)
     seconds = seconds_of(said) if said is not None else None
     if seconds is not None:
         source = f"annotation {ANNOTATION}: {said}"
         if seconds > settings.timeout_limit:
-            return Deadline(seconds=settings.timeout_limit, source=f"{source}, cut at timeout-limit")
-        return Deadline(seconds=seconds, source=source)
+            return settings.timeout_limit, f"{source}, cut at timeout-limit"
+        return seconds, source
     for entry in settings.timeouts:
         if fnmatchcase(case.key, entry.application):
-            return Deadline(
-                seconds=entry.seconds, source=f"timeouts: {entry.application} in pytest-gitops.yaml"
-            )
-    return Deadline(seconds=settings.timeout, source="timeout")
+            return entry.seconds, f"timeouts: {entry.application} in pytest-gitops.yaml"
+    return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import heals_of, version
-from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
+from pytest_gitops.argocd.convergence import Observation, State, observe
 from pytest_gitops.changes.identity import group_kind
 from pytest_gitops.changes.ignore import at
 from pytest_gitops.clusters.apierror import ApiError
@@ -18,6 +18,7 @@ from pytest_gitops.stages.drifts import Drift, Expected, Sort
 from pytest_gitops.stages.edits import MARK, Edit, addition
 from pytest_gitops.stages.following import ASK_AGAIN, Application, Following, Late, Sync, is_at_work
 from pytest_gitops.stages.live import Manifest, Ref
+from pytest_gitops.stages.patience import Patience
 from pytest_gitops.stages.tracks import QUIET
 from pytest_gitops.waiting import now, wait_until
 

@@ -15,7 +15,6 @@ from pytest_gitops.argocd.convergence import (
     ASKED,
     STALE,
     Observation,
-    Progress,
     State,
     is_automated,
     observe,
@@ -30,6 +29,7 @@ from pytest_gitops.stages.base import Publish
 from pytest_gitops.stages.containers import telling_of
 from pytest_gitops.stages.echoes import Echoes
 from pytest_gitops.stages.evidence import bounded, differences_of, seen_of
+from pytest_gitops.stages.patience import Progress
 from pytest_gitops.stages.placing import written
 from pytest_gitops.stages.tracks import ASK_AGAIN, NUDGES, Track, last_two, of_others, tracks_of
 from pytest_gitops.waiting import now
@@ -122,10 +122,9 @@ class Drive:
     def _observe(self, track: Track, application: Mapping[str, Any]) -> None:
         at, before = now(), track.seen.phase
         track.state = application
-        if application and self.again:
-            track.seen = observe(of_now(application), revisions=track.revisions)
-        elif application:
-            track.seen = observe(application, revisions=track.revisions)
+        if application:
+            counts = of_now(application) if self.again else application
+            track.seen = observe(counts, revisions=track.revisions)
         else:
             track.seen = Observation(
                 state=State.STUCK, code="deleted", message="it was deleted during the run"
@@ -147,6 +146,8 @@ class Drive:
         self.context.note_moment(track.case.id, seen, at=at - track.began)
         if seen.sync == "Synced" and track.synced_at is None:
             track.synced_at = at - track.began
+        if self._is_formed(track):
+            track.apply(at)
         track.note_good(at)
         self.context.applications[track.case.id] = application
 
@@ -351,7 +352,7 @@ class Drive:
         told = telling.stuck(
             case,
             seen,
-            why=telling.given_up(progress, limit=track.deadline.seconds, late=late, still=still),
+            why=telling.given_up(progress, limit=track.limit, late=late, still=still),
             waited=track.waited(at),
             events=lambda titles: (
                 *telling.events(self.applications, case, titles),

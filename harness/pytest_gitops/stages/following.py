@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pytest_gitops.argocd.applications import Applications, heals_of, is_answered, operation_state, version
-from pytest_gitops.argocd.convergence import Observation, Patience, State, observe
+from pytest_gitops.argocd.convergence import Observation, State, observe
 from pytest_gitops.errors import EngineError
 from pytest_gitops.model import Case
 from pytest_gitops.shapes import mapping
+from pytest_gitops.stages.patience import Patience
 from pytest_gitops.stages.tracks import QUIET, still_of
 from pytest_gitops.waiting import now
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_gitops.argocd.applications import SKIP_RECONCILE, Applications
 from pytest_gitops.argocd.causes import cause_of
-from pytest_gitops.argocd.convergence import Observation, Progress
+from pytest_gitops.argocd.convergence import Observation
 from pytest_gitops.argocd.known_causes import Cause
 from pytest_gitops.argocd.sharing import Shared
 from pytest_gitops.clusters.api import Api
@@ -20,6 +20,7 @@ from pytest_gitops.shapes import mapping
 from pytest_gitops.stages.evidence import SHOWN as MOST_FIELDS
 from pytest_gitops.stages.evidence import Difference, said_otherwise
 from pytest_gitops.stages.evidence import told as fields_told
+from pytest_gitops.stages.patience import Progress
 
 NEVER_HEALTHY = {"progressing", "degraded", "missing", "suspended", "unknown", "syncing"}
 """Codes of an observation that are one to people."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd.applications import is_answered, is_left_alone
 from pytest_gitops.argocd.causes import is_ours
-from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, Patience, State, is_automated
+from pytest_gitops.argocd.convergence import ASKED, STALE, Observation, State, is_automated
 from pytest_gitops.argocd.parameters import policy
 from pytest_gitops.argocd.progressive import is_enabled, rolls
 from pytest_gitops.argocd.pruning import is_as_declared
@@ -23,6 +23,7 @@ from pytest_gitops.settings.settings import Provider, Settings
 from pytest_gitops.shapes import title
 from pytest_gitops.stages.deadlines import Deadline, deadline_of
 from pytest_gitops.stages.evidence import Difference, steps
+from pytest_gitops.stages.patience import Patience
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -99,7 +100,8 @@ class Track:
     hooks: tuple[str, ...] = ()  # those that a sync of it runs, as "Kind namespace/name"
     rolled: bool = False  # its ApplicationSet's controller syncs it, step by step
     fixed_by: str = ""  # the policy by which that one changes no Application that is there
-    applied: float | None = None  # when its time began
+    applied: float | None = None  # since when it is there, in the form that is meant
+    begun: float | None = None  # when its time began
     state: Mapping[str, Any] = field(default_factory=dict)
     seen: Observation = NOT_THERE
     good_since: float | None = None  # since when it is Synced and Healthy
@@ -122,13 +124,21 @@ class Track:
     done: bool = False
 
     def apply(self, at: float) -> None:
-        """Take in that it is there, in the form that is meant: its time begins."""
+        """Take in that it is there, in the form that is meant: its time begins when Argo CD begins with it."""
         if self.applied is None:
-            self.applied, self.patience.deadline = at, at + self.deadline.seconds
+            self.applied, self.patience.deadline = at, at + self.deadline.before
+        if self.begun is None and self.seen.is_begun:
+            self.begun, self.patience.deadline = at, at + self.deadline.seconds
 
     def waited(self, at: float) -> float:
-        """Seconds of its time that are over; without any, of the drive."""
-        return at - (self.began if self.applied is None else self.applied)
+        """Seconds of its time that are over; where it has not begun, since it is there, or of the drive."""
+        since = self.applied if self.begun is None else self.begun
+        return at - (self.began if since is None else since)
+
+    @property
+    def limit(self) -> float:
+        """Seconds that it has, from when `waited` counts."""
+        return self.deadline.before if self.begun is None else self.deadline.seconds
 
     @property
     def is_fixed(self) -> bool:

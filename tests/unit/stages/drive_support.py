@@ -44,6 +44,9 @@ class FakeApplications:
             raise self.no_sync
         self.synced.append(application["metadata"]["name"])
 
+    def windows(self, project: str, *, control: str) -> tuple[Mapping[str, Any], ...]:
+        return ()
+
     def urge(self, application: Mapping[str, Any]) -> dict[str, Any]:
         self.forgotten.append(application["metadata"]["name"])
         return self.refresh(application)

@@ -179,6 +179,40 @@ def test_what_stands_still_until_its_deadline_is_not_slow(monkeypatch: pytest.Mo
     assert (result.evidence["progress"], result.evidence["cause"]["class"]) == ("still", "hook-unfinished")
 
 
+QUEUED = [{}, state("web", sync="", health="", phase=""), state("web", "OutOfSync", "Missing", phase="")]
+
+
+@pytest.mark.parametrize("queued", QUEUED, ids=["not created", "not compared", "not synced"])
+def test_its_time_begins_when_argo_cd_begins_with_it(
+    monkeypatch: pytest.MonkeyPatch, queued: dict[str, Any]
+) -> None:
+    driver = Driver(monkeypatch, [with_timeout("30s"), case("busy")])
+    for step in range(10):  # others have its attention
+        driver.see("busy", state("busy", "OutOfSync", "Missing", "Running", message=f"step {step}"))
+        driver.after(5)
+        if queued:
+            driver.see("web", queued)
+    assert driver.none_given()
+    for step in range(6):
+        driver.see("web", syncing(step))
+        driver.after(4)
+    assert driver.none_given()
+    driver.see("web", state("web"))
+    driver.after(tracks.SETTLE + 1)
+    assert driver.of("web").outcome is Outcome.PASSED
+
+
+def test_argo_cd_has_as_long_to_begin_as_any_application_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(monkeypatch, [with_timeout("30s"), case("busy")])
+    for step in range(int(LIMIT / 5)):
+        driver.see("busy", state("busy", "OutOfSync", "Missing", "Running", message=f"step {step}"))
+        driver.after(5)
+        driver.see("web", state("web", sync="", health="", phase=""))
+    result = driver.of("web")
+    assert (result.outcome, result.code) == (Outcome.ERROR, "not-reconciled")
+    assert f"has not got to it within {LIMIT:g} s" in result.message
+
+
 def test_what_goes_round_in_circles_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(monkeypatch, [case("web")])
     for _ in range(6):
