@@ -73,6 +73,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with git.Repo(root) as repository:
         repository.git.switch("main", create="change")
         write(root, {"values/one.yaml": "a: 2\n", "README.md": "words"})
+        write(root, {"values/ones.yaml": "a: 3\n", "plain/deep/d.yaml": CONFIG_MAP})
         repository.git.add(all=True)
         repository.git.commit(quiet=True, message="one", env=IDENTITY)
     return root
@@ -101,6 +102,14 @@ def test_one_is_judged_and_says_why(clone: Path, first: Outcome) -> None:
 
 def test_what_the_annotation_misses_is_said(first: Outcome) -> None:
     assert ("argocd/one", "generate-paths-miss", "warning", "apps/one.yaml", 3) in first.findings
+
+
+def test_what_nothing_comes_of_is_said(clone: Path, first: Outcome) -> None:
+    """Beside what changes one of them: a manifest in a folder that is not read, values in a file that nobody names."""
+    found = {f[2:4] for f in first.findings if f[1] == "file-without-effect"}
+    assert found == {("warning", "plain/deep/d.yaml"), ("info", "values/ones.yaml")}
+    review = (clone / "gitops-report" / "review.md").read_text("utf-8")
+    assert "plain is read without directory.recurse" in review
 
 
 def test_what_is_left_alone_is_rendered_where_it_may_be_concerned(clone: Path) -> None:

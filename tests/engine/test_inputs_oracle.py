@@ -57,12 +57,15 @@ FILES = {
     "chart/Chart.yaml": CHART.format(name="chart")
     + "dependencies: [{name: lib, version: 1.0.0, repository: 'file://../lib'}]\n",
     "chart/values.yaml": "d: one\n",
+    "chart/values-prod.yaml": "d: one\n",
     "chart/templates/web.yaml": TEMPLATE + "---\n" + config_map("second"),
     "chart/templates/_helpers.tpl": "{{- define \"unused\" }}one{{ end }}",
     "chart/files/app.ini": "one",
     "chart/.helmignore": "one.txt\n",
     "lib/Chart.yaml": CHART.format(name="lib"),
     "lib/values.yaml": "a: one\n",
+    "lib/values-other.yaml": "a: one\n",
+    "lib/values-more.json": '{"b": "one"}',
     "lib/templates/lib.yaml": config_map("lib") + "  values: {{ .Values | toJson | quote }}\n",
     "values/prod.yaml": "a: one\n",
     "values/helm-env.yaml": "c: one\n",
@@ -78,6 +81,7 @@ FILES = {
         "transformers: [labels.yaml]\nreplacements: [{path: replace.yaml}]\nconfigurations: [config.yaml]\ncommonAnnotations: {k: one}\n"
     ),
     "kust/prod/plain.yaml": config_map("plain"),
+    "kust/prod/unlisted.yaml": config_map("unlisted"),
     "kust/prod/patch.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {b: one}\n",
     "kust/prod/conf/app.ini": "one",
     "kust/prod/conf/env": "A=one\n",
@@ -125,6 +129,7 @@ CASES = (
     case("helm", {"path": "lib", "helm": {
         "valueFiles": VALUES, "fileParameters": [{"name": "set", "path": "/values/set.txt"}]}}),
     case("refs", {"path": "lib", "helm": {"valueFiles": ["$v/values/prod.yaml"]}}, {"ref": "v"}),
+    case("more", {"path": "lib", "helm": {"valueFiles": ["values-more.json"]}}),
     case("overlay", {"path": "kust/prod"}),
     case("base", {"path": "kust/base"}),
     case("component", {"path": "kust/base", "kustomize": {"components": ["../extra"]}}),
@@ -138,7 +143,11 @@ NEEDLESS = {
     # A chart is read as a whole, and so is a folder with all below it.
     "chart/.helmignore": {"chart"},
     "chart/templates/_helpers.tpl": {"chart"},
-    "lib/Chart.yaml": {"chart", "helm", "refs"},
+    "chart/values-prod.yaml": {"chart"},
+    "lib/Chart.yaml": {"chart", "helm", "refs", "more"},
+    "lib/values-other.yaml": {"chart", "helm", "refs", "more"},
+    "lib/values-more.json": {"chart", "helm", "refs"},
+    "kust/prod/unlisted.yaml": {"overlay"},
     "plain/notes.txt": {"recursed"},
     # Another file has the last word.
     "lib/values.yaml": {"helm", "refs"},
@@ -152,6 +161,14 @@ NEEDLESS = {
 }
 """What is chosen although it renders the same."""
 
+
+ASIDE = {
+    "helm": {"lib/values-other.yaml", "lib/values-more.json"},
+    "refs": {"lib/values-other.yaml", "lib/values-more.json"},
+    "more": {"lib/values-other.yaml"},
+    "overlay": {"kust/prod/unlisted.yaml"},
+}
+"""What is chosen for no more than caution, and said to be read by nobody. A template of `chart` reads files."""
 
 BRANCHES = {f"change-{n}": path for n, path in enumerate(FILES)}
 """The file that is changed on each."""
@@ -238,6 +255,8 @@ def others(each: Case, chosen: Mapping[str, set[str]]) -> list[str]:
 def ground(root: Path, chosen: dict[str, set[str]]) -> Iterator[Ground]:
     for each in CASES:
         branch_off(root, f"others-{each.name}", others(each, chosen))
+        if each.name in ASIDE:
+            branch_off(root, f"aside-{each.name}", ASIDE[each.name])
     settings = Settings(
         root=root,
         report=root / "gitops-report",
@@ -290,6 +309,15 @@ def test_no_change_of_a_render_is_without_a_change_of_inputs(
         assert {c.name: m for c, m in zip(CASES, pool.map(missed, CASES), strict=True) if m} == {}
         found = dict(zip(BRANCHES.values(), pool.map(needless, BRANCHES), strict=True))
     assert {path: names for path, names in found.items() if names} == NEEDLESS
+
+
+def test_what_is_said_to_be_read_by_nobody_changes_no_render(
+    ground: Ground, render: Callable[[Case, str], Any]
+) -> None:
+    reader = reader_at(ground.checkout.snapshot, "main")
+    assert {c.name: {*found} for c in CASES if (found := reader.of(c).aside)} == ASIDE
+    for each in (c for c in CASES if c.name in ASIDE):
+        assert render(each, f"aside-{each.name}") == render(each, "main"), each.name
 
 
 def test_what_is_held_to_concern_nobody_renders_nothing_else(

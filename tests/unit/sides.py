@@ -60,7 +60,15 @@ def side(
         urls=(URL,),
         is_ours=lambda url: url == URL,
         manifests=lambda paths, *, where: [],
-        declarations=SimpleNamespace(settings=said, application_sets=(), problems=(), secrets=()),
+        files=lambda: (e for e in tree(files).entries if e.mode.startswith("100")),
+        declarations=SimpleNamespace(
+            applications=tuple(SimpleNamespace(file=c.file) for c in cases),
+            settings=tuple(SimpleNamespace(**vars(s), file="argocd/settings.yaml") for s in said),
+            application_sets=(),
+            projects=(),
+            problems=(),
+            secrets=(),
+        ),
     )
     context = Context(
         settings=Settings(root=Path(), report=Path(), cache=Path(), environ={}, changed=True, **options),

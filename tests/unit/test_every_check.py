@@ -32,6 +32,7 @@ ELSEWHERE = {
     "repository-url": "tests/unit/stages/test_reach.py",
     "namespace-not-enabled": "tests/engine/test_process_settings.py",
     "change-ignored": "tests/unit/stages/test_unsynced.py",
+    "file-without-effect": "tests/engine/test_changed_only.py",
     "resource-excluded": "tests/engine/test_process_settings.py",
     "setting-not-applied": "tests/unit/argocd/test_untrusted.py",
     "file-too-large": "tests/unit/repository/test_discovery.py",

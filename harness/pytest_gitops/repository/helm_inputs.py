@@ -11,8 +11,16 @@ from pytest_gitops.repository.charts import DEPENDENCIES
 from pytest_gitops.repository.readings import Reading, Remote, listed, mappings, within
 from pytest_gitops.repository.tree import Tree
 
+PACKED = (".tgz", ".gz")
+"""Charts as files."""
+
 LOCKS = ("Chart.lock", "requirements.lock")
 """With one of them helm takes exactly the versions that it names."""
+
+OWN = frozenset({*DEPENDENCIES, "values.yaml", "values.schema.json"})
+"""What helm reads of a chart's folder unasked, beside folders."""
+
+VALUES = (".yaml", ".yml", ".json")
 
 EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][\w.+-]+)?")
 """A version that stands for one release. Argo CD keeps charts and renders of such a version for good (util/helm: the
@@ -25,6 +33,7 @@ class Helm:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._charts: dict[str, tuple[Reading, tuple[str, ...]]] = {}
+        self._values: dict[str, tuple[str, ...]] = {}
 
     def chart(self, folder: str) -> Reading:
         """What rendering the chart in `folder` reads: all of it, and the charts that it depends on by path."""
@@ -40,7 +49,29 @@ class Helm:
                 pending += leads
                 real, _ = self._tree.follow(each)
                 pending += [real] if real is not None else []
+        if folder not in self._values:
+            self._values[folder] = () if found.remotes or found.unknown else tuple(self._beside(folder, seen))
+        found.aside |= dict.fromkeys(self._values[folder], folder)
         return found
+
+    def _beside(self, folder: str, charts: set[str]) -> Iterator[str]:
+        """The files right in the folder of a chart, which depends on `charts`, that helm reads only if it is told to:
+        values for one place or another. Templates could do so too (`.Files`), also those of packed charts."""
+        found = [
+            e.path
+            for e in self._tree.children(folder)
+            if e.path.endswith(VALUES)
+            and posixpath.basename(e.path) not in OWN
+            and self._tree.is_file(e.path)
+        ]
+        if not found:
+            return
+        everything = [e for each in charts for e in self._tree.below(each)]
+        if any(not e.mode.startswith("100") or e.path.endswith(PACKED) for e in everything):
+            return
+        templates = (e.path for e in everything if "/templates/" in f"/{e.path}")
+        if not any(b".Files" in content for content in self._tree.contents(templates).values()):
+            yield from found
 
     def _read(self, folder: str) -> tuple[Reading, tuple[str, ...]]:
         found, leads = Reading(), []

@@ -24,7 +24,7 @@ from pytest_gitops.repository.ours import Ours, serves
 from pytest_gitops.repository.readings import REVISION, Reading, Remote, listed, mappings, within
 from pytest_gitops.repository.revisions import COMMIT
 from pytest_gitops.repository.sources import placed
-from pytest_gitops.repository.tree import Tree
+from pytest_gitops.repository.tree import Tree, inside
 from pytest_gitops.settings.settings import ChartRepository
 from pytest_gitops.shapes import mapping
 from pytest_gitops.world.urls import canonical
@@ -36,6 +36,9 @@ reposerver/repository, mergeSourceParameters)."""
 MANIFEST = re.compile(r".*\.(yaml|yml|json|jsonnet)", re.DOTALL)
 """What Argo CD takes for a manifest in a folder of plain ones (reposerver/repository, manifestFile)."""
 
+TOOLS = ("Helm", "Kustomize")
+"""What a folder is built with that is not one of plain manifests."""
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*)|(\$))")
 
@@ -44,9 +47,11 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*)|(\$))")
 class Inputs:
     """What a case reads. `paths` are files and folders with everything below, "" being all; `pinned` says what else
     decides, such as the commits of other revisions; `unknown` why more may be read, empty where nothing is; `elsewhere`
-    what comes from other places, and `floating` what of it may be another thing tomorrow."""
+    what comes from other places, and `floating` what of it may be another thing tomorrow. `aside` are files among
+    `paths` that are not read, as far as can be told."""
 
     paths: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     unknown: str = ""
     elsewhere: tuple[str, ...] = ()
@@ -63,10 +68,13 @@ class _Files:
 
 class Reader:
     """Tells what cases read. `charts` are the chart repositories that folders of the repository stand in for;
-    `control` is the namespace that Argo CD lives in."""
+    `control` is the namespace that Argo CD lives in, `tools` are those that it builds with (argocd-cm may take one
+    away)."""
 
-    def __init__(self, ours: Ours, *, charts: Sequence[ChartRepository], control: str) -> None:
-        self._ours, self._charts, self._control = ours, charts, control
+    def __init__(
+        self, ours: Ours, *, charts: Sequence[ChartRepository], control: str, tools: Collection[str] = TOOLS
+    ) -> None:
+        self._ours, self._charts, self._control, self._tools = ours, charts, control, tools
         self._files = {ours.commit: _Files(ours.tree_at(ours.commit))}
         self._known: dict[tuple[str, ...], Inputs] = {}
 
@@ -96,6 +104,7 @@ class Reader:
                 self._folder(self._at(commit), case, source, reading)
             if commit != self._ours.commit:
                 reading.paths.clear()  # another commit is pinned as a whole
+                reading.aside.clear()
             merged = source if commit is None else self._merged(self._at(commit).tree, case, source)
             self._values(case, merged, commit, references, reading)
             if commit == self._ours.commit and REVISION in json.dumps(merged, default=str):
@@ -106,7 +115,8 @@ class Reader:
                 pinned["links that lead out: " + ", ".join(leading)] = None
         elsewhere = self._elsewhere(found)
         return Inputs(
-            paths=self.tree.reached(found.paths),
+            paths=self.tree.reached({*found.paths, *found.aside}),
+            aside=tuple(self._aside(found)),
             pinned=tuple(pinned),
             unknown="; ".join(found.unknown),
             elsewhere=tuple(sorted({r.url for r in elsewhere})),
@@ -118,6 +128,12 @@ class Reader:
         What is unknown is not in it."""
         text = json.dumps([self.tree.digest(inputs.paths), sorted(inputs.pinned)])
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+    def _aside(self, found: Reading) -> Iterator[str]:
+        """What is set aside and read by none of the other ways."""
+        if found.aside:
+            read = self.tree.reached(found.paths.difference(found.aside.values()))
+            yield from sorted(f for f in found.aside if not any(inside(f, p) for p in read))
 
     # ------------------------------------------------------------------ which commit
 
@@ -169,9 +185,10 @@ class Reader:
         tree = files.tree
         right_here = [e.path for e in tree.children(folder)]
         helm, kustomize, directory = (mapping(source.get(k)) for k in ("helm", "kustomize", "directory"))
-        if helm or any(p.endswith("Chart.yaml") for p in right_here):
+        is_chart = any(map(_is_chart, right_here))
+        if helm or is_chart:
             found.add(files.helm.chart(folder))
-        kustomized = kustomize or files.kustomize.is_kustomized(folder)
+        kustomized = bool(kustomize) or files.kustomize.is_kustomized(folder)
         if kustomized:
             found.add(files.kustomize.build(folder))
             found.add(files.kustomize.named_by(kustomize, folder))
@@ -187,9 +204,19 @@ class Reader:
                 if (MANIFEST.fullmatch(p) or directory.get("disableExtensionFilter"))
                 and not (kustomized and posixpath.basename(p).startswith(PARAMETERS))
             ]
-            found.paths.update(manifests)
+            tool = self._tool(source, is_chart=is_chart, is_kustomized=kustomized)
+            if tool == "Kustomize":
+                found.aside |= dict.fromkeys((p for p in manifests if tree.is_file(p)), "")
+            if tool != "Helm":  # it has the folder
+                found.paths.update(p for p in manifests if p not in found.aside)
             programs = [p for p in manifests if p.endswith(ENDINGS)]
         self._jsonnet(files, folder, programs, directory, found)
+
+    def _tool(self, source: Mapping[str, Any], *, is_chart: bool, is_kustomized: bool) -> str:
+        """The tool that builds a folder, "" for none or where it is not certain (util/app/discovery: Discover)."""
+        given = {key for key in ("helm", "kustomize", "directory", "plugin") if source.get(key) is not None}
+        tool = "" if is_chart == is_kustomized else "Helm" if is_chart else "Kustomize"
+        return tool if tool in self._tools and given <= {tool.lower()} else ""
 
     def _jsonnet(
         self, files: _Files, folder: str, entries: list[str], directory: Mapping[str, Any], found: Reading
@@ -305,6 +332,11 @@ class Reader:
             if not any(canonical(c.url) == canonical(remote.url) for c in near):
                 others.append(remote)
         return others
+
+
+def _is_chart(path: str) -> bool:
+    """Whether Argo CD takes the folder of this file for a chart (util/app/discovery: Discover)."""
+    return path.endswith("Chart.yaml")
 
 
 def _there(tree: Tree, path: str) -> bool:

@@ -25,14 +25,18 @@ class Remote:
 
 @dataclass(slots=True)
 class Reading:
-    """Grows while a folder is read. `unknown` are reasons why more may be read than what is in `paths`."""
+    """Grows while a folder is read. `unknown` are reasons why more may be read than what is in `paths`. `aside` are
+    files that may be read, so that whoever is careful counts them, and are not as far as can be told: each with the
+    folder that stands for it in `paths`, "" where none does."""
 
     paths: set[str] = field(default_factory=set)
+    aside: dict[str, str] = field(default_factory=dict)
     remotes: set[Remote] = field(default_factory=set)
     unknown: dict[str, None] = field(default_factory=dict)
 
     def add(self, other: Reading) -> None:
         self.paths |= other.paths
+        self.aside |= other.aside
         self.remotes |= other.remotes
         self.unknown |= other.unknown
 

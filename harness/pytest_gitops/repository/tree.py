@@ -73,6 +73,11 @@ class Tree:
         first, last = _span(found, folder)
         return found[first:last]
 
+    def is_file(self, path: str) -> bool:
+        """Whether a regular file is there."""
+        entry = self._by_path.get(path)
+        return entry is not None and entry.mode.startswith("100")
+
     def is_folder(self, path: str) -> bool:
         first, last = _span(self._paths, path)
         return first < last
@@ -83,8 +88,7 @@ class Tree:
 
     def read(self, path: str) -> bytes | None:
         """The content of a regular file; None for anything else."""
-        entry = self._by_path.get(path)
-        if entry is None or not entry.mode.startswith("100"):
+        if not self.is_file(path):
             return None
         if path not in self._contents:
             if not self._contents:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_gitops.model import Case, Finding, Moment
 from pytest_gitops.repository import kustomization
-from pytest_gitops.repository.inputs import Reader, early
+from pytest_gitops.repository.inputs import TOOLS, Reader, early
 from pytest_gitops.repository.locate import Locator, Place
 from pytest_gitops.repository.ours import Ours
 from pytest_gitops.repository.tree import Tree
@@ -217,7 +217,11 @@ class Context:
             resolve=self.resolve,
             tree_at=tree_at,
         )
-        return Reader(ours, charts=settings.charts, control=self.control)
+        from pytest_gitops.argocd.options import from_config_map
+
+        enabled = from_config_map(self.argocd_cm).enabled_source_types
+        tools = tuple(tool for tool in TOOLS if enabled[tool])
+        return Reader(ours, charts=settings.charts, control=self.control, tools=tools)
 
     def chart_hosts(self, case: Case) -> set[str]:
         """The hosts that the charts of `case` in this repository depend on."""

@@ -15,7 +15,7 @@ from pytest_gitops.model import Case
 from pytest_gitops.repository.inputs import Inputs
 from pytest_gitops.repository.jsonnet_inputs import imports
 from pytest_gitops.repository.ours import Ours
-from pytest_gitops.repository.tree import changed
+from pytest_gitops.repository.tree import changed, inside
 
 FILES = {
     "README.md": "grid",
@@ -497,3 +497,38 @@ def test_azures_old_hosts_may_mean_this_repository(text: str, meant: bool) -> No
     url = "git@ssh.dev.azure.com:v3/org/project/grid"
     ours = Ours(commit=HEAD, urls=(url,), refs={}, resolve=lambda *_: None, tree_at=lambda _: tree({}))
     assert ours.is_meant(text) is meant
+
+
+ASIDE = {
+    "k/kustomization.yaml": "resources: [a.yaml]\n",
+    "k/a.yaml": "",
+    "k/b.yaml": "",
+    "c/Chart.yaml": "",
+    "c/values.yaml": "",
+    "c/values-a.yaml": "",
+    "c/values-b.yaml": "",
+    "c/templates/t.yaml": "",
+}
+NAMING = {"path": "c", "helm": {"valueFiles": ["values-a.yaml"]}}
+
+
+@pytest.mark.parametrize(
+    ("sources", "aside"),
+    [
+        ([{"path": "k"}], ("k/b.yaml",)),
+        ([{"path": "k", "directory": {}}], ()),
+        ([{"path": "k", "kustomize": {"components": ["b.yaml"]}}], ()),
+        ([{"path": "k"}, {"path": "k", "directory": {"recurse": True}}], ()),
+        ([{"path": "c"}], ("c/values-a.yaml", "c/values-b.yaml")),
+        ([NAMING], ("c/values-b.yaml",)),
+        ([NAMING, {"path": "c", "helm": {"valueFiles": ["/c/values-b.yaml"]}}], ()),
+        ([{"path": "c", "helm": {"valueFiles": ["values-?.yaml"]}}], ()),
+        ([{"path": "k", "targetRevision": "v1"}], ()),
+    ],
+)
+def test_what_no_tool_reads_is_set_aside_and_counts_as_read_all_the_same(
+    sources: list[dict[str, Any]], aside: tuple[str, ...]
+) -> None:
+    found = reader(ASIDE, old=ASIDE).of(case("web", *sources))
+    assert found.aside == aside
+    assert all(any(inside(file, place) for place in found.paths) for file in aside)
