@@ -16,6 +16,7 @@ from pytest_gitops.errors import ConfigError
 from pytest_gitops.model import Case, Outcome, StageResult
 from pytest_gitops.settings.waivers import apply
 from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.unrestarted import Unrestarted
 from pytest_gitops.stages.unsynced import unsynced
 from pytest_gitops.waiting import utc
 
@@ -90,13 +91,14 @@ def _rendition(context: Context, case: Case) -> Rendition:
 
 
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
-    """Tell of every case what becomes of it, and what of it no sync will bring. Whether that may be is for the
-    policies; here only what could not be compared is no pass."""
+    """Tell of every case what becomes of it, and what of it no sync will bring, or no running Pod take up. Whether that
+    may be is for the policies; here only what could not be compared is no pass."""
+    going_on = Unrestarted(context)
     for case in cases:
-        publish(case, _result(context, case))
+        publish(case, _result(context, case, going_on))
 
 
-def _result(context: Context, case: Case) -> StageResult:
+def _result(context: Context, case: Case, going_on: Unrestarted) -> StageResult:
     if context.comparison is None:
         message = "not asked: there is no base to compare with (--gitops-base)"
         return StageResult(stage=name, outcome=Outcome.SKIPPED, code="no-base", message=message)
@@ -109,6 +111,6 @@ def _result(context: Context, case: Case) -> StageResult:
     evidence: dict[str, Any] = {"change": change.kind.value, **counts(change.objects)}
     if reasons := (context.plan.changed or {}).get(case.id):
         evidence["selectedBecause"] = list(reasons)
-    findings = unsynced(context, case, change)
+    findings = [*unsynced(context, case, change), *going_on.findings(case, change)]
     told = apply(findings, context.settings.waivers, application=case.key, today=utc().date())
     return judged(name, told, evidence=evidence)
