@@ -116,18 +116,51 @@ def lines(toolbox: Mapping[str, Path]) -> list[Line]:
     return found
 
 
+SIGNED = ("signed-1", "signed-2", "signed-3")
+
+
+def application(name: str, path: str, project: str = "default") -> str:
+    spec = {
+        "project": project,
+        "source": {"repoURL": URL, "targetRevision": "HEAD", "path": path},
+        "destination": {"server": HERE, "namespace": "home"},
+        "syncPolicy": {"automated": {}},
+    }
+    metadata = {"name": name, "namespace": "argocd"}
+    return json.dumps(
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata, "spec": spec}
+    )
+
+
 @pytest.fixture(scope="module")
 def judged(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Line], Outcome]:
     asked = lines(toolbox)
     namespaces = "".join(
         f"---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n" for name in ("home", "oracle")
     )
+    signed: dict[str, Any] = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": "signed", "namespace": "argocd"},
+        "spec": {
+            "sourceRepos": ["*"],
+            "destinations": [{"server": "*", "namespace": "*"}],
+            "signatureKeys": [{"keyID": "4AEE18F83AFDEB23"}],
+        },
+    }
     folder = write(
         tmp_path_factory.mktemp("projects") / "projects",
         {
             "namespaces.yaml": namespaces,
             "pytest-gitops.yaml": f"repository: {{urls: ['{URL}']}}\nprerequisites: [namespaces.yaml]\n",
         }
+        # An Application brings the project, so Argo CD has it as it is.
+        | {
+            "signed/project.yaml": json.dumps(signed),
+            "applications/brings.yaml": application("brings", "signed"),
+        }
+        | {f"applications/{n}.yaml": application(n, f"sources/{n}", "signed") for n in SIGNED}
+        | {f"sources/{n}/object.yaml": json.dumps(budget(n, "home")) for n in SIGNED}
         | {path: text for line in asked for path, text in line.files.items()},
     )
     return asked, gitops(commit(folder), "--gitops-stages", "policy,converge", "--gitops-timeout", "120")
@@ -162,3 +195,12 @@ def test_a_finding_is_in_the_file_of_the_object(judged: tuple[list[Line], Outcom
     assert {f[:4] for f in found} == {
         (f"argocd/{line.name}", line.rule, "error", f"sources/{line.name}/object.yaml") for line in refused
     }
+
+
+def test_what_is_refused_for_a_signature_is_not_judged(judged: tuple[list[Line], Outcome]) -> None:
+    _, outcome = judged
+    told = [(s["outcome"], s["code"]) for s in (outcome.stage(f"argocd/{n}", "converge") for n in SIGNED)]
+    # The first that Argo CD looks at goes through, whichever that is.
+    assert set(told) <= {("passed", None), ("skipped", "signatures-not-checked")}, told
+    assert ("skipped", "signatures-not-checked") in told
+    assert (None, "signatures-not-checked", "warning", "signed/project.yaml", 1) in outcome.findings

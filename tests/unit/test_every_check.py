@@ -32,6 +32,8 @@ ELSEWHERE = {
     "repository-url": "tests/unit/stages/test_reach.py",
     "namespace-not-enabled": "tests/engine/test_process_settings.py",
     "change-ignored": "tests/unit/stages/test_unsynced.py",
+    "signatures-not-checked": "tests/engine/test_silent_changes.py",
+    "pods-not-restarted": "tests/engine/test_silent_changes.py",
     "file-without-effect": "tests/engine/test_changed_only.py",
     "resource-excluded": "tests/engine/test_process_settings.py",
     "setting-not-applied": "tests/unit/argocd/test_untrusted.py",

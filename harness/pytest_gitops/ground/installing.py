@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_gitops.argocd import install
+from pytest_gitops.argocd.signatures import without_demands
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.ground.side import Side
@@ -64,7 +65,7 @@ class Installer:
     def _bring(self, api: Api, declared: Declared) -> None:
         """Apply one of the repository's own AppProjects; what the API server refuses is a finding, not our end."""
         try:
-            api.apply(in_namespace(declared.manifest, self._control))
+            api.apply(in_namespace(without_demands(declared.manifest), self._control))
         except ApiError as error:
             if not error.refused:
                 raise

@@ -12,7 +12,7 @@ from pytest_gitops.ground.connecting import Connecting
 from pytest_gitops.model import VERIFY_STAGES, Case, Outcome, StageResult
 from pytest_gitops.run.verdicts import Verdicts
 from pytest_gitops.settings.settings import Provider
-from pytest_gitops.stages import IN_TURN, OF_REMOVED, before, with_needs
+from pytest_gitops.stages import IN_TURN, OF_REMOVED, before, unsigned, with_needs
 from pytest_gitops.stages.base import Answer, Eager, Family, Publish, Stage
 from pytest_gitops.stages.context import Context
 from pytest_gitops.waiting import now
@@ -162,6 +162,7 @@ class Turns:
             self._mark(stage.name)
 
     def _give(self, case: Case, result: StageResult) -> None:
+        result = unsigned.judged(result)
         if result.stage in IN_TURN:
             # On the clock of the timelines, so that a report can say which stage saw what.
             began = max(0.0, now() - result.duration - self.context.applied_at)
