@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_gitops.errors import ConfigError
+from pytest_gitops.errors import ConfigError, EngineError
 from pytest_gitops.repository.git import open_repository
 from pytest_gitops.repository.snapshot import take
 
@@ -223,6 +223,39 @@ def test_a_shallow_clone_works(clone, snap, tmp_path):
     again = type(clone)(snapshot.bare).copy(tmp_path / "again")
     assert (again.path / "a").read_text() == "2\n"
     assert again.git("rev-list", "--count", "HEAD") == "1"
+
+
+@pytest.fixture
+def partial(clone, tmp_path):
+    """A clone without the files of any commit but the last: main has base's `a` and `c`."""
+    clone.git("config", "uploadpack.allowFilter", "true")
+    clone.commit(a="0\n", b="1\n", c="0\n")
+    clone.git("branch", "base")
+    clone.commit(a="2\n", c="2\n")
+    return clone.copy(tmp_path / "partial", "--filter=blob:none")
+
+
+def test_what_a_partial_clone_left_out_is_got_as_git_gets_it(partial, tmp_path, environ):
+    before = everything(partial.path)
+    repository = open_repository(partial.path, environ=environ)
+    base = take(repository, into=tmp_path / "bare", branches=(), environ=environ, revision="origin/base")
+    assert base.read_many(["a", "b", "c"]) == {"a": b"0\n", "b": b"1\n", "c": b"0\n"}
+    assert everything(partial.path) == before
+    partial.write("b", "3\n")  # what is checked out is there
+    partial.git("remote", "set-url", "origin", str(tmp_path / "gone"))
+    head = take(repository, into=tmp_path / "head", branches=(), environ=environ)
+    assert head.read_many(["a", "b"]) == {"a": b"2\n", "b": b"3\n"}
+
+
+def test_what_a_partial_clone_cannot_get_is_said(partial, tmp_path, environ):
+    partial.git("remote", "set-url", "origin", str(tmp_path / "gone"))
+    repository = open_repository(partial.path, environ=environ)
+    lacks = r"lacks files of commit [0-9a-f]{7}: expected to get 1 from origin, saw .+ git backfill"
+    with pytest.raises(ConfigError, match=lacks):
+        take(repository, into=tmp_path / "bare", branches=(), environ=environ, revision="origin/base")
+    head = take(repository, into=tmp_path / "head", branches=(), environ=environ)
+    with pytest.raises(EngineError, match=r"commit [0-9a-f]{7}: git does not have a\. Fetch it"):
+        head.at(partial.git("rev-parse", "origin/base"))
 
 
 def test_a_split_index_works(clone, snap):

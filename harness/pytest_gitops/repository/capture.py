@@ -97,6 +97,33 @@ class Capture:
         tree = tree or git(self.into, "mktree", env=self.own, stdin="").stdout.strip()
         return self._commits([tree])[tree]
 
+    def complete(self, commit: str) -> None:
+        """Get the files of `commit` that a partial clone (`--filter`) has left out, as `git diff` would: from where it
+        was cloned, all at once. Raises ConfigError if they cannot be had."""
+        if not self.repository.partial or not (missing := self._missing(commit)):
+            return
+        remote, env = (
+            self.repository.remote,
+            {**self.user, "GIT_OBJECT_DIRECTORY": str(self.into / "objects")},
+        )
+        fetched = git(
+            self.repository.top, "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags",
+            "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none", "--stdin", remote,
+            env=env, stdin="".join(f"{sha}\n" for sha in missing), check=False,
+        )  # fmt: skip
+        if self._missing(commit):
+            why = fetched.stderr.strip().splitlines()
+            raise ConfigError(
+                f"this clone is a partial one, and lacks files of commit {commit[:7]}: expected to get {len(missing)} "
+                f"from {remote}, saw {why[-1] if why else 'that it has them not'}. Clone without --filter, or get them "
+                "first: git backfill"
+            )
+
+    def _missing(self, commit: str) -> list[str]:
+        argv = ("rev-list", "--objects", "--missing=print", f"{commit}^{{tree}}")
+        listing = git(self.into, *argv, env=self.own).stdout.splitlines()
+        return [line[1:] for line in listing if line.startswith("?")]
+
     def _work_tree(self) -> str:
         """Write the working tree as a tree object and return its name."""
         clone, private = self.repository, self.into / "work-tree.index"

@@ -41,7 +41,7 @@ class Repository:
     """A clone. `root` is the directory under test, `top` the work tree's top, `prefix` is root relative to
     top ("" if they are the same); `remote` is the name of its remote; `branch` is "" when detached, `commit`
     "" when there is none yet, `default_branch` "" when the remote's HEAD is not known. `git_dir` and
-    `common_dir` differ in a worktree."""
+    `common_dir` differ in a worktree; a `partial` one was cloned with a filter, and may lack files of commits."""
 
     root: Path
     top: Path
@@ -55,6 +55,7 @@ class Repository:
     default_branch: str
     shallow: bool
     object_format: str
+    partial: bool = False
 
     @property
     def object_stores(self) -> tuple[Path, ...]:
@@ -116,8 +117,9 @@ def open_repository(root: Path, *, environ: Mapping[str, str]) -> Repository:
     remotes = ask("remote").splitlines()
     remote = "origin" if "origin" in remotes else next(iter(remotes), "")
     head = ask("symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD") if remote else ""
-    configured = ask("config", "--null", "--get-regexp", r"^remote\..*\.url$").split("\0")
-    urls = [url for entry in configured for _, found, url in [entry.partition("\n")] if found]
+    told = ask("config", "--null", "--get-regexp", r"^remote\..*\.(url|promisor)$").split("\0")
+    configured = [(key, value) for key, found, value in (each.partition("\n") for each in told) if found]
+    urls = [value for key, value in configured if key.endswith(".url")]
     # insteadOf and its like: the URL that git itself would use is one more spelling of the same repository.
     rewritten = ask("remote", "get-url", "--all", remote).splitlines() if remote else []
     return Repository(
@@ -132,6 +134,7 @@ def open_repository(root: Path, *, environ: Mapping[str, str]) -> Repository:
         commit=ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}"),
         default_branch=head.removeprefix(f"refs/remotes/{remote}/"),
         shallow=shallow == "true",
+        partial=("remote." + remote + ".promisor", "true") in configured,
         object_format=object_format,
     )
 

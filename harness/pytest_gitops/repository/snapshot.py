@@ -144,11 +144,12 @@ def take(
 
     HEAD, the current and the default branch and `branches` are the working tree, or `revision` of the clone
     where one is given; a name in `branches` that is a tag of the clone stays that tag. Everything else is as
-    in the clone. Raises ConfigError for a `revision` that the clone does not have.
+    in the clone. Raises ConfigError for a `revision` that the clone does not have, or not all of.
     """
     capture = Capture(repository, into, environ)
     capture.create()
     commit = capture.commit_of(revision) if revision else capture.commit_of_work_tree()
+    capture.complete(commit)
     refs, head = capture.refs(commit, tuple(branches))
     capture.write_refs(refs, head)
     return Snapshot(
@@ -167,6 +168,11 @@ def _entries(bare: Path, commit: str, env: Mapping[str, str]) -> tuple[Entry, ..
     for line in listing.split(b"\0")[:-1]:
         about, _, path = line.partition(b"\t")
         mode, _, sha, size = about.decode().split()
+        if size == "BAD":  # of a partial clone, or one that is broken
+            raise EngineError(
+                f"commit {commit[:7]}: git does not have {path.decode(errors='replace')}. Fetch it, or clone without "
+                "--filter"
+            )
         found.append(
             Entry(
                 path=path.decode(errors="surrogateescape"),
