@@ -117,6 +117,8 @@ FILES = {
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm, namespace: argocd}\ndata: {admin.enabled: false}\n"
     ),
     "argocd/refused.yaml": REFUSED_PROJECT,
+    "apps/repeated.yaml": application("repeated", "repeated") + "  project: grid\n",
+    "repeated/settings.yaml": CONFIG_MAP + "data:\n  other: the first data are dropped\n",
     "forgotten/Chart.yaml": CHART,
     "forgotten/templates/app.yaml": application("{{ .Release.Name }}-app", "good"),
     "huge/huge.yaml": "",  # filled below
@@ -165,6 +167,8 @@ FINDINGS = {
     ("argocd/same-name", "duplicate-name", "apps/same-name-2.yaml", 2),
     ("argocd/source-is-list", "schema-invalid", "apps/source-is-list.yaml", 6),
     ("argocd/spec-is-text", "no-source", "apps/spec-is-text.yaml", 4),
+    (None, "repeated-key", "apps/repeated.yaml", 12),
+    (None, "repeated-key", "repeated/settings.yaml", 5),
     (None, "application-not-rendered", "forgotten/templates/app.yaml", 1),
     (None, "file-too-large", "huge/huge.yaml", None),
     (None, "no-name", "apps/no-name.yaml", 3),
@@ -182,6 +186,7 @@ FINDINGS = {
 GOOD = {
     "argocd/good",
     "argocd/many",
+    "argocd/repeated",
     "argocd/byte-order-mark",
     "argocd/dos",
     "argocd/utf-16",
@@ -195,6 +200,7 @@ WARNINGS = {
     "project-any-cluster-resource",
     "project-any-destination",
     "project-any-source",
+    "repeated-key",
 }
 """What is told and fails nothing."""
 

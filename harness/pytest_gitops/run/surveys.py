@@ -17,7 +17,7 @@ from pytest_gitops.scenarios.choosing import asked, left_alone
 from pytest_gitops.scenarios.reading import read
 from pytest_gitops.settings.expectations import Answered
 from pytest_gitops.settings.waivers import counts, expired
-from pytest_gitops.stages import namesakes, policy, rbac, unrendered, unsigned, without_effect
+from pytest_gitops.stages import namesakes, policy, rbac, repeated, unrendered, unsigned, without_effect
 from pytest_gitops.stages.context import Context
 from pytest_gitops.waiting import utc
 
@@ -66,6 +66,7 @@ def survey(context: Context, ground: Ground, *, hidden: Hidden) -> Plan:
     told = [*ground.declarations.warnings, *ground.findings, *context.repository_findings]
     told += [
         *unrendered.survey(context),
+        *repeated.survey(context),
         *unsigned.survey(context),
         *namesakes.survey(context),
         *without_effect.survey(context, but=[FILE_NAME]),
