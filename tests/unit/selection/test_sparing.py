@@ -386,7 +386,7 @@ def test_rules_on_the_whole_that_look_at_objects_are_those_that_were_thought_of(
     assert found == {
         "argocd/permissions.rego",
         "references/access.rego", "references/config.rego", "references/monitors.rego", "references/network.rego",
-        "references/scaling.rego",
+        "references/scaling.rego", "references/storage.rego",
         "repository/applications.rego", "repository/secrets.rego",
     }  # fmt: skip
 

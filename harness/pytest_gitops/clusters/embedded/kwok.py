@@ -14,7 +14,7 @@ SIMULATED = (
     "a Job's pod succeeds.",
     "Nodes are pretended: they have room for everything, and the network to pods and Services is not there.",
     "Volumes hold nothing: every PersistentVolumeClaim with a storage class is given one, "
-    "whether or not the class exists.",
+    "whether or not the class exists, and also where it would wait for a Pod.",
     "Services of type LoadBalancer and Ingresses are given an address, whether or not anything serves them.",
     "HorizontalPodAutoscalers report that they can scale, and never do.",
     "Webhooks are not called, neither for admission nor to convert custom resources; the API server's own admission "
