@@ -173,14 +173,14 @@ class Tree:
         if any(self._has_module(p) for p in found):
             found.add(MODULES)
         found |= {a for p in found for a in self._attributes(p)}
-        return tuple(sorted(p for p in found if not any(above in found for above in _above(p))))
+        return tuple(sorted(p for p in found if not any(above in found for above in above(p))))
 
     def _has_module(self, place: str) -> bool:
         first, last = _span(self._modules, place)
         return first < last or place in self._modules
 
     def _attributes(self, place: str) -> Iterator[str]:
-        ways = (posixpath.join(above, ATTRIBUTES) for above in _above(place))
+        ways = (posixpath.join(above, ATTRIBUTES) for above in above(place))
         return (w for w in ways if w in self._by_path)
 
     def digest(self, places: Iterable[str]) -> str:
@@ -221,7 +221,7 @@ def _span(paths: Sequence[str], folder: str) -> tuple[int, int]:
     return first, bisect_left(paths, f"{folder}0", first)  # "0" is what comes after "/"
 
 
-def _above(path: str) -> Iterator[str]:
+def above(path: str) -> Iterator[str]:
     """The folders that `path` is in, the innermost first, the top last."""
     while path:
         path = posixpath.dirname(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_gitops.model import Finding, Severity
@@ -15,6 +16,9 @@ from pytest_gitops.repository.manifest import ManifestError, parse
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
+
+MOST = 100
+"""As many keys are told one by one."""
 
 MAX_BYTES = 1024 * 1024
 """Larger files are not looked into."""
@@ -26,7 +30,16 @@ KEY = re.compile(
 
 
 def survey(context: Context) -> Iterator[Finding]:
-    """A warning for each such key in what Applications read, and in the files of Argo CD's own objects."""
+    """A warning for each such key in what Applications read, and in the files of Argo CD's own objects; of very many
+    the first ones, and how many more there are."""
+    found = list(_all(context))
+    yield from found[:MOST]
+    if len(found) > MOST:
+        first, more = found[MOST], len(found) - MOST
+        yield replace(first, message=f"{more} more keys are written twice, this the first of them")
+
+
+def _all(context: Context) -> Iterator[Finding]:
     declared, tree = context.checkout.declarations, context.reader.tree
     objects = (
         *declared.applications, *declared.application_sets, *declared.projects, *declared.settings,

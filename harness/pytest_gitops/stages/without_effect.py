@@ -17,10 +17,9 @@ from pytest_gitops.repository import kustomization
 from pytest_gitops.repository.charts import DEPENDENCIES
 from pytest_gitops.repository.endings import NOT_SEARCHED
 from pytest_gitops.repository.globs import glob
-from pytest_gitops.repository.inputs import Inputs
 from pytest_gitops.repository.manifest import ManifestError, parse
 from pytest_gitops.repository.readings import within
-from pytest_gitops.repository.tree import changed, inside
+from pytest_gitops.repository.tree import above, changed, inside
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -33,6 +32,9 @@ KUSTOMIZE = "kustomize.config.k8s.io/"
 SHOWN = 3
 """As many Applications are named."""
 
+MOST = 100
+"""As many files are told one by one."""
+
 
 def survey(context: Context, *, but: Collection[str] = ()) -> Iterator[Finding]:
     """A warning for a manifest that the pull request adds where an Application has its source, a note for whatever else
@@ -44,28 +46,50 @@ def survey(context: Context, *, but: Collection[str] = ()) -> Iterator[Finding]:
     idle = [f for f in changed(base.reader.tree, context.reader.tree) if f.endswith(ENDINGS)]
     idle = [f for f in idle if context.reader.tree.is_file(f)]
     idle = list(_of_applications(context, base, [f for f in idle if f not in but])) if idle else []
-    readers: list[tuple[Case, Inputs]] = []
+    if not idle:
+        return
+    concerned, readers = (_Readers(base), _Readers(context)), _Readers(context)
     for change in comparison.applications:
-        for side, case in ((base, change.old), (context, change.new)):
-            inputs = side.reader.of(case) if case is not None else Inputs()
+        for side, case in zip(concerned, (change.old, change.new), strict=True):
+            if case is None:
+                continue
             if _is_same(change):
-                readers += [(case, inputs)] if case is not None and side is context else []
-            elif inputs.unknown:
+                if side is concerned[1]:
+                    readers.add(case)
+            elif not side.add(case):
                 return
-            else:
-                there = side.reader.tree.is_file
-                idle = [f for f in idle if not (there(f) and _reads(inputs, f))]
-    for file in idle:
-        yield _finding(context, file, [case for case, inputs in readers if _reads(inputs, file)])
+    idle = [f for f in idle if not any(next(side.of(f), None) for side in concerned)]
+    found = [_finding(context, file, list(readers.of(file))) for file in idle[:MOST]]
+    yield from sorted(found, key=lambda f: f.severity is not Severity.WARNING)
+    if len(idle) > MOST:
+        yield _note(
+            idle[MOST], f"{len(idle) - MOST} more files differ without effect, this the first of them"
+        )
+
+
+class _Readers:
+    """The Applications of one side that may read a file, found by the folders that it is in."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._by_place: dict[str, list[tuple[Case, frozenset[str]]]] = {}
+
+    def add(self, case: Case) -> bool:
+        """Whether it is known what it reads."""
+        inputs = self._context.reader.of(case)
+        for place in inputs.paths:
+            self._by_place.setdefault(place, []).append((case, frozenset(inputs.aside)))
+        return not inputs.unknown
+
+    def of(self, file: str) -> Iterator[Case]:
+        if self._context.reader.tree.is_file(file):
+            for place in (file, *above(file)):
+                yield from (case for case, aside in self._by_place.get(place, ()) if file not in aside)
 
 
 def _is_same(change: ApplicationChange) -> bool:
     """Whether nothing at all of an Application differs, not even what is ignored."""
     return change.kind is ChangeKind.UNCHANGED and not (change.fields or change.objects or change.moved_away)
-
-
-def _reads(inputs: Inputs, file: str) -> bool:
-    return file not in inputs.aside and any(inside(file, place) for place in inputs.paths)
 
 
 # ------------------------------------------------------------------ what is for Applications to read
@@ -129,14 +153,12 @@ def _finding(context: Context, file: str, readers: Sequence[Case]) -> Finding:
     keys = [case.key for case in readers]
     more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     told = f"though {', '.join(keys[:SHOWN])}{more} may read it" if keys else "no Application here reads it"
-    return Finding(
-        rule="file-without-effect",
-        severity=Severity.INFO,
-        message=f"the pull request {'adds' if added else 'changes'} it, and no object of any Application differs: "
-        + told,
-        file=file,
-        line=1,
-    )
+    verb = "adds" if added else "changes"
+    return _note(file, f"the pull request {verb} it, and no object of any Application differs: {told}")
+
+
+def _note(file: str, message: str) -> Finding:
+    return Finding(rule="file-without-effect", severity=Severity.INFO, message=message, file=file, line=1)
 
 
 def _is_manifest(context: Context, file: str) -> bool:

@@ -79,3 +79,11 @@ def test_what_no_application_reads_is_nobodys() -> None:
 
 def test_what_is_large_is_left_alone() -> None:
     assert found({"web/a.yaml": TWICE + "#" * repeated.MAX_BYTES}) == []
+
+
+def test_of_very_many_the_first_are_told() -> None:
+    told = list(repeated.survey(side(HEAD, (WEB,), {f"web/{n:03}.yaml": TWICE for n in range(103)})))
+    assert len(told) == repeated.MOST + 1
+    assert (told[-1].file, told[-1].message) == (
+        "web/100.yaml", "3 more keys are written twice, this the first of them",
+    )  # fmt: skip

@@ -207,3 +207,13 @@ def test_where_an_application_is_not_known_nothing_is_said() -> None:
     assert list(without_effect.survey(head)) == []
     head.base = None
     assert list(without_effect.survey(head)) == []
+
+
+def test_of_very_many_the_first_are_told_and_warnings_before_notes() -> None:
+    added = {**{f"values/{n:03}.yaml": VALUES for n in range(102)}, "api/more/s.yaml": SERVICE}
+    told = found(FILES, {**FILES, **added})
+    assert len(told) == without_effect.MOST + 1
+    assert [told[0].file, told[1].file] == ["api/more/s.yaml", "values/000.yaml"]
+    assert (told[-1].file, told[-1].message) == (
+        "values/099.yaml", "3 more files differ without effect, this the first of them",
+    )  # fmt: skip
