@@ -43,6 +43,7 @@ LAYERS: dict[str, set[str]] = {
     "world": {"errors", "processes.ports", "processes.process", "serving", "waiting"},
     "clusters": {
         "errors", "keeping", "processes.ports", "processes.process", "processes.sockets", "processes.warden", "serving",
+        "shapes",
         "waiting",
     },
     "report": {"errors", "model"},

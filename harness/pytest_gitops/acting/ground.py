@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.argocd.appstate import AppState
 from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.ground.fleet import placement
 from pytest_gitops.ground.installing import Installer
@@ -99,7 +100,10 @@ class ActingGround:
         ground = self._ground
         directory = ground.supervisor.directory / f"cluster-{NAME}"
         cache = ground.settings.cache
-        plane = Embedded(ground.supervisor, directory, ground.paths, name=NAME, cache=cache)
+        statuses = Statuses(ground.settings.statuses)
+        plane = Embedded(
+            ground.supervisor, directory, ground.paths, name=NAME, cache=cache, statuses=statuses
+        )
         plane.start()
         return plane
 

@@ -52,7 +52,8 @@ _BY_CODE = {
     "progressing": Cause(
         id="not-coming-up",
         name="it did not come up",
-        next="see the object's events; on the embedded cluster Pods become ready at once",
+        next="see the object's events; on the embedded cluster Pods become ready at once, and of a custom resource "
+        "that waits for its controller `statuses:` in pytest-gitops.yaml says what it would say",
     ),
     "syncing": Cause(
         id="sync-unfinished",

@@ -19,22 +19,18 @@ from kubernetes.config import ConfigException, load_kube_config
 from pytest_gitops.clusters.apierror import ApiError, Reply, loaded, refusal, warnings_of
 from pytest_gitops.clusters.embedded.shelf import Shelf
 from pytest_gitops.clusters.paths import is_loopback, tail, url
-from pytest_gitops.clusters.watching import Stream, Watch
+from pytest_gitops.clusters.watching import METADATA, METADATA_LIST, Bare, Stream, Watch
 from pytest_gitops.errors import EngineError
 from pytest_gitops.waiting import wait_until
 
 MANAGER = "pytest-gitops"
 """The field manager of everything we apply."""
 
+JSON = "application/json"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-
-METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""How to ask for as little as can be of an object that is not looked at."""
-
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 """Every kind of a cluster in one answer (Kubernetes 1.30: aggregated discovery v2)."""
@@ -91,9 +87,9 @@ class Api:
         """Let go of the connections that are kept; a later request opens new ones."""
         self._pool.clear()
 
-    def get(self, path: str, **params: Any) -> dict[str, Any]:
+    def get(self, path: str, *, accept: str = JSON, **params: Any) -> dict[str, Any]:
         """Read an object or a list. Raises ApiError."""
-        return self._call("GET", path, params)
+        return self._call("GET", path, params, accept=accept)
 
     def text(self, path: str, **params: Any) -> str:
         """Read what is no object: a log. Raises ApiError."""
@@ -104,8 +100,7 @@ class Api:
 
     def metadata(self, path: str) -> list[dict[str, Any]]:
         """The metadata of each object at the collection `path`. Raises ApiError."""
-        items = self._call("GET", path, {"limit": ALL}, accept=METADATA_LIST).get("items") or []
-        return [i["metadata"] for i in items]
+        return [i["metadata"] for i in self.get(path, limit=ALL, accept=METADATA_LIST).get("items") or []]
 
     def kinds(self) -> tuple[tuple[str, str], ...]:
         """(apiVersion, kind) of everything that can be listed and deleted, each kind once, in the version that the
@@ -138,9 +133,7 @@ class Api:
         """Delete an object; `body` is a DeleteOptions. Raises ApiError."""
         return self._call("DELETE", path, params, body)
 
-    def ask(
-        self, method: str, path: str, body: Any, *, content_type: str = "application/json", **params: Any
-    ) -> Reply:
+    def ask(self, method: str, path: str, body: Any, *, content_type: str = JSON, **params: Any) -> Reply:
         """Send a write of which only the server's opinion is wanted; `body` may be JSON already.
 
         A refusal is returned, also that nobody converts the object. Raises ApiError if there is no answer, or one that
@@ -249,21 +242,22 @@ class Api:
         act: Callable[[str, dict[str, Any]], None],
         *,
         stop: threading.Event,
+        bare: bool = False,
         **params: Any,
     ) -> None:
         """Call `act(type, object)` for all at the collection `path`, then for each change, until `stop` is
-        set.
+        set; with the metadata alone of objects that are to be `bare`.
 
         Types are ADDED, MODIFIED and DELETED. A connection that drops is taken up where it ended; when the
         server has forgotten that place, everything is listed again, and what has gone meanwhile comes as
         DELETED with its metadata alone. `params` are selectors. What `act` raises ends the watch. Raises
         ApiError if the server refuses.
         """
-        Watch(self, path, act, stop=stop, params=params).run()
+        Watch(Bare(self) if bare else self, path, act, stop=stop, params=params).run()
 
-    def stream(self, path: str, params: Mapping[str, Any]) -> Stream:
+    def stream(self, path: str, params: Mapping[str, Any], *, accept: str = JSON) -> Stream:
         """Open a watch; each line of it is an event in JSON. Raises ApiError."""
-        response = self._send("GET", path, params, stream=True, read_limit=SILENCE_SECONDS)
+        response = self._send("GET", path, params, stream=True, read_limit=SILENCE_SECONDS, accept=accept)
         if response.status >= 400:
             with contextlib.closing(response):
                 raise refusal(response.status, loaded(response.data, f"GET {path}"), f"GET {path}")
@@ -325,8 +319,8 @@ class Api:
         params: Mapping[str, Any],
         body: Any = None,
         *,
-        content_type: str = "application/json",
-        accept: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
     ) -> dict[str, Any]:
         response = self._send(method, path, params, body, content_type=content_type, accept=accept)
         data = loaded(response.data, f"{method} {path}")
@@ -341,11 +335,11 @@ class Api:
         params: Mapping[str, Any],
         body: Any = None,
         *,
-        content_type: str = "application/json",
+        content_type: str = JSON,
         stream: bool = False,
         read_limit: float = READ_SECONDS,
         tries: int = 3,
-        accept: str = "application/json",
+        accept: str = JSON,
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": accept, "User-Agent": MANAGER, **self._authorization()}
         content = None

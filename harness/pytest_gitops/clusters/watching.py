@@ -11,6 +11,11 @@ from pytest_gitops.clusters.apierror import ApiError, refusal
 
 Act = Callable[[str, dict[str, Any]], None]
 
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""How to ask for as little as can be of an object that is not looked at."""
+
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
 GONE = 410
 """The status of a watch whose place the server has forgotten."""
 
@@ -39,6 +44,29 @@ class Source(Protocol):
     def get(self, path: str, **params: Any) -> dict[str, Any]: ...
 
     def stream(self, path: str, params: Mapping[str, Any]) -> Stream: ...
+
+
+class Negotiating(Protocol):
+    """What is asked of an API server that answers in more than one form."""
+
+    def get(self, path: str, *, accept: str, **params: Any) -> dict[str, Any]: ...
+
+    def stream(self, path: str, params: Mapping[str, Any], *, accept: str) -> Stream: ...
+
+
+class Bare:
+    """Asks for no more than metadata."""
+
+    def __init__(self, source: Negotiating) -> None:
+        self._source = source
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """A list of metadata."""
+        return self._source.get(path, accept=METADATA_LIST, **params)
+
+    def stream(self, path: str, params: Mapping[str, Any]) -> Stream:
+        """A watch of metadata."""
+        return self._source.stream(path, params, accept=METADATA)
 
 
 class Watch:

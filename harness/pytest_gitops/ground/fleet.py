@@ -17,6 +17,7 @@ from pytest_gitops.argocd import install
 from pytest_gitops.argocd.destinations import Claim, Placement, claims_of, cluster_secret, place, through
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.ground.side import Side
 from pytest_gitops.model import Case, Destination
@@ -100,6 +101,7 @@ class Fleet:
             self._paths,
             name=f"destination-{number}{self._label}",
             cache=self._side.settings.cache,
+            statuses=Statuses(self._side.settings.statuses),
         )
         self._planes.append(plane)
         plane.start()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.clusters.kind import PREFIX, RECORDS, Kind
 from pytest_gitops.clusters.kubeconfig import skew
 from pytest_gitops.configuration.file import FILE_NAME
@@ -44,7 +45,12 @@ class Own:
                 images=settings.kind.images,
             )
         self.cluster: Cluster = self._kind or Embedded(
-            supervisor, directory, tools, cache=settings.cache, environ=at_a_glance(settings)
+            supervisor,
+            directory,
+            tools,
+            cache=settings.cache,
+            environ=at_a_glance(settings),
+            statuses=Statuses(settings.statuses),
         )
 
     @property

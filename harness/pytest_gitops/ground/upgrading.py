@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.clusters.embedded.plane import Embedded
+from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.ground.crowd import frugal
 from pytest_gitops.ground.delivering import Delivery
@@ -151,7 +152,16 @@ def begin_plane(ground: Ground, *, crowd: bool = False) -> Future[Embedded] | No
 def _plane(ground: Ground, environ: Mapping[str, str]) -> Embedded:
     directory = ground.supervisor.directory / "cluster-upgrade"
     cache = ground.settings.cache
-    return Embedded(ground.supervisor, directory, ground.paths, name="upgrade", cache=cache, environ=environ)
+    statuses = Statuses(ground.settings.statuses)
+    return Embedded(
+        ground.supervisor,
+        directory,
+        ground.paths,
+        name="upgrade",
+        cache=cache,
+        environ=environ,
+        statuses=statuses,
+    )
 
 
 def upgrade_ground(

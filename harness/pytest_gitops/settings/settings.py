@@ -159,6 +159,7 @@ class Settings:
     prerequisites: tuple[str, ...] = ()
     kubernetes: tuple[str, ...] = (DEFAULT_KUBERNETES,)
     unknown_kinds: UnknownKinds = "error"
+    statuses: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)  # by "group/Kind", a glob
     argo_rollouts: bool | None = None  # None: where something of its is rendered
     policy_folders: tuple[Path, ...] = ()
     policy_data: Mapping[str, Any] = field(default_factory=dict)

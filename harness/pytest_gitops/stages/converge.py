@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_gitops.model import Case
-from pytest_gitops.stages import excluded
+from pytest_gitops.stages import excluded, spoken_for
 from pytest_gitops.stages.base import Family, Publish
 from pytest_gitops.stages.drive import Drive
 from pytest_gitops.stages.hydrated import told_apart
@@ -24,4 +24,5 @@ needs = ("render",)
 def run(context: Context, cases: Sequence[Case], publish: Publish) -> None:
     """Create the roots, sync what nobody else syncs, and judge each Application as its states come in."""
     take_stock(context)
-    Drive(context, cases, excluded.told(context, told_apart(context, publish)), stage=name).run()
+    noted = spoken_for.told(context, told_apart(context, publish))
+    Drive(context, cases, excluded.told(context, noted), stage=name).run()

@@ -65,7 +65,7 @@ FIXED: Mapping[tuple[str, str], tuple[Path, ...]] = {
 REPLACED_AS_A_WHOLE = {"subjects", "items", "versions"}
 """Lists of `changes.lists.KEYS` that Kubernetes does not merge."""
 
-MEANINGFUL = ("kubernetes.io/", "k8s.io/", "argoproj.io/", "helm.sh/")
+MEANINGFUL = ("kubernetes.io/", "k8s.io/", "argoproj.io/", "helm.sh/", "api-approved.kubernetes.io")
 """Labels and annotations with these in their keys mean something to somebody."""
 
 VALUE = 63

@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         (
             "branches: [a]\nwaits: 3",
             "pytest-gitops.yaml:2: unknown key 'waits'; known here: argo-rollouts, branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kind, kubernetes, "
-            "network, policy, prerequisites, rbac, repository, stages, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers",
+            "network, policy, prerequisites, rbac, repository, stages, statuses, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers",
         ),
         ("network:\n  allow: [a]\n  deny: [b]", "pytest-gitops.yaml:3: unknown key 'deny'; known here: allow"),
         ("timeout: 0", "pytest-gitops.yaml:1: timeout: 0 is less than or equal to the minimum of 0"),
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         ("waivers:\n- {rule: a, reason: b}\nwaivers:\n- {rule: c, reason: d}",
          "pytest-gitops.yaml:3: expected each key once, saw 'waivers' again"),
         ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: argo-rollouts, branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kind, kubernetes, "
-         "network, policy, prerequisites, rbac, repository, stages, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers"),
+         "network, policy, prerequisites, rbac, repository, stages, statuses, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers"),
         ("kubernetes: '1.35'", "pytest-gitops.yaml:1: kubernetes: '1.35' is not one of ['1.36', '1.37', 1.36, 1.37]"),
         ("kubernetes: [1.36, 2]",
          "pytest-gitops.yaml:1: kubernetes.1: 2 is not one of ['1.36', '1.37', 1.36, 1.37]"),

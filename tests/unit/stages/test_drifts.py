@@ -357,6 +357,13 @@ def test_what_is_live_otherwise_than_declared_is_no_field_to_change() -> None:
     assert [e.field for e in edits.candidates(made, there, metadata_only=False)] == ["data.level"]
 
 
+def test_an_annotation_by_which_kubernetes_goes_is_not_touched() -> None:
+    """Without that one the definition of a protected group is approved by nobody."""
+    made = manifest(CONFIG)
+    made["metadata"]["annotations"] = {"api-approved.kubernetes.io": "a", "note": "b"}
+    assert edits.metadata_paths(made) == [("metadata", "annotations", "note")]
+
+
 def test_a_label_stays_short_enough() -> None:
     assert len(edits.changed(("metadata", "labels", "a"), "x" * 63)) == 63
     assert edits.changed(("metadata", "labels", "a"), "") == "drift"

@@ -17,6 +17,8 @@ SIMULATED = (
     "whether or not the class exists, and also where it would wait for a Pod.",
     "Services of type LoadBalancer and Ingresses are given an address, whether or not anything serves them.",
     "HorizontalPodAutoscalers report that they can scale, and never do.",
+    "Controllers of custom resources do not run: kinds that Argo CD waits for, such as Certificates and "
+    "ExternalSecrets, say that they are ready.",
     "Webhooks are not called, neither for admission nor to convert custom resources; the API server's own admission "
     "and its admission policies are.",
     "The API of an APIService is there, and empty, once its Service has an endpoint that is ready.",

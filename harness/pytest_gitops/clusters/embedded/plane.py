@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_gitops.clusters.embedded import core, kwok, managers
+from pytest_gitops.clusters.embedded.absent import Absent
 from pytest_gitops.clusters.embedded.pki import MASTERS, Pair
 from pytest_gitops.clusters.embedded.served import Served
+from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.processes.process import Daemon, Supervisor
 
 PROGRAMS = (*core.PROGRAMS, "kube-controller-manager", "kube-scheduler", "kwok")
@@ -25,7 +27,8 @@ USERS = {
 
 
 class Embedded(core.Core):
-    """A cluster of plain processes in `directory`, as `Core` says; `nodes` is how many nodes are pretended."""
+    """A cluster of plain processes in `directory`, as `Core` says; `nodes` is how many nodes are pretended, `statuses`
+    what is said for controllers of custom resources."""
 
     provider = "embedded"
     simulated = kwok.SIMULATED
@@ -40,13 +43,15 @@ class Embedded(core.Core):
         *,
         name: str = "embedded",
         nodes: int = NODES,
+        statuses: Statuses | None = None,
         cache: Path | None = None,
         environ: Mapping[str, str] | None = None,
         limit: float = core.START_SECONDS,
     ) -> None:
         super().__init__(supervisor, directory, tools, name=name, cache=cache, environ=environ, limit=limit)
-        self.nodes = nodes
+        self.nodes, self._statuses = nodes, statuses or Statuses()
         self._served: Served | None = None
+        self._absent: Absent | None = None
 
     def start(self) -> None:
         """Return when the API server is ready and the nodes exist.
@@ -54,14 +59,21 @@ class Embedded(core.Core):
         The controller manager, the scheduler and kwok have then been started, and come up while their user
         does something else. Raises ProcessDied or WaitTimeout.
         """
+        from pytest_gitops.clusters.api import DEFINITIONS
+
         accounts, api = self._bring_up()
         for index in range(self.nodes):
             api.post("/api/v1/nodes", kwok.node(index, cluster=self.name))
         self._start_rest(accounts)
         api.post("/apis/storage.k8s.io/v1/storageclasses", kwok.storage_class())
+        self._absent = absent = Absent(api, DEFINITIONS, self._statuses)
+        self._supervisor.at_end(absent.close)
+        absent.start()
 
     def stop(self) -> None:
         """End this cluster alone and remove its directory, while the run goes on."""
+        if self._absent is not None:
+            self._absent.close()
         super().stop()
         if self._served is not None:
             self._served.close()
