@@ -26,6 +26,8 @@ KINDS = {
     "httproutes": ("gateway.networking.k8s.io", "HTTPRoute"),
     "widgets": ("example.com", "Widget"),
     "gadgets": ("example.com", "Gadget"),
+    "scaledobjects": ("keda.sh", "ScaledObject"),
+    "alarms": ("alarms.example.com", "Alarm"),
 }
 HEALTH = """\
 apiVersion: v1
@@ -41,6 +43,7 @@ SETTINGS = f"""\
 version: 1
 repository: {{urls: ["{URL}"]}}
 crds: [crds]
+unknown-kinds: stub
 statuses:
   - {{kind: example.com/Widget, status: {{phase: Running}}}}
 """
@@ -108,17 +111,21 @@ def sources(secret: str) -> dict[str, str]:
         "sources/known/route.json": custom("httproutes", parentRefs=[{"name": "gateway"}]),
         "sources/own/widget.json": custom("widgets"),
         "sources/own/gadget.json": custom("gadgets"),
+        # Nothing defines these.
+        "sources/stubbed/scaled.json": custom("scaledobjects", scale=secret),
+        "sources/stubbed/alarm.json": custom("alarms", when=secret),
     }
 
 
 @pytest.fixture(scope="module")
 def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    crds = {f"crds/{plural}.json": definition(plural) for plural in KINDS if plural != "httproutes"}
+    others = {"httproutes", "scaledobjects", "alarms"}
+    crds = {f"crds/{plural}.json": definition(plural) for plural in KINDS if plural not in others}
     files = {
         "pytest-gitops.yaml": SETTINGS,
         "argocd-cm.yaml": HEALTH,
         **crds,
-        **{f"apps/{name}.yaml": application(name) for name in ("known", "own")},
+        **{f"apps/{name}.yaml": application(name) for name in ("known", "own", "stubbed")},
         **sources("one"),
     }
     folder = write(tmp_path_factory.mktemp("custom") / "repository", files)
@@ -148,6 +155,18 @@ def test_each_is_named(upgraded: Outcome) -> None:
     assert upgraded.report is not None
     pretended = upgraded.report["run"]["cluster"]["simulated"]
     assert any(p.startswith("Controllers of custom resources do not run") for p in pretended)
+
+
+def test_kinds_that_nothing_defines_are_taken_on_every_cluster(upgraded: Outcome) -> None:
+    """Also on the one of `upgrade`, which comes up later."""
+    (note,) = upgraded.stage("argocd/stubbed", "converge")["findings"]
+    assert note["message"].startswith("ScaledObject stubbed/scaledobject: the status is pretended")
+    assert upgraded.stage("argocd/stubbed", "upgrade")["outcome"] == "passed"
+    assert upgraded.report is not None
+    assert (
+        "Nothing defines Alarm (alarms.example.com), ScaledObject (keda.sh): any field of theirs is taken "
+        "(unknown-kinds: stub)"
+    ) in upgraded.report["run"]["cluster"]["simulated"]
 
 
 # ---------------------------------------------------------------- Argo CD's own checks

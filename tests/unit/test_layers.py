@@ -43,8 +43,7 @@ LAYERS: dict[str, set[str]] = {
     "world": {"errors", "processes.ports", "processes.process", "serving", "waiting"},
     "clusters": {
         "errors", "keeping", "processes.ports", "processes.process", "processes.sockets", "processes.warden", "serving",
-        "shapes",
-        "waiting",
+        "shapes", "waiting",
     },
     "report": {"errors", "model"},
     "repository": {"errors", "keeping", "model", "processes.process", "settings.settings", "shapes", "world"},
@@ -99,6 +98,7 @@ LAYERS: dict[str, set[str]] = {
         "argocd", "clusters", "ground.boot", "ground.side", "model", "processes.process", "rollouts",
         "settings.settings", "stages", "tools",
     },
+    "ground.stubs": {"admission", "changes", "ground.boot", "stages"},
     "ground.controllers": {
         "argocd", "clusters", "ground.boot", "ground.delivering", "ground.installing", "ground.side",
         "processes.process", "repository", "settings.settings",
@@ -144,8 +144,8 @@ LAYERS: dict[str, set[str]] = {
     "run.asking": {"errors", "ground.connecting", "model", "run.verdicts", "settings.settings", "stages", "waiting"},
     "run.engine": {
         "acting", "argocd", "clusters", "errors", "ground.boot", "ground.connecting", "ground.controllers", "ground.crowd",
-        "ground.delivering", "ground.side", "ground.upgrading", "model", "planning.plan", "planning.planner",
-        "processes.process", "renders.rendering", "repository", "run.asking", "run.outcome", "run.surveys",
+        "ground.delivering", "ground.side", "ground.stubs", "ground.upgrading", "model", "planning.plan",
+        "planning.planner", "processes.process", "renders.rendering", "repository", "run.asking", "run.outcome", "run.surveys",
         "run.verdicts", "scenarios", "selection.sharding", "selection.sparing", "settings.registered",
         "settings.settings", "shapes", "stages", "waiting",
     },

@@ -74,7 +74,9 @@ class Definitions:
         if self._stub:
             stubs = [i for i in (*items, *base) if self._needs_stub(i, rendered)]
             self._stubbed = {i.kind for i in stubs}
-            self._create({kind: _stub([i for i in stubs if i.kind == kind]) for kind in self._stubbed})
+            self._create(
+                {kind: stub([i.manifest for i in stubs if i.kind == kind]) for kind in self._stubbed}
+            )
             self._served.clear()
 
     def unknown(self, item: Item) -> Iterator[Hit]:
@@ -242,12 +244,12 @@ def _version_kind(item: Item) -> tuple[str, str]:
     return str(item.manifest["apiVersion"]), str(item.manifest["kind"])
 
 
-def _stub(items: Sequence[Item]) -> dict[str, Any]:
+def stub(manifests: Sequence[Manifest]) -> dict[str, Any]:
     """A definition that takes any field, for the versions and the scope that the objects of one kind show."""
-    group, kind = items[0].kind
+    group, kind = kind_of(manifests[0])
     plural = f"{kind.lower()}s"
-    versions = sorted({str(i.manifest["apiVersion"]).rpartition("/")[2] for i in items})
-    placed = any(metadata_of(i.manifest).get("namespace") for i in items)
+    versions = sorted({str(m["apiVersion"]).rpartition("/")[2] for m in manifests})
+    placed = any(metadata_of(m).get("namespace") for m in manifests)
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -259,7 +261,13 @@ def _stub(items: Sequence[Item]) -> dict[str, Any]:
             # Manifests seldom say: Argo CD puts what has no namespace into the destination's.
             "scope": "Namespaced" if placed or not kind.startswith("Cluster") else "Cluster",
             "versions": [
-                {"name": v, "served": True, "storage": n == 0, "schema": schema}
+                {
+                    "name": v,
+                    "served": True,
+                    "storage": n == 0,
+                    "schema": schema,
+                    "subresources": {"status": {}},
+                }
                 for n, v in enumerate(versions)
             ],
         },

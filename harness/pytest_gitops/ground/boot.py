@@ -79,6 +79,7 @@ class Ground:
         self.opa: Opa | None = None  # where policies are asked
         self.findings: list[Finding] = []
         self.remote_crds: tuple[dict[str, Any], ...] = ()
+        self.stubs: tuple[dict[str, Any], ...] = ()  # of kinds that nobody defines
         self.fleet: Fleet | None = None
         self.placement = Placement()
         self.hosts = Hosts(settings, say=say)
@@ -270,13 +271,11 @@ class Ground:
         self, cluster: Cluster, *, argocd: bool = True, meanwhile: Callable[[Api], None] = lambda _: None
     ) -> Api:
         """What every cluster has before Argo CD acts: CRDs, `argocd`'s own among them or not, and the configuration's
-        prerequisites.
-
-        `meanwhile` runs while the API server still digests the CRDs.
+        prerequisites. `meanwhile` runs while the API server still digests the CRDs.
         """
         api = cluster.connect()
         crds = self.checkout.manifests(self.settings.crds, where="pytest-gitops.yaml crds")
-        crds += self.remote_crds
+        crds += [*self.remote_crds, *self.stubs]
         theirs = [c for c in crds if c.get("kind") == DEFINITION]
         # That of ApplicationSets is by far the largest: an API server computes 0.7 s for it, 3 s for the first time.
         sets = install.APPLICATIONSETS

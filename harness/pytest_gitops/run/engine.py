@@ -26,6 +26,7 @@ from pytest_gitops.ground.controllers import Controllers
 from pytest_gitops.ground.crowd import is_crowd
 from pytest_gitops.ground.delivering import delivery
 from pytest_gitops.ground.side import Side
+from pytest_gitops.ground.stubs import bring_stubs
 from pytest_gitops.ground.upgrading import begin_plane, upgrade_ground
 from pytest_gitops.model import VERIFY_STAGES, Finding, Outcome, Run, StageResult, Tools
 from pytest_gitops.planning.plan import Generated, Plan
@@ -105,6 +106,7 @@ class Engine:
                 self._rendering(context, ground.head)
             context.plan = self._planned(self._renderings[-1], ground.head, controllers)
             controllers.make_namespaces(ground.head)
+            bring_stubs(ground, [c for c in (context.base, context) if c is not None])
             if sparing is not None:
                 sparing.compare()
             self.verdicts.hidden = secrets_of(context)
