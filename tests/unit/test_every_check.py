@@ -32,7 +32,7 @@ ELSEWHERE = {
     "repository-url": "tests/unit/stages/test_reach.py",
     "namespace-not-enabled": "tests/engine/test_process_settings.py",
     "change-ignored": "tests/unit/stages/test_unsynced.py",
-    "status-pretended": "tests/engine/test_custom_resources.py",
+    "status-pretended": "tests/engine/test_as_production_has.py",
     "repeated-key": "tests/engine/test_bad_input.py",
     "signatures-not-checked": "tests/engine/test_silent_changes.py",
     "pods-not-restarted": "tests/engine/test_silent_changes.py",

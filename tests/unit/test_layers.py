@@ -81,12 +81,13 @@ LAYERS: dict[str, set[str]] = {
     },
     "ground.side": {"argocd", "model", "processes.process", "repository", "settings.settings", "world"},
     "ground.installing": {"argocd", "clusters", "errors", "ground.side", "repository", "world"},
+    "ground.planes": {"clusters", "processes.process", "settings.settings"},
     "ground.fleet": {
-        "argocd", "clusters", "errors", "ground.side", "model", "processes.process", "settings.registered", "world",
+        "argocd", "clusters", "errors", "ground.planes", "ground.side", "model", "processes.process", "settings.registered", "world",
     },
     "ground.crowd": {"errors", "repository", "settings.settings"},
     "ground.providing": {
-        "clusters", "configuration.file", "errors", "ground.crowd", "model", "processes.process", "settings.settings",
+        "clusters", "configuration.file", "errors", "ground.crowd", "ground.planes", "model", "processes.process", "settings.settings",
     },
     "ground.rule_sources": {"ground.side", "model", "rego", "settings.settings"},
     "ground.boot": {
@@ -105,7 +106,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "ground.upgrading": {
         "argocd", "clusters", "errors", "ground.boot", "ground.crowd", "ground.delivering", "ground.fleet",
-        "ground.installing", "ground.side", "processes.process", "repository", "settings.settings", "stages",
+        "ground.installing", "ground.planes", "ground.side", "processes.process", "repository", "settings.settings", "stages",
     },
     "ground.hosting": {
         "argocd", "clusters", "errors", "ground.boot", "hosts.isolation", "model", "settings.registered", "shapes",
@@ -122,7 +123,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "acting": {
         "argocd", "clusters", "errors", "ground.boot", "ground.delivering", "ground.fleet", "ground.installing",
-        "ground.side", "model", "redaction", "repository", "scenarios", "settings.expectations", "settings.settings",
+        "ground.planes", "ground.side", "model", "redaction", "repository", "scenarios", "settings.expectations", "settings.settings",
         "stages", "waiting",
     },
     "selection.companions": {"argocd", "model", "shapes"},

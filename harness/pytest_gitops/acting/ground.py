@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.argocd.appstate import AppState
 from pytest_gitops.clusters.embedded.plane import Embedded
-from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.ground.fleet import placement
 from pytest_gitops.ground.installing import Installer
+from pytest_gitops.ground.planes import embedded
 from pytest_gitops.ground.side import Side
 from pytest_gitops.repository.discovery import Declared
 from pytest_gitops.repository.moving import point
@@ -99,11 +99,7 @@ class ActingGround:
     def _start_plane(self) -> Embedded:
         ground = self._ground
         directory = ground.supervisor.directory / f"cluster-{NAME}"
-        cache = ground.settings.cache
-        statuses = Statuses(ground.settings.statuses)
-        plane = Embedded(
-            ground.supervisor, directory, ground.paths, name=NAME, cache=cache, statuses=statuses
-        )
+        plane = embedded(ground.settings, ground.supervisor, directory, ground.paths, name=NAME)
         plane.start()
         return plane
 

@@ -308,7 +308,8 @@ KNOWN: tuple[tuple[str, Cause], ...] = (
         Cause(
             id="unschedulable",
             name="no node takes the Pod",
-            next="lower the requests, or correct nodeSelector, affinity and tolerations",
+            next="lower the requests, or correct nodeSelector, affinity and tolerations; on the embedded cluster "
+            "`nodes:` in pytest-gitops.yaml says which nodes production has",
         ),
     ),
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pytest_gitops.settings.expectations import Expectation
 from pytest_gitops.settings.expectations import parse as parse_expectations
 from pytest_gitops.settings.registered import RegisteredCluster
 from pytest_gitops.settings.registered import parse as parse_clusters
-from pytest_gitops.settings.settings import ChartRepository, RemoteFile, Timeout
+from pytest_gitops.settings.settings import ChartRepository, NodePool, RemoteFile, Timeout
 from pytest_gitops.settings.waivers import WaiverEntry
 from pytest_gitops.settings.waivers import parse as parse_waivers
 
@@ -31,6 +32,15 @@ class Configuration:
     clusters: tuple[RegisteredCluster, ...] = ()
     crd_urls: tuple[RemoteFile, ...] = ()
     rbac: tuple[Expectation, ...] = ()
+    nodes: tuple[NodePool, ...] = ()
+
+    @property
+    def statuses(self) -> dict[str, Mapping[str, Any] | None]:
+        """By "group/Kind", a glob; of two entries for one the first counts."""
+        found: dict[str, Mapping[str, Any] | None] = {}
+        for each in self.values.get("statuses", ()):
+            found.setdefault(each["kind"], each["status"])
+        return found
 
     @property
     def crds(self) -> tuple[str, ...]:
@@ -126,5 +136,15 @@ def read(text: bytes, *, base: str = "") -> Configuration:
         ),
         rbac=parse_expectations(
             rbac, file=FILE_NAME, lines=[document.line_of("rbac", i) for i in range(len(rbac))]
+        ),
+        nodes=tuple(
+            NodePool(
+                count=each.get("count", 1),
+                labels=each.get("labels", {}),
+                taints=tuple(each.get("taints", ())),
+                resources=each.get("resources", {}),
+                where=f"{name}:{document.line_of('nodes', i)}",
+            )
+            for i, each in enumerate(values.get("nodes", ()))
         ),
     )

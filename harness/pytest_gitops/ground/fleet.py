@@ -17,8 +17,8 @@ from pytest_gitops.argocd import install
 from pytest_gitops.argocd.destinations import Claim, Placement, claims_of, cluster_secret, place, through
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.embedded.plane import Embedded
-from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.errors import ConfigError
+from pytest_gitops.ground.planes import embedded
 from pytest_gitops.ground.side import Side
 from pytest_gitops.model import Case, Destination
 from pytest_gitops.processes.process import Supervisor
@@ -95,13 +95,12 @@ class Fleet:
 
     def _stand_in(self, number: int, clusters: Sequence[RegisteredCluster], argocd: bool) -> None:
         self._say(f"starting a control plane for {', '.join(c.name for c in clusters)}")
-        plane = Embedded(
+        plane = embedded(
+            self._side.settings,
             self._supervisor,
             self._supervisor.directory / f"cluster-{number}{self._label}",
             self._paths,
             name=f"destination-{number}{self._label}",
-            cache=self._side.settings.cache,
-            statuses=Statuses(self._side.settings.statuses),
         )
         self._planes.append(plane)
         plane.start()

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pytest_gitops.clusters.base import Cluster
 from pytest_gitops.clusters.embedded.plane import Embedded
-from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.clusters.kind import PREFIX, RECORDS, Kind
 from pytest_gitops.clusters.kubeconfig import skew
 from pytest_gitops.configuration.file import FILE_NAME
 from pytest_gitops.errors import EngineError
 from pytest_gitops.ground.crowd import at_a_glance
+from pytest_gitops.ground.planes import embedded
 from pytest_gitops.model import Finding, Severity
 from pytest_gitops.processes.process import Supervisor
 from pytest_gitops.settings.settings import Provider, Settings
@@ -44,13 +44,8 @@ class Own:
                 node_image=settings.kind.node_image,
                 images=settings.kind.images,
             )
-        self.cluster: Cluster = self._kind or Embedded(
-            supervisor,
-            directory,
-            tools,
-            cache=settings.cache,
-            environ=at_a_glance(settings),
-            statuses=Statuses(settings.statuses),
+        self.cluster: Cluster = self._kind or embedded(
+            settings, supervisor, directory, tools, environ=at_a_glance(settings)
         )
 
     @property

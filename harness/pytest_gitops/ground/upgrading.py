@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd.applicationsets import bring, refresh
 from pytest_gitops.clusters.embedded.plane import Embedded
-from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.ground.crowd import frugal
 from pytest_gitops.ground.delivering import Delivery
 from pytest_gitops.ground.installing import Installer
+from pytest_gitops.ground.planes import embedded
 from pytest_gitops.ground.side import Side
 from pytest_gitops.processes.process import Daemon
 from pytest_gitops.repository.discovery import Declared
@@ -151,16 +151,8 @@ def begin_plane(ground: Ground, *, crowd: bool = False) -> Future[Embedded] | No
 
 def _plane(ground: Ground, environ: Mapping[str, str]) -> Embedded:
     directory = ground.supervisor.directory / "cluster-upgrade"
-    cache = ground.settings.cache
-    statuses = Statuses(ground.settings.statuses)
-    return Embedded(
-        ground.supervisor,
-        directory,
-        ground.paths,
-        name="upgrade",
-        cache=cache,
-        environ=environ,
-        statuses=statuses,
+    return embedded(
+        ground.settings, ground.supervisor, directory, ground.paths, name="upgrade", environ=environ
     )
 
 

@@ -185,7 +185,8 @@ def read(config: pytest.Config) -> Settings:
         kubernetes=configuration.kubernetes or (DEFAULT_KUBERNETES,),
         argo_rollouts=configuration.argo_rollouts,
         unknown_kinds=configuration.get("unknown-kinds", default="error"),
-        statuses=_statuses(configuration),
+        nodes=configuration.nodes,
+        statuses=configuration.statuses,
         policy_folders=_folders(config, root, configuration, from_base=base is not None),
         policy_data=configuration.get("policy", "data", default={}),
         policy_data_files=_data_files(root, configuration, from_base=base is not None),
@@ -361,11 +362,3 @@ def _one_of(config: pytest.Config, name: str, known: list[str], default: str, ki
     if given not in known:
         raise ConfigError(f"expected one of {', '.join(known)}; saw {given!r}", where=where)
     return kind(given)
-
-
-def _statuses(configuration: Configuration) -> dict[str, Mapping[str, Any] | None]:
-    """By kind; of two entries for one the first counts."""
-    found: dict[str, Mapping[str, Any] | None] = {}
-    for each in configuration.get("statuses", default=()):
-        found.setdefault(each["kind"], each["status"])
-    return found

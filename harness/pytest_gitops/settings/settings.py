@@ -119,6 +119,17 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodePool:
+    """`count` nodes of one kind, as `nodes:` of the configuration has them; `where` is its file and line."""
+
+    count: int = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
+    resources: Mapping[str, str | int] = field(default_factory=dict)
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a run can be told. Paths of the repository are relative to `root`, its directory under test."""
 
@@ -159,6 +170,7 @@ class Settings:
     prerequisites: tuple[str, ...] = ()
     kubernetes: tuple[str, ...] = (DEFAULT_KUBERNETES,)
     unknown_kinds: UnknownKinds = "error"
+    nodes: tuple[NodePool, ...] = ()
     statuses: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)  # by "group/Kind", a glob
     argo_rollouts: bool | None = None  # None: where something of its is rendered
     policy_folders: tuple[Path, ...] = ()

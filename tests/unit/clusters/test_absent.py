@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +33,7 @@ class FakeApi:
         self.acts: dict[str, Callable[[str, Any], None]] = {}
         self.watched = threading.Condition()
         self.refuse: ApiError | None = None
+        self.speakers: list[Absent] = []
 
     def get(self, path: str) -> dict[str, Any]:
         if not self.served:
@@ -65,15 +66,23 @@ class FakeApi:
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
     monkeypatch.setattr(absent, "PAUSE_SECONDS", 0.01)
-    return FakeApi()
+    api = FakeApi()
+    yield api
+    for speaker in api.speakers:
+        speaker.close()
+
+
+def speak(api: FakeApi, own: Mapping[str, Any] | None) -> None:
+    speaker = Absent(cast(Any, api), DEFINITIONS, Statuses(own))
+    api.speakers.append(speaker)
+    speaker.start()
 
 
 def speaking(api: FakeApi, own: Mapping[str, Any] | None = None) -> Callable[[str, Any], None]:
     """What is told of certificates, once their definition has come."""
-    speaker = Absent(cast(Any, api), DEFINITIONS, Statuses(own))
-    speaker.start()
+    speak(api, own)
     api.act(DEFINITIONS)("ADDED", {"metadata": {"name": "certificates.cert-manager.io"}})
     return api.act(OBJECTS)
 
@@ -153,14 +162,12 @@ def test_of_other_kinds_nothing_is_watched(
     api: FakeApi, name: str, own: Mapping[str, Any] | None, resources: list[dict[str, str]]
 ) -> None:
     api.resources = resources
-    speaker = Absent(cast(Any, api), DEFINITIONS, Statuses(own))
-    speaker.start()
+    speak(api, own)
     api.act(DEFINITIONS)("ADDED", {"metadata": {"name": name}})
     for thread in threading.enumerate():
         if thread.name == f"absent {name}":
             thread.join(10)
     assert [*api.acts] == [DEFINITIONS]
-    speaker.close()
 
 
 def test_a_route_is_accepted_by_each_parent_that_it_names() -> None:

@@ -195,3 +195,19 @@ def test_a_tool_that_is_not_given_is_named(program: str, tmp_path: Path) -> None
 
 def test_every_pretence_is_said_in_a_sentence() -> None:
     assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in Embedded.simulated)
+
+
+def test_a_node_of_a_pool_has_what_its_pool_says_beside_what_every_node_has() -> None:
+    pool = kwok.Pool(
+        labels={"topology.kubernetes.io/zone": "eu-west-1a", "spot": "yes"},
+        taints=[{"key": "spot", "effect": "NoSchedule"}],
+        resources={"nvidia.com/gpu": 8, "cpu": "4"},
+    )
+    made = kwok.node(3, cluster="embedded", pool=pool)
+    labels, capacity = made["metadata"]["labels"], made["status"]["allocatable"]
+    assert (labels["topology.kubernetes.io/zone"], labels["spot"], labels["kubernetes.io/os"]) == (
+        "eu-west-1a", "yes", "linux",
+    )  # fmt: skip
+    assert (capacity["nvidia.com/gpu"], capacity["cpu"], capacity["pods"]) == ("8", "4", "10000")
+    assert made["spec"]["taints"] == [{"key": "spot", "effect": "NoSchedule"}]
+    assert kwok.node(0, cluster="embedded")["spec"]["taints"] == []

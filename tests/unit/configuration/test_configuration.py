@@ -95,12 +95,15 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         (
             "branches: [a]\nwaits: 3",
             "pytest-gitops.yaml:2: unknown key 'waits'; known here: argo-rollouts, branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kind, kubernetes, "
-            "network, policy, prerequisites, rbac, repository, stages, statuses, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers",
+            "network, nodes, policy, prerequisites, rbac, repository, stages, statuses, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers",
         ),
         ("network:\n  allow: [a]\n  deny: [b]", "pytest-gitops.yaml:3: unknown key 'deny'; known here: allow"),
         ("timeout: 0", "pytest-gitops.yaml:1: timeout: 0 is less than or equal to the minimum of 0"),
         ("timeout: .inf", "pytest-gitops.yaml:1: timeout: expected a number of seconds, saw one without end"),
         ("crds: []\ntimeout: .nan", "pytest-gitops.yaml:2: timeout: expected a number of seconds, saw one without end"),
+        ("nodes:\n- {labels: {a: 1}}", "pytest-gitops.yaml:2: nodes.0.labels.a: 1 is not of type 'string'"),
+        ("nodes:\n- taints:\n  - {key: a}", "pytest-gitops.yaml:3: nodes.0.taints.0: 'effect' is a required property"),
+        ("statuses:\n- {kind: Widget, status: {}}", "pytest-gitops.yaml:2: statuses.0.kind: 'Widget' does not match '^[^/]+/[^/]+$'"),
         ("timeouts:\n- {application: a, seconds: .nan}",
          "pytest-gitops.yaml:2: timeouts: expected a number of seconds, saw one without end"),
         ("timeouts:\n- application: a\n  seconds: 0",
@@ -117,7 +120,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         ("waivers:\n- {rule: a, reason: b}\nwaivers:\n- {rule: c, reason: d}",
          "pytest-gitops.yaml:3: expected each key once, saw 'waivers' again"),
         ("1: x", "pytest-gitops.yaml:1: unknown key '1'; known here: argo-rollouts, branches, charts, cluster-limit, clusters, crds, fail-on, ignore, kind, kubernetes, "
-         "network, policy, prerequisites, rbac, repository, stages, statuses, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers"),
+         "network, nodes, policy, prerequisites, rbac, repository, stages, statuses, timeout, timeout-limit, timeouts, unknown-kinds, version, waivers"),
         ("kubernetes: '1.35'", "pytest-gitops.yaml:1: kubernetes: '1.35' is not one of ['1.36', '1.37', 1.36, 1.37]"),
         ("kubernetes: [1.36, 2]",
          "pytest-gitops.yaml:1: kubernetes.1: 2 is not one of ['1.36', '1.37', 1.36, 1.37]"),

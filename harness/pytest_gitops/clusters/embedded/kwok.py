@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +54,24 @@ def start(
     )
 
 
-def node(index: int, *, cluster: str) -> dict[str, Any]:
-    """The Node object number `index`, spread over three zones as a regional cluster's nodes are."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """`count` nodes of one kind; `where` says who wants them."""
+
+    count: int = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: Sequence[Mapping[str, str]] = ()
+    resources: Mapping[str, str | int] = field(default_factory=dict)
+    where: str = ""
+
+
+def node(index: int, *, cluster: str, pool: Pool | None = None) -> dict[str, Any]:
+    """The Node object number `index`, spread over three zones as a regional cluster's nodes are, and what its `pool`
+    says otherwise."""
+    pool = pool or Pool()
     name = f"{cluster}-{index}"
     size = {"cpu": "640", "memory": "2560Gi", "ephemeral-storage": "64Ti", "pods": "10000"}
+    size |= {resource: str(amount) for resource, amount in pool.resources.items()}
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -67,8 +83,10 @@ def node(index: int, *, cluster: str) -> dict[str, Any]:
                 "kubernetes.io/arch": "amd64",
                 "topology.kubernetes.io/region": "region",
                 "topology.kubernetes.io/zone": ZONES[index % len(ZONES)],
+                **pool.labels,
             },
         },
+        "spec": {"taints": list(pool.taints)},
         "status": {"capacity": size, "allocatable": size},
     }
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.clusters.embedded import core, kwok, managers
 from pytest_gitops.clusters.embedded.absent import Absent
 from pytest_gitops.clusters.embedded.pki import MASTERS, Pair
 from pytest_gitops.clusters.embedded.served import Served
 from pytest_gitops.clusters.embedded.statuses import Statuses
+from pytest_gitops.errors import ConfigError
 from pytest_gitops.processes.process import Daemon, Supervisor
+
+if TYPE_CHECKING:
+    from pytest_gitops.clusters.api import Api
 
 PROGRAMS = (*core.PROGRAMS, "kube-controller-manager", "kube-scheduler", "kwok")
 """The tools that it takes."""
@@ -27,8 +33,9 @@ USERS = {
 
 
 class Embedded(core.Core):
-    """A cluster of plain processes in `directory`, as `Core` says; `nodes` is how many nodes are pretended, `statuses`
-    what is said for controllers of custom resources."""
+    """A cluster of plain processes in `directory`, as `Core` says; `nodes` is how many nodes are pretended, beside
+    those of `pools`; `statuses` is what is said for controllers of custom resources. Starting it raises ConfigError for
+    a pool that is none."""
 
     provider = "embedded"
     simulated = kwok.SIMULATED
@@ -43,13 +50,14 @@ class Embedded(core.Core):
         *,
         name: str = "embedded",
         nodes: int = NODES,
+        pools: Sequence[kwok.Pool] = (),
         statuses: Statuses | None = None,
         cache: Path | None = None,
         environ: Mapping[str, str] | None = None,
         limit: float = core.START_SECONDS,
     ) -> None:
         super().__init__(supervisor, directory, tools, name=name, cache=cache, environ=environ, limit=limit)
-        self.nodes, self._statuses = nodes, statuses or Statuses()
+        self.nodes, self._pools, self._statuses = nodes, pools, statuses or Statuses()
         self._served: Served | None = None
         self._absent: Absent | None = None
 
@@ -62,8 +70,9 @@ class Embedded(core.Core):
         from pytest_gitops.clusters.api import DEFINITIONS
 
         accounts, api = self._bring_up()
-        for index in range(self.nodes):
-            api.post("/api/v1/nodes", kwok.node(index, cluster=self.name))
+        pools = [None] * self.nodes + [pool for pool in self._pools for _ in range(pool.count)]
+        for index, pool in enumerate(pools):
+            self._add(api, index, pool)
         self._start_rest(accounts)
         api.post("/apis/storage.k8s.io/v1/storageclasses", kwok.storage_class())
         self._absent = absent = Absent(api, DEFINITIONS, self._statuses)
@@ -77,6 +86,16 @@ class Embedded(core.Core):
         super().stop()
         if self._served is not None:
             self._served.close()
+
+    def _add(self, api: Api, index: int, pool: kwok.Pool | None) -> None:
+        try:
+            api.post("/api/v1/nodes", kwok.node(index, cluster=self.name, pool=pool))
+        except ApiError as error:
+            if pool is None or error.failed:
+                raise
+            raise ConfigError(
+                f"nodes: the API server does not take such a Node: {error}", where=pool.where
+            ) from error
 
     def _run_apiserver(self, serving: Pair, accounts: Pair) -> Daemon:
         self._served = served = Served(self.directory, serving)

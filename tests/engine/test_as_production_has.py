@@ -1,5 +1,5 @@
-"""Custom resources whose controllers do not run: what would be said is said for them, on the real API server and Argo CD; and
-Argo CD's own health checks are content with it."""
+"""What production has and the embedded cluster has not: controllers of custom resources, for whom what they would say is
+said, as Argo CD's own health checks want it; definitions that nobody brings; nodes with labels, taints and devices."""
 
 from __future__ import annotations
 
@@ -46,6 +46,25 @@ crds: [crds]
 unknown-kinds: stub
 statuses:
   - {{kind: example.com/Widget, status: {{phase: Running}}}}
+nodes:
+  - labels: {{karpenter.sh/capacity-type: spot}}
+    taints: [{{key: spot, effect: NoSchedule}}]
+    resources: {{nvidia.com/gpu: 4}}
+"""
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: trains}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: trains}}
+  template:
+    metadata: {labels: {app: trains}}
+    spec:
+      nodeSelector: {karpenter.sh/capacity-type: spot}
+      tolerations: [{key: spot, operator: Exists}]
+      containers:
+        - {name: trains, image: "registry.example.com/trains:1.0.0", resources: {limits: {nvidia.com/gpu: 1}}}
 """
 
 
@@ -111,6 +130,7 @@ def sources(secret: str) -> dict[str, str]:
         "sources/known/route.json": custom("httproutes", parentRefs=[{"name": "gateway"}]),
         "sources/own/widget.json": custom("widgets"),
         "sources/own/gadget.json": custom("gadgets"),
+        "sources/placed/trains.yaml": DEPLOYMENT,
         # Nothing defines these.
         "sources/stubbed/scaled.json": custom("scaledobjects", scale=secret),
         "sources/stubbed/alarm.json": custom("alarms", when=secret),
@@ -125,7 +145,7 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         "pytest-gitops.yaml": SETTINGS,
         "argocd-cm.yaml": HEALTH,
         **crds,
-        **{f"apps/{name}.yaml": application(name) for name in ("known", "own", "stubbed")},
+        **{f"apps/{name}.yaml": application(name) for name in ("known", "own", "stubbed", "placed")},
         **sources("one"),
     }
     folder = write(tmp_path_factory.mktemp("custom") / "repository", files)
