@@ -1,8 +1,9 @@
-"""What renders may be of any shape: how a value is read that should be a mapping, and what an object is called."""
+"""What renders may be of any shape: how a value is read that should be a mapping, what an object is called, and how
+many things a sentence names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -16,3 +17,9 @@ def mapping(value: Any, *path: str) -> Mapping[str, Any]:
 def title(kind: Any, name: Any, namespace: Any = "") -> str:
     """ "Kind namespace/name", or "Kind name" for an object in no namespace."""
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
+def some(words: Sequence[str], most: int) -> str:
+    """The first `most` of them, and how many more there are."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more

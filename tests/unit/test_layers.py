@@ -54,7 +54,7 @@ LAYERS: dict[str, set[str]] = {
         "settings.settings", "settings.waivers",
     },
     "scenarios": {"configuration.schemas", "errors", "model", "repository", "waiting"},
-    "hosts.isolation": {"model", "settings.registered"},
+    "hosts.isolation": {"model", "settings.registered", "shapes"},
     "hosts.removal": {"clusters", "errors", "hosts.isolation", "waiting"},
     "hosts.hosts": {
         "clusters", "configuration.file", "errors", "hosts.removal", "model", "settings.registered",
@@ -99,7 +99,7 @@ LAYERS: dict[str, set[str]] = {
         "argocd", "clusters", "ground.boot", "ground.side", "model", "processes.process", "rollouts",
         "settings.settings", "stages", "tools",
     },
-    "ground.stubs": {"admission", "changes", "ground.boot", "stages"},
+    "ground.stubs": {"admission", "changes", "ground.boot", "shapes", "stages"},
     "ground.controllers": {
         "argocd", "clusters", "ground.boot", "ground.delivering", "ground.installing", "ground.side",
         "processes.process", "repository", "settings.settings",
@@ -128,7 +128,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "selection.companions": {"argocd", "model", "shapes"},
     "selection.sharding": {"argocd", "model", "selection.companions", "stages"},
-    "selection.changed": {"argocd", "changes", "model", "repository", "settings.waivers", "stages"},
+    "selection.changed": {"argocd", "changes", "model", "repository", "settings.waivers", "shapes", "stages"},
     "selection.sparing": {
         "admission", "argocd", "changes", "errors", "model", "planning.planner", "rego", "renders.rendering",
         "repository", "selection.changed", "settings.settings", "shapes", "stages",

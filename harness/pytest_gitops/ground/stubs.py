@@ -12,6 +12,7 @@ from pytest_gitops.admission.kinds import Kinds
 from pytest_gitops.admission.values import kind_of
 from pytest_gitops.changes.identity import BUILTIN_GROUPS
 from pytest_gitops.ground.boot import CRD_SECONDS
+from pytest_gitops.shapes import some
 
 if TYPE_CHECKING:
     from pytest_gitops.ground.boot import Ground
@@ -46,7 +47,6 @@ def bring_stubs(ground: Ground, contexts: Iterable[Context]) -> None:
             api.define(definition, applied=True)
         api.wait_established([d["metadata"]["name"] for d in ground.stubs], limit=CRD_SECONDS)
     names = [f"{kind} ({group})" for group, kind in sorted(unknown)]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     ground.pretended.append(
-        f"Nothing defines {', '.join(names[:SHOWN])}{more}: any field of theirs is taken (unknown-kinds: stub)"
+        f"Nothing defines {some(names, SHOWN)}: any field of theirs is taken (unknown-kinds: stub)"
     )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pytest_gitops.model import Case, Destination
 from pytest_gitops.settings.registered import RegisteredCluster
+from pytest_gitops.shapes import some
 
 LABEL = "pytest-gitops/run"
 """The label of every namespace that a run makes on a cluster that exists; its value is the run's id."""
@@ -101,8 +102,7 @@ def leaving(
 
 def listed(outside: Sequence[Outside]) -> str:
     """The first of them, and how many more there are."""
-    more = f" and {len(outside) - SHOWN} more" if len(outside) > SHOWN else ""
-    return f"{', '.join(o.title for o in outside[:SHOWN])}{more}"
+    return some([o.title for o in outside], SHOWN)
 
 
 def refusal(outside: Sequence[Outside], cluster: str) -> str:

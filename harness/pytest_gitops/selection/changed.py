@@ -19,6 +19,7 @@ from pytest_gitops.repository.manifest import ManifestError, parse
 from pytest_gitops.repository.readings import within
 from pytest_gitops.repository.tree import changed, inside
 from pytest_gitops.settings.waivers import counts
+from pytest_gitops.shapes import some
 from pytest_gitops.stages.context import Context
 
 SHOWN = 3
@@ -94,15 +95,15 @@ class _Survey:
     def _own(self, case: Case, old: Case, change: ApplicationChange) -> Iterator[str]:
         if old.manifest != case.manifest:
             fields = [f.path for f in change.fields]
-            yield f"its manifest differs{f': {_some(fields)}' if fields else ''}"
+            yield f"its manifest differs{f': {some(fields, SHOWN)}' if fields else ''}"
         then, now = self.base.reader.of(old), self.head.reader.of(case)
         places = {*then.paths, *now.paths}
         files = [f for f in self.files if any(inside(f, p) for p in places)]
         if files:
-            yield f"it reads {_some(files)}, which {'differ' if len(files) > 1 else 'differs'}"
+            yield f"it reads {some(files, SHOWN)}, which {'differ' if len(files) > 1 else 'differs'}"
         elif self.base.reader.digest(then) != self.head.reader.digest(now):
             differs = sorted({*then.pinned} ^ {*now.pinned})
-            yield f"what it reads differs: {_some(differs) or 'other files than before'}"
+            yield f"what it reads differs: {some(differs, SHOWN) or 'other files than before'}"
         elif (unknown := now.unknown or then.unknown) and self.files and self._noticed(case):
             yield f"it cannot be told what it reads: {unknown}"
 
@@ -129,7 +130,7 @@ class _Survey:
             rule="generate-paths-miss",
             severity=Severity.WARNING,
             message=f"{ANNOTATION}: expected it to name all that Application {case.key} reads, saw it miss "
-            f"{_some(files)}, so Argo CD would not look at the Application for this change",
+            f"{some(files, SHOWN)}, so Argo CD would not look at the Application for this change",
             file=case.file,
             line=self.head.line(case, "metadata", "annotations", ANNOTATION),
             help="name the file or its folder in the annotation, or leave the annotation out",
@@ -148,7 +149,7 @@ class _Survey:
         for key, given in (("crds", settings.crds), ("prerequisites", settings.prerequisites)):
             places = [place for p in given if (place := within("", p.strip("/"))) is not None]
             if files := [f for f in self.files if any(inside(f, p) for p in places)]:
-                found.append(f"the configuration's {key} differ: {_some(files)}")
+                found.append(f"the configuration's {key} differ: {some(files, SHOWN)}")
         found += [
             f"{_title(m)}, by which everything is judged, differs"
             for m in self.laws
@@ -223,8 +224,3 @@ def _title(manifest: Mapping[str, Any]) -> str:
     metadata = manifest.get("metadata") or {}
     place = "/".join(str(w) for w in (metadata.get("namespace"), metadata.get("name")) if w)
     return f"{manifest.get('kind')} {place}"
-
-
-def _some(words: Sequence[str]) -> str:
-    left = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return ", ".join(words[:SHOWN]) + left

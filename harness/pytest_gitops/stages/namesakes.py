@@ -14,6 +14,7 @@ from pytest_gitops.argocd.render import Rendered
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.repository.readings import within
 from pytest_gitops.repository.sources import Place, placed
+from pytest_gitops.shapes import some
 from pytest_gitops.world.urls import canonical, parse
 
 if TYPE_CHECKING:
@@ -88,12 +89,11 @@ def _likely(context: Context, name: str, named: _Named, *, known: bool) -> str:
 def _finding(context: Context, named: _Named, why: str, *, fails: bool) -> Finding:
     case, place = named.uses[0]
     keys = list(dict.fromkeys(c.key for c, _ in named.uses))
-    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     return Finding(
         rule="repository-unrecognized",
         severity=Severity.ERROR if fails else context.settings.unchecked,
         message=f"repoURL {named.url}: expected a URL of this repository ({context.checkout.title}), for {why}; saw "
-        f"one that is not known, so the sources of {', '.join(keys[:SHOWN])}{more} were taken from there, and not from "
+        f"one that is not known, so the sources of {some(keys, SHOWN)} were taken from there, and not from "
         "this tree",
         file=case.file,
         line=context.line(case, *place, "repoURL"),

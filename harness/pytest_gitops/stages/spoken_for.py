@@ -11,7 +11,7 @@ from pytest_gitops.changes.identity import CLUSTER_SCOPED
 from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.settings.settings import Provider
-from pytest_gitops.shapes import mapping, title
+from pytest_gitops.shapes import mapping, some, title
 from pytest_gitops.stages.base import Publish
 from pytest_gitops.stages.placing import place
 
@@ -51,11 +51,10 @@ def _of(context: Context, case: Case, statuses: Statuses) -> list[str]:
 
 def _finding(context: Context, case: Case, named: list[str]) -> Finding:
     file, line = place(context, case, named[0])
-    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
     return Finding(
         rule="status-pretended",
         severity=Severity.INFO,
-        message=f"{', '.join(named[:SHOWN])}{more}: the status is pretended, for no controller of custom resources "
+        message=f"{some(named, SHOWN)}: the status is pretended, for no controller of custom resources "
         "runs on the embedded cluster; what becomes of them in production is not known",
         file=file,
         line=line,

@@ -16,7 +16,7 @@ from pytest_gitops.clusters.api import Api
 from pytest_gitops.clusters.apierror import ApiError
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.model import Case, Finding, Severity
-from pytest_gitops.shapes import mapping
+from pytest_gitops.shapes import mapping, some
 from pytest_gitops.stages.evidence import SHOWN as MOST_FIELDS
 from pytest_gitops.stages.evidence import Difference, said_otherwise
 from pytest_gitops.stages.evidence import told as fields_told
@@ -62,8 +62,7 @@ class Told:
 
 def names(titles: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
-    more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
-    return ", ".join(titles[:SHOWN]) + more
+    return some(titles, SHOWN)
 
 
 def contested(title: str, owners: Sequence[str], differ: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_gitops.changes.values import ApplicationChange, ChangeKind, ObjectChange
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.repository.readings import listed
-from pytest_gitops.shapes import mapping, title
+from pytest_gitops.shapes import mapping, some, title
 from pytest_gitops.stages.placing import place
 
 if TYPE_CHECKING:
@@ -69,15 +69,15 @@ class Unrestarted:
 
     def _finding(self, case: Case, each: ObjectChange, told: Mapping[str, Sequence[str]]) -> Finding:
         keys = sorted({key for taken in told.values() for key in taken})
-        named = each.resource.title
+        named, fields = each.resource.title, [f"data.{key}" for key in keys]
         file, line = place(self._context, case, named)
         kind, _, where = next(iter(told)).partition(" ")
         namespace, _, name = where.rpartition("/")
         return Finding(
             rule="pods-not-restarted",
             severity=Severity.WARNING,
-            message=f"{_some([f'data.{key}' for key in keys])}: expected the Pods that start with it to be replaced, "
-            f"saw the Pod template of {_some(list(told))} as before, so they go on with what it was",
+            message=f"{some(fields, SHOWN)}: expected the Pods that start with it to be replaced, "
+            f"saw the Pod template of {some(list(told), SHOWN)} as before, so they go on with what it was",
             file=file,
             line=line,
             resource=named,
@@ -199,8 +199,3 @@ def _decoded(value: Any) -> bytes:
         return base64.b64decode(_text(value))
     except binascii.Error:
         return _text(value)
-
-
-def _some(words: Sequence[str]) -> str:
-    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return ", ".join(words[:SHOWN]) + more

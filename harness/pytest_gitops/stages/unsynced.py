@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_gitops.changes.values import ApplicationChange, ChangeKind, ObjectChange
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.repository.sources import sync_options
+from pytest_gitops.shapes import some
 from pytest_gitops.stages.placing import place
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ def _finding(
     context: Context, case: Case, each: ObjectChange, paths: list[str], *, respected: bool
 ) -> Finding:
     named = each.resource.title
-    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     why = (
         "the sync leaves it as it is (RespectIgnoreDifferences=true)" if respected else "no sync comes of it"
     )
@@ -57,7 +57,7 @@ def _finding(
     return Finding(
         rule="change-ignored",
         severity=Severity.WARNING,
-        message=f"{', '.join(paths[:SHOWN])}{more}: expected the change to reach the cluster, saw "
+        message=f"{some(paths, SHOWN)}: expected the change to reach the cluster, saw "
         f"ignoreDifferences keep Argo CD from comparing it: {why}",
         file=file,
         line=line,

@@ -20,6 +20,7 @@ from pytest_gitops.repository.globs import glob
 from pytest_gitops.repository.manifest import ManifestError, parse
 from pytest_gitops.repository.readings import within
 from pytest_gitops.repository.tree import above, changed, inside
+from pytest_gitops.shapes import some
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -151,8 +152,7 @@ def _finding(context: Context, file: str, readers: Sequence[Case]) -> Finding:
             "pytest-gitops.yaml",
         )
     keys = [case.key for case in readers]
-    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-    told = f"though {', '.join(keys[:SHOWN])}{more} may read it" if keys else "no Application here reads it"
+    told = f"though {some(keys, SHOWN)} may read it" if keys else "no Application here reads it"
     verb = "adds" if added else "changes"
     return _note(file, f"the pull request {verb} it, and no object of any Application differs: {told}")
 
