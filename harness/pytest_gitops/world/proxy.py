@@ -109,6 +109,7 @@ class Proxy:
     def _inner(self, sock: socket.socket, host: str, port: int) -> None:
         """Be `host`: end the TLS and answer what is asked inside."""
         try:
+            sock.getpeername()  # whoever has gone leaves a socket open in there (ssl.SSLSocket._create, 3.11)
             tls = self._authority.context(host).wrap_socket(sock, server_side=True)
         except (ssl.SSLError, ValueError):
             return  # the client does not trust us, or does not speak TLS; it knows best what to say

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import socket
 import ssl
+import struct
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,8 +77,8 @@ class Near:
         self.egress = Egress(environ, network="deny", roots=roots)
         self.routes = Routes(self.egress, environ)
         self.connections = Connections()
-        proxy = Proxy(self.routes, self.authority, self.connections, token=TOKEN)
-        self.listener = Listener("near", proxy, self.connections)
+        self.proxy = Proxy(self.routes, self.authority, self.connections, token=TOKEN)
+        self.listener = Listener("near", self.proxy, self.connections)
 
     def charts(self, url_path: str = "stable", **files: str) -> None:
         found = {}
@@ -340,3 +342,14 @@ def test_a_repository_is_stood_in_for_at_each_of_its_hosts(
     assert routes.stands_in_for(asked)
     assert routes.repository_for(asked, path) == tmp_path
     assert not routes.stands_in_for("other.visualstudio.com")
+
+
+def test_who_is_gone_before_the_tls_begins_leaves_no_socket_open(near):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        sock, _ = listening.accept()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()  # by a reset, as a process that is killed
+    with sock, pytest.raises(OSError):
+        near.proxy._inner(sock, "charts.example.com", 443)
+    gc.collect()  # what is left open is an error of this test

@@ -62,6 +62,7 @@ class Served:
             self._be_called(called)
 
     def _be_called(self, called: socket.socket) -> None:
+        called.getpeername()  # see world/proxy.py
         with (
             self._context.wrap_socket(called, server_side=True) as tls,
             self._connections.using(tls),
