@@ -60,7 +60,7 @@ def ignored(
     done = run(
         tools["argocd"], "admin", "settings", "resource-overrides", "ignore-differences",
         folder / "object.yaml", "--argocd-cm-path", folder / "argocd-cm.yaml",
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "KUBECONFIG": "/dev/null",
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "KUBECONFIG": "/dev/null",
              "KUBECTL_EXTERNAL_DIFF": str(keep), "KEPT": str(folder / "kept.yaml")},
         limit=60,
     )  # fmt: skip
