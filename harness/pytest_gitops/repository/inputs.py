@@ -205,10 +205,10 @@ class Reader:
                 and not (kustomized and posixpath.basename(p).startswith(PARAMETERS))
             ]
             tool = self._tool(source, is_chart=is_chart, is_kustomized=kustomized)
-            if tool == "Kustomize":
-                found.aside |= dict.fromkeys((p for p in manifests if tree.is_file(p)), "")
+            unlisted = set(filter(tree.is_file, manifests)) if tool == "Kustomize" else set()
+            found.aside |= dict.fromkeys(unlisted, "")
             if tool != "Helm":  # it has the folder
-                found.paths.update(p for p in manifests if p not in found.aside)
+                found.paths.update(p for p in manifests if p not in unlisted)
             programs = [p for p in manifests if p.endswith(ENDINGS)]
         self._jsonnet(files, folder, programs, directory, found)
 

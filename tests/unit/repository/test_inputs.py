@@ -508,6 +508,9 @@ ASIDE = {
     "c/values-a.yaml": "",
     "c/values-b.yaml": "",
     "c/templates/t.yaml": "",
+    "both/Chart.yaml": "",
+    "both/kustomization.yaml": "",
+    "both/values-a.yaml": "",
 }
 NAMING = {"path": "c", "helm": {"valueFiles": ["values-a.yaml"]}}
 
@@ -524,6 +527,8 @@ NAMING = {"path": "c", "helm": {"valueFiles": ["values-a.yaml"]}}
         ([NAMING, {"path": "c", "helm": {"valueFiles": ["/c/values-b.yaml"]}}], ()),
         ([{"path": "c", "helm": {"valueFiles": ["values-?.yaml"]}}], ()),
         ([{"path": "k", "targetRevision": "v1"}], ()),
+        ([{"path": "both"}], ()),
+        ([{"path": "c", "directory": {}}], ()),
     ],
 )
 def test_what_no_tool_reads_is_set_aside_and_counts_as_read_all_the_same(
