@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd.render import Rendered
-from pytest_gitops.changes.identity import CLUSTER_SCOPED
 from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.model import Case, Finding, Outcome, Severity, StageResult
 from pytest_gitops.settings.settings import Provider
@@ -39,13 +38,14 @@ def told(context: Context, publish: Publish) -> Publish:
 def _of(context: Context, case: Case, statuses: Statuses) -> list[str]:
     result, found = context.renders.get(case.id), []
     for each in result.objects if isinstance(result, Rendered) else ():
-        group, kind = str(each.get("apiVersion")).rpartition("/")[0], str(each.get("kind"))
-        if group and statuses.concern(group) and statuses.of(group, kind) is not None:
+        version, kind = str(each.get("apiVersion")), str(each.get("kind"))
+        group = version.rpartition("/")[0]
+        if group and statuses.of(group, kind) is not None:
             metadata = mapping(each, "metadata")
             namespace = metadata.get("namespace") or case.destination.namespace
-            found.append(
-                title(kind, metadata.get("name"), "" if (group, kind) in CLUSTER_SCOPED else namespace)
-            )
+            # It passed, so the cluster knows the kind.
+            within = namespace if context.api_of(case).is_namespaced(version, kind) else ""
+            found.append(title(kind, metadata.get("name"), within))
     return found
 
 

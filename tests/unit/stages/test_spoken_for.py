@@ -21,8 +21,13 @@ def custom(kind: str, group: str, name: str = "a") -> dict[str, Any]:
 CERTIFICATES = [custom("Certificate", "cert-manager.io", name) for name in "abcde"]
 
 
+class FakeApi:
+    def is_namespaced(self, api_version: str, kind: str) -> bool:
+        return not kind.startswith("Cluster")
+
+
 def told(*objects: dict[str, Any], outcome: Outcome = Outcome.PASSED, **settings: Any) -> tuple[Finding, ...]:
-    context = make_context({})
+    context = make_context({}, api=FakeApi())
     context.settings = dataclasses.replace(context.settings, **settings)
     case = declare(
         context,
@@ -43,6 +48,11 @@ def test_what_passed_only_because_it_was_said_for_it_is_named() -> None:
         "controller of custom resources runs on the embedded cluster; what becomes of them in production is not known"
     )
     assert one.where == "apps/web.yaml:4"
+
+
+def test_what_has_no_namespace_is_called_without_one() -> None:
+    (one,) = told(custom("ClusterIssuer", "cert-manager.io"))
+    assert one.message.startswith("ClusterIssuer a: the status")
 
 
 def test_what_the_configuration_has_is_named_and_what_it_leaves_out_is_not() -> None:
