@@ -27,7 +27,7 @@ class FakeApi:
     """A cluster whose watches are in the test's hand, and which keeps what is written."""
 
     def __init__(self) -> None:
-        self.served = True
+        self.served, self.asked = True, 0
         self.resources = list(RESOURCES)
         self.written: list[tuple[str, Mapping[str, Any]]] = []
         self.acts: dict[str, Callable[[str, Any], None]] = {}
@@ -36,6 +36,7 @@ class FakeApi:
         self.speakers: list[Absent] = []
 
     def get(self, path: str) -> dict[str, Any]:
+        self.asked += 1
         if not self.served:
             raise ApiError("not there", status=404, reason="NotFound")
         return (
@@ -168,6 +169,37 @@ def test_of_other_kinds_nothing_is_watched(
         if thread.name == f"absent {name}":
             thread.join(10)
     assert [*api.acts] == [DEFINITIONS]
+
+
+def test_of_a_kind_that_is_not_known_the_server_is_not_asked(api: FakeApi) -> None:
+    """Argo CD's own definitions are of the group of EventBus, and every cluster has them."""
+    speak(api, None)
+    for name in (
+        "applications.argoproj.io",
+        "servicemonitors.monitoring.coreos.com",
+        "others.cert-manager.io",
+    ):
+        api.act(DEFINITIONS)("ADDED", {"metadata": {"name": name}})
+        assert f"absent {name}" not in {thread.name for thread in threading.enumerate()}
+    assert api.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("plural", "group", "may"),
+    [
+        ("clusterpolicies", "kyverno.io", True),
+        ("gatewayclasses", "gateway.networking.k8s.io", True),
+        ("httpproxies", "projectcontour.io", True),
+        ("eventbus", "argoproj.io", True),
+        ("prometheuses", "monitoring.coreos.com", True),
+        ("buckets", "s3.aws.crossplane.io", True),
+        ("indices", "example.com", True),
+        ("rollouts", "argoproj.io", False),
+        ("certificates", "example.org", False),
+    ],
+)
+def test_a_definition_is_known_by_its_plural(plural: str, group: str, may: bool) -> None:
+    assert Statuses({"example.com/Index": {}}).may_concern(plural, group) is may
 
 
 def test_a_route_is_accepted_by_each_parent_that_it_names() -> None:

@@ -53,12 +53,11 @@ class Absent:
 
     def _defined(self, event: str, definition: Mapping[str, Any]) -> None:
         name = str(mapping(definition, "metadata").get("name"))
+        plural, _, group = name.partition(".")
+        if event == "DELETED" or not self._statuses.may_concern(plural, group):
+            return
         with self._lock:
-            if (
-                event == "DELETED"
-                or name in self._followed
-                or not self._statuses.concern(name.partition(".")[2])
-            ):
+            if name in self._followed:
                 return
             self._followed.add(name)
         self._thread(self._follow, name)
@@ -67,14 +66,12 @@ class Absent:
         """Speak for all objects of one definition while it is there."""
         plural, _, group = name.partition(".")
         try:
-            served = self._served(plural, group)
-            said = self._statuses.of(group, served[1]) if served is not None else None
-            if served is not None and said is not None:
-                given: dict[str, Any] = {}  # by uid: the generation of which something was said
-                self._watch(
-                    f"/apis/{served[0]}/{plural}",
-                    lambda event, found: self._seen(event, found, f"/apis/{served[0]}", plural, said, given),
-                )
+            if (served := self._served(plural, group)) is not None:
+                version, kind = served
+                said = self._statuses.of(group, kind)
+                if said is not None:
+                    voice = _Voice(self._api, version, plural, said)
+                    self._watch(f"/apis/{version}/{plural}", voice.heed)
         finally:
             with self._lock:
                 self._followed.discard(name)
@@ -97,29 +94,30 @@ class Absent:
                 return None
         return None
 
-    def _seen(
-        self,
-        event: str,
-        found: Mapping[str, Any],
-        base: str,
-        plural: str,
-        said: Said | Mapping[str, Any],
-        given: dict[str, Any],
-    ) -> None:
+
+class _Voice:
+    """Speaks for the objects of one kind: `plural` in `version`, which has its group."""
+
+    def __init__(self, api: Api, version: str, plural: str, said: Said | Mapping[str, Any]) -> None:
+        self._api, self._version, self._plural, self._said = api, version, plural, said
+        self._given: dict[str, Any] = {}  # by uid: the generation of which something was said
+
+    def heed(self, event: str, found: Mapping[str, Any]) -> None:
+        """Take in an object as it is now, and say what is to be said of it."""
         metadata = mapping(found, "metadata")
         uid, generation = str(metadata.get("uid")), metadata.get("generation")
         if event == "DELETED" or metadata.get("deletionTimestamp"):
-            given.pop(uid, None)
+            self._given.pop(uid, None)
             return
-        known = uid in given
-        if given.get(uid) == generation or (found.get("status") and not known):
+        known = uid in self._given
+        if self._given.get(uid) == generation or (found.get("status") and not known):
             return  # somebody else speaks for it
-        given[uid] = generation
+        self._given[uid] = generation
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = said.of(found, at=at) if isinstance(said, Said) else said
+        status = self._said.of(found, at=at) if isinstance(self._said, Said) else self._said
         place = f"/namespaces/{metadata['namespace']}" if metadata.get("namespace") else ""
+        path = f"/apis/{self._version}{place}/{self._plural}/{metadata['name']}/status"
         try:
-            path = f"{base}{place}/{plural}/{metadata['name']}/status"
             self._api.patch(path, {"status": status})
         except ApiError as error:  # it is gone, or its definition does not take that
             log.info("%s: its status is not written: %s", metadata.get("name"), error)

@@ -133,10 +133,11 @@ class Statuses:
     def __init__(self, own: Mapping[str, Mapping[str, Any] | None] | None = None) -> None:
         self._own = own or {}
 
-    def concern(self, group: str) -> bool:
-        """Whether a kind of this API group may be among them."""
-        patterns = (p.rpartition("/")[0] for p in (*self._own, *KNOWN))
-        return any(fnmatchcase(group, p) for p in patterns)
+    def may_concern(self, plural: str, group: str) -> bool:
+        """Whether the kind that a definition calls by this plural may be among them; `of` says so of the kind itself,
+        for which the API server has to be asked."""
+        known = (p for p in KNOWN if _is_plural(plural, p.rpartition("/")[2]))
+        return any(fnmatchcase(group, p.rpartition("/")[0]) for p in (*self._own, *known))
 
     def of(self, group: str, kind: str) -> Said | Mapping[str, Any] | None:
         """What is said for a kind, None for nothing; a mapping as the configuration has it."""
@@ -145,3 +146,8 @@ class Statuses:
             if fnmatchcase(name, pattern):
                 return own
         return next((said for pattern, said in KNOWN.items() if fnmatchcase(name, pattern)), None)
+
+
+def _is_plural(plural: str, kind: str) -> bool:
+    """Whether it begins as the plural of a kind does that is known: Policies, GatewayClasses, EventBus."""
+    return kind == "*" or plural.startswith(kind.lower().rstrip("ys"))
