@@ -26,11 +26,12 @@ LAYERS: dict[str, set[str]] = {
     "waiting": {"errors"},
     # what the user says, and the programs that we start
     "settings.expectations": {"errors", "model"},
+    "settings.nodes": set(),
     "settings.registered": {"errors", "model"},
     "settings.shards": {"errors"},
     "settings.waivers": {"errors", "model"},
     "settings.settings": {
-        "model", "settings.expectations", "settings.registered", "settings.shards", "settings.waivers",
+        "model", "settings.expectations", "settings.nodes", "settings.registered", "settings.shards", "settings.waivers",
     },
     "processes.confine": set(),
     "processes.ports": set(),
@@ -43,14 +44,14 @@ LAYERS: dict[str, set[str]] = {
     "world": {"errors", "processes.ports", "processes.process", "serving", "waiting"},
     "clusters": {
         "errors", "keeping", "processes.ports", "processes.process", "processes.sockets", "processes.warden", "serving",
-        "shapes", "waiting",
+        "settings.nodes", "shapes", "waiting",
     },
     "report": {"errors", "model"},
     "repository": {"errors", "keeping", "model", "processes.process", "settings.settings", "shapes", "world"},
     "rego": {"errors", "model", "processes.process", "processes.sockets", "redaction", "repository", "shapes"},
     "configuration.schemas": {"errors", "repository"},
     "configuration.file": {
-        "configuration.schemas", "errors", "repository", "settings.expectations", "settings.registered",
+        "configuration.schemas", "errors", "repository", "settings.expectations", "settings.nodes", "settings.registered",
         "settings.settings", "settings.waivers",
     },
     "scenarios": {"configuration.schemas", "errors", "model", "repository", "waiting"},

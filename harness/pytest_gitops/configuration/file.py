@@ -13,9 +13,10 @@ from pytest_gitops.errors import ConfigError
 from pytest_gitops.repository.remote import is_url, remote_file
 from pytest_gitops.settings.expectations import Expectation
 from pytest_gitops.settings.expectations import parse as parse_expectations
+from pytest_gitops.settings.nodes import NodePool
 from pytest_gitops.settings.registered import RegisteredCluster
 from pytest_gitops.settings.registered import parse as parse_clusters
-from pytest_gitops.settings.settings import ChartRepository, NodePool, RemoteFile, Timeout
+from pytest_gitops.settings.settings import ChartRepository, RemoteFile, Timeout
 from pytest_gitops.settings.waivers import WaiverEntry
 from pytest_gitops.settings.waivers import parse as parse_waivers
 

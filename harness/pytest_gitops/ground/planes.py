@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_gitops.clusters.embedded.kwok import Pool
 from pytest_gitops.clusters.embedded.plane import Embedded
 from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.processes.process import Supervisor
@@ -22,10 +21,6 @@ def embedded(
     environ: Mapping[str, str] | None = None,
 ) -> Embedded:
     """One more control plane of the run, not started."""
-    pools = [
-        Pool(count=n.count, labels=n.labels, taints=n.taints, resources=n.resources, where=n.where)
-        for n in settings.nodes
-    ]
     return Embedded(
         supervisor,
         directory,
@@ -33,6 +28,6 @@ def embedded(
         name=name,
         cache=settings.cache,
         environ=environ,
-        pools=pools,
+        pools=settings.nodes,
         statuses=Statuses(settings.statuses),
     )

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from pytest_gitops.model import Severity
 from pytest_gitops.settings.expectations import Expectation
+from pytest_gitops.settings.nodes import NodePool
 from pytest_gitops.settings.registered import RegisteredCluster
 from pytest_gitops.settings.shards import Shard
 from pytest_gitops.settings.waivers import WaiverEntry
@@ -116,17 +117,6 @@ class Kind:
     def context(self) -> str:
         """The context that kind gives the cluster that stays; empty without one."""
         return f"kind-{self.name}" if self.name else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodePool:
-    """`count` nodes of one kind, as `nodes:` of the configuration has them; `where` is its file and line."""
-
-    count: int = 1
-    labels: Mapping[str, str] = field(default_factory=dict)
-    taints: tuple[Mapping[str, str], ...] = ()
-    resources: Mapping[str, str | int] = field(default_factory=dict)
-    where: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from pytest_gitops.clusters.embedded.pki import MASTERS, Authority, Pair, privat
 from pytest_gitops.clusters.embedded.plane import PROGRAMS, Embedded
 from pytest_gitops.clusters.embedded.reservation import reserve
 from pytest_gitops.errors import EngineError, ToolError
+from pytest_gitops.settings.nodes import NodePool
 
 
 def certificate(path: Path) -> x509.Certificate:
@@ -198,9 +199,9 @@ def test_every_pretence_is_said_in_a_sentence() -> None:
 
 
 def test_a_node_of_a_pool_has_what_its_pool_says_beside_what_every_node_has() -> None:
-    pool = kwok.Pool(
+    pool = NodePool(
         labels={"topology.kubernetes.io/zone": "eu-west-1a", "spot": "yes"},
-        taints=[{"key": "spot", "effect": "NoSchedule"}],
+        taints=({"key": "spot", "effect": "NoSchedule"},),
         resources={"nvidia.com/gpu": 8, "cpu": "4"},
     )
     made = kwok.node(3, cluster="embedded", pool=pool)

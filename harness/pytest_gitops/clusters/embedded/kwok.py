@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_gitops.processes.process import Daemon, Supervisor
+from pytest_gitops.settings.nodes import NodePool
 
 STAGES = Path(__file__).with_name("stages")
 
@@ -54,21 +53,10 @@ def start(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """`count` nodes of one kind; `where` says who wants them."""
-
-    count: int = 1
-    labels: Mapping[str, str] = field(default_factory=dict)
-    taints: Sequence[Mapping[str, str]] = ()
-    resources: Mapping[str, str | int] = field(default_factory=dict)
-    where: str = ""
-
-
-def node(index: int, *, cluster: str, pool: Pool | None = None) -> dict[str, Any]:
+def node(index: int, *, cluster: str, pool: NodePool | None = None) -> dict[str, Any]:
     """The Node object number `index`, spread over three zones as a regional cluster's nodes are, and what its `pool`
     says otherwise."""
-    pool = pool or Pool()
+    pool = pool or NodePool()
     name = f"{cluster}-{index}"
     size = {"cpu": "640", "memory": "2560Gi", "ephemeral-storage": "64Ti", "pods": "10000"}
     size |= {resource: str(amount) for resource, amount in pool.resources.items()}

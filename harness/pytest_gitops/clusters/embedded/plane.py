@@ -14,6 +14,7 @@ from pytest_gitops.clusters.embedded.served import Served
 from pytest_gitops.clusters.embedded.statuses import Statuses
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.processes.process import Daemon, Supervisor
+from pytest_gitops.settings.nodes import NodePool
 
 if TYPE_CHECKING:
     from pytest_gitops.clusters.api import Api
@@ -50,7 +51,7 @@ class Embedded(core.Core):
         *,
         name: str = "embedded",
         nodes: int = NODES,
-        pools: Sequence[kwok.Pool] = (),
+        pools: Sequence[NodePool] = (),
         statuses: Statuses | None = None,
         cache: Path | None = None,
         environ: Mapping[str, str] | None = None,
@@ -87,7 +88,7 @@ class Embedded(core.Core):
         if self._served is not None:
             self._served.close()
 
-    def _add(self, api: Api, index: int, pool: kwok.Pool | None) -> None:
+    def _add(self, api: Api, index: int, pool: NodePool | None) -> None:
         try:
             api.post("/api/v1/nodes", kwok.node(index, cluster=self.name, pool=pool))
         except ApiError as error:
