@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import Outcome, gitops, pull_request, write
+from runs import Outcome, gitops
+from upgrade_support import URL, application, pull
 
 from pytest_gitops.clusters.embedded.statuses import KNOWN, Said, Statuses
 from pytest_gitops.processes.process import run
@@ -19,7 +20,6 @@ from pytest_gitops.settings.settings import environment
 
 pytestmark = pytest.mark.engine
 
-URL = "https://git.example.com/acme/custom.git"
 KINDS = {
     "certificates": ("cert-manager.io", "Certificate"),
     "externalsecrets": ("external-secrets.io", "ExternalSecret"),
@@ -108,32 +108,19 @@ def custom(plural: str, *, wave: int = 0, **spec: Any) -> str:
     )
 
 
-def application(name: str) -> str:
-    return f"""\
-apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata: {{name: {name}, namespace: argocd}}
-spec:
-  project: default
-  source: {{repoURL: "{URL}", path: sources/{name}, targetRevision: main}}
-  destination: {{server: https://kubernetes.default.svc, namespace: {name}}}
-  syncPolicy: {{automated: {{}}, syncOptions: [CreateNamespace=true, Validate=false]}}
-"""
-
-
 def sources(secret: str) -> dict[str, str]:
     """`known` has a wave that begins when what is before it is Healthy, and brings one definition itself."""
     return {
-        "sources/known/secret.json": custom("externalsecrets", wave=-1, key=secret),
-        "sources/known/certificate.json": custom("certificates", key=secret),
-        "sources/known/crd.json": definition("httproutes"),
-        "sources/known/route.json": custom("httproutes", parentRefs=[{"name": "gateway"}]),
-        "sources/own/widget.json": custom("widgets"),
-        "sources/own/gadget.json": custom("gadgets"),
-        "sources/placed/trains.yaml": DEPLOYMENT,
+        "known/secret.json": custom("externalsecrets", wave=-1, key=secret),
+        "known/certificate.json": custom("certificates", key=secret),
+        "known/crd.json": definition("httproutes"),
+        "known/route.json": custom("httproutes", parentRefs=[{"name": "gateway"}]),
+        "own/widget.json": custom("widgets"),
+        "own/gadget.json": custom("gadgets"),
+        "placed/trains.yaml": DEPLOYMENT,
         # Nothing defines these.
-        "sources/stubbed/scaled.json": custom("scaledobjects", scale=secret),
-        "sources/stubbed/alarm.json": custom("alarms", when=secret),
+        "stubbed/scaled.json": custom("scaledobjects", scale=secret),
+        "stubbed/alarm.json": custom("alarms", when=secret),
     }
 
 
@@ -148,11 +135,8 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         **{f"apps/{name}.yaml": application(name) for name in ("known", "own", "stubbed", "placed")},
         **sources("one"),
     }
-    folder = write(tmp_path_factory.mktemp("custom") / "repository", files)
-    stages = "converge,idempotent,self-heal,upgrade"
-    return gitops(
-        pull_request(folder, {**sources("two")}), "--gitops-base", "main", "--gitops-stages", stages
-    )
+    folder = pull(tmp_path_factory.mktemp("custom") / "repository", files, sources("two"))
+    return gitops(folder, "--gitops-base", "main", "--gitops-stages", "converge,idempotent,self-heal,upgrade")
 
 
 def test_they_are_healthy_and_stay_so_when_they_change(upgraded: Outcome) -> None:
