@@ -3,7 +3,7 @@ many things a sentence names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -17,6 +17,16 @@ def mapping(value: Any, *path: str) -> Mapping[str, Any]:
 def title(kind: Any, name: Any, namespace: Any = "") -> str:
     """ "Kind namespace/name", or "Kind name" for an object in no namespace."""
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
+def behind(value: Any, keys: Collection[str]) -> Iterator[Any]:
+    """What stands behind any of `keys`, however deep; what is in there is not looked into."""
+    if isinstance(value, list):
+        for each in value:
+            yield from behind(each, keys)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from [each] if key in keys else behind(each, keys)
 
 
 def some(words: Sequence[str], most: int) -> str:

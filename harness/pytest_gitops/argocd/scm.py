@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pytest_gitops.shapes import behind, mapping
+
 ENABLED = "applicationsetcontroller.enable.scm.providers"
 ALLOWED = "applicationsetcontroller.allowed.scm.providers"
 """The keys of argocd-cmd-params-cm."""
@@ -36,13 +38,6 @@ def flags(parameters: Mapping[str, Any], application_sets: Iterable[Mapping[str,
 
 def _apis(value: Any) -> Iterator[str]:
     """Every `api` of such a generator, wherever it is: in a matrix, too."""
-    if isinstance(value, list):
-        for each in value:
-            yield from _apis(each)
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            if key in GENERATORS and isinstance(each, Mapping):
-                providers = (p for p in each.values() if isinstance(p, Mapping))
-                yield from (str(p["api"]) for p in providers if p.get("api"))
-            else:
-                yield from _apis(each)
+    for generator in behind(value, GENERATORS):
+        providers = (p for p in mapping(generator).values() if isinstance(p, Mapping))
+        yield from (str(p["api"]) for p in providers if p.get("api"))

@@ -102,10 +102,8 @@ class Capture:
         was cloned, all at once. Raises ConfigError if they cannot be had."""
         if not self.repository.partial or not (missing := self._missing(commit)):
             return
-        remote, env = (
-            self.repository.remote,
-            {**self.user, "GIT_OBJECT_DIRECTORY": str(self.into / "objects")},
-        )
+        remote = self.repository.remote
+        env = {**self.user, "GIT_OBJECT_DIRECTORY": str(self.into / "objects")}
         fetched = git(
             self.repository.top, "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags",
             "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none", "--stdin", remote,

@@ -134,7 +134,7 @@ def open_repository(root: Path, *, environ: Mapping[str, str]) -> Repository:
         commit=ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}"),
         default_branch=head.removeprefix(f"refs/remotes/{remote}/"),
         shallow=shallow == "true",
-        partial=("remote." + remote + ".promisor", "true") in configured,
+        partial=(f"remote.{remote}.promisor", "true") in configured,
         object_format=object_format,
     )
 

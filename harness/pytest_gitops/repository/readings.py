@@ -76,6 +76,11 @@ def within(folder: str, path: str) -> str | None:
     return None if place == ".." or place.startswith("../") else place
 
 
+def named(paths: Iterable[str]) -> list[str]:
+    """Paths of a configuration, from the top of the repository; those that lead out of it are left out."""
+    return [place for path in paths if (place := within("", path.strip("/"))) is not None]
+
+
 def listed(value: Any) -> Iterable[Any]:
     """The entries of what should be a list."""
     return value if isinstance(value, list) else ()

@@ -173,14 +173,14 @@ class Tree:
         if any(self._has_module(p) for p in found):
             found.add(MODULES)
         found |= {a for p in found for a in self._attributes(p)}
-        return tuple(sorted(p for p in found if not any(above in found for above in above(p))))
+        return tuple(sorted(p for p in found if found.isdisjoint(above(p))))
 
     def _has_module(self, place: str) -> bool:
         first, last = _span(self._modules, place)
         return first < last or place in self._modules
 
     def _attributes(self, place: str) -> Iterator[str]:
-        ways = (posixpath.join(above, ATTRIBUTES) for above in above(place))
+        ways = (posixpath.join(folder, ATTRIBUTES) for folder in above(place))
         return (w for w in ways if w in self._by_path)
 
     def digest(self, places: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from pytest_gitops.changes.values import ApplicationChange, ChangeKind
 from pytest_gitops.model import Case, Finding, Severity
 from pytest_gitops.repository.generate_paths import ANNOTATION, covers, refresh_paths
 from pytest_gitops.repository.manifest import ManifestError, parse
-from pytest_gitops.repository.readings import within
+from pytest_gitops.repository.readings import named
 from pytest_gitops.repository.tree import changed, inside
 from pytest_gitops.settings.waivers import counts
 from pytest_gitops.shapes import some
@@ -147,8 +147,7 @@ class _Survey:
         found += [f"Argo CD's ConfigMap {name} differs" for name in differ]
         settings = self.head.settings
         for key, given in (("crds", settings.crds), ("prerequisites", settings.prerequisites)):
-            places = [place for p in given if (place := within("", p.strip("/"))) is not None]
-            if files := [f for f in self.files if any(inside(f, p) for p in places)]:
+            if files := [f for f in self.files if any(inside(f, p) for p in named(given))]:
                 found.append(f"the configuration's {key} differ: {some(files, SHOWN)}")
         found += [
             f"{_title(m)}, by which everything is judged, differs"

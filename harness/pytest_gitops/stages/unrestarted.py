@@ -63,7 +63,7 @@ class Unrestarted:
                 continue
             named = each.resource
             takers = self._takers.get((case.destination.cluster, named.namespace, named.kind, named.name), ())
-            told = {who: taken for who, some in takers if (taken := sorted(keys & some if some else keys))}
+            told = {who: taken for who, own in takers if (taken := sorted(keys & own if own else keys))}
             if told:
                 yield self._finding(case, each, told)
 
@@ -93,13 +93,12 @@ class Unrestarted:
         found: dict[Place, list[tuple[str, frozenset[str]]]] = {}
         for place_, who, manifest in self._staying:
             cluster, namespace, _, _ = place_
-            taken: dict[tuple[str, str], frozenset[str]] = {}
+            taken: dict[tuple[str, str], list[frozenset[str]]] = {}
             for kind, name, keys in _started_with(manifest):
-                before = taken.get((kind, name))
-                whole = not keys or (before is not None and not before)
-                taken[(kind, name)] = frozenset() if whole else (before or frozenset()) | keys
-            for (kind, name), all_of in taken.items():
-                found.setdefault((cluster, namespace, kind, name), []).append((who, all_of))
+                taken.setdefault((kind, name), []).append(keys)
+            for (kind, name), each in taken.items():
+                keys = frozenset().union(*each) if all(each) else frozenset()
+                found.setdefault((cluster, namespace, kind, name), []).append((who, keys))
         return found
 
     @property

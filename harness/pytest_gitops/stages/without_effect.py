@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_gitops.changes.values import ApplicationChange, ChangeKind
 from pytest_gitops.model import Case, Finding, Severity
@@ -18,9 +18,9 @@ from pytest_gitops.repository.charts import DEPENDENCIES
 from pytest_gitops.repository.endings import NOT_SEARCHED
 from pytest_gitops.repository.globs import glob
 from pytest_gitops.repository.manifest import ManifestError, parse
-from pytest_gitops.repository.readings import within
+from pytest_gitops.repository.readings import listed, named
 from pytest_gitops.repository.tree import above, changed, inside
-from pytest_gitops.shapes import some
+from pytest_gitops.shapes import behind, mapping, some
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -49,18 +49,17 @@ def survey(context: Context, *, but: Collection[str] = ()) -> Iterator[Finding]:
     idle = list(_of_applications(context, base, [f for f in idle if f not in but])) if idle else []
     if not idle:
         return
-    concerned, readers = (_Readers(base), _Readers(context)), _Readers(context)
+    concerned, others = (_Readers(base), _Readers(context)), _Readers(context)
     for change in comparison.applications:
+        if _is_same(change):
+            if change.new is not None:
+                others.add(change.new)
+            continue
         for side, case in zip(concerned, (change.old, change.new), strict=True):
-            if case is None:
-                continue
-            if _is_same(change):
-                if side is concerned[1]:
-                    readers.add(case)
-            elif not side.add(case):
+            if case is not None and not side.add(case):
                 return
-    idle = [f for f in idle if not any(next(side.of(f), None) for side in concerned)]
-    found = [_finding(context, file, list(readers.of(file))) for file in idle[:MOST]]
+    idle = [f for f in idle if not any(side.of(f) for side in concerned)]
+    found = [_finding(context, file, others.of(file)) for file in idle[:MOST]]
     yield from sorted(found, key=lambda f: f.severity is not Severity.WARNING)
     if len(idle) > MOST:
         yield _note(
@@ -82,10 +81,11 @@ class _Readers:
             self._by_place.setdefault(place, []).append((case, frozenset(inputs.aside)))
         return not inputs.unknown
 
-    def of(self, file: str) -> Iterator[Case]:
-        if self._context.reader.tree.is_file(file):
-            for place in (file, *above(file)):
-                yield from (case for case, aside in self._by_place.get(place, ()) if file not in aside)
+    def of(self, file: str) -> list[Case]:
+        if not self._context.reader.tree.is_file(file):
+            return []
+        near = (each for place in (file, *above(file)) for each in self._by_place.get(place, ()))
+        return [case for case, aside in near if file not in aside]
 
 
 def _is_same(change: ApplicationChange) -> bool:
@@ -103,7 +103,7 @@ def _of_applications(context: Context, base: Context, files: Sequence[str]) -> I
         for each in (*found.applications, *found.application_sets, *found.projects, *found.settings):
             declared.add(each.file)
     written = [*settings.crds, *settings.prerequisites, *(c.path for c in settings.charts)]
-    places = [place for path in written if (place := within("", path.strip("/"))) is not None]
+    places = named(written)
     for path in (*settings.policy_folders, *settings.policy_data_files):
         if path.is_relative_to(settings.root):
             places.append(path.relative_to(settings.root).as_posix())
@@ -118,18 +118,10 @@ def _of_applications(context: Context, base: Context, files: Sequence[str]) -> I
 
 def _generators(context: Context) -> Iterator[str]:
     """The patterns of the files that ApplicationSets are generated from."""
-    pending: list[Any] = [s.manifest.get("spec") for s in context.plan.sets.values()]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list):
-            pending += value
-        elif isinstance(value, Mapping):
-            pending += value.values()
-            git = value.get("git")
-            files = git.get("files") if isinstance(git, Mapping) else None
-            for each in files if isinstance(files, list) else ():
-                if isinstance(each, Mapping) and isinstance(each.get("path"), str):
-                    yield each["path"]
+    for declared in context.plan.sets.values():
+        for git in behind(declared.manifest.get("spec"), {"git"}):
+            files = map(mapping, listed(mapping(git).get("files")))
+            yield from (each["path"] for each in files if isinstance(each.get("path"), str))
 
 
 # ------------------------------------------------------------------ what is said
@@ -189,9 +181,9 @@ def _near(context: Context, file: str) -> tuple[Case, str] | None:
 
 def _why(context: Context, file: str, folder: str) -> str:
     tree, here = context.reader.tree, posixpath.dirname(file)
-    named = [p for name in kustomization.NAMES if tree.is_file(p := posixpath.join(folder, name))]
-    if named:
-        return f"{named[0]} does not lead to it"
+    listing = [p for name in kustomization.NAMES if tree.is_file(p := posixpath.join(folder, name))]
+    if listing:
+        return f"{listing[0]} does not lead to it"
     if tree.is_file(posixpath.join(folder, DEPENDENCIES[0])):
         return f"helm renders what is in {folder}/templates"
     if here != folder:

@@ -75,12 +75,13 @@ def test_a_variable_keeps_its_value_until_the_pod_is_replaced() -> None:
     "uses",
     [
         OF_ALL,
+        {**OF_ALL, "env": [{"name": "B", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "b"}}}]},
         mounted(subPath="a"),
         mounted(subPath="a/b"),
         mounted({"name": "v", "configMap": {"name": "c", "items": [{"key": "a", "path": "x"}]}}, subPath="x"),
         mounted({"name": "v", "projected": {"sources": [{"configMap": {"name": "c"}}]}}, subPath="a"),
     ],
-    ids=["all", "subPath", "below", "item", "projected"],
+    ids=["all", "all and one", "subPath", "below", "item", "projected"],
 )
 def test_whatever_starts_with_it_is_told(kind: str, uses: Mapping[str, Any]) -> None:
     assert len(found(A, B, workload(uses, kind))) == 1
