@@ -25,13 +25,14 @@ LAYERS: dict[str, set[str]] = {
     "shapes": set(),
     "waiting": {"errors"},
     # what the user says, and the programs that we start
+    "settings.credentials": {"errors"},
     "settings.expectations": {"errors", "model"},
     "settings.nodes": set(),
     "settings.registered": {"errors", "model"},
     "settings.shards": {"errors"},
     "settings.waivers": {"errors", "model"},
     "settings.settings": {
-        "model", "settings.expectations", "settings.nodes", "settings.registered", "settings.shards", "settings.waivers",
+        "model", "settings.credentials", "settings.expectations", "settings.nodes", "settings.registered", "settings.shards", "settings.waivers",
     },
     "processes.confine": set(),
     "processes.ports": set(),
@@ -41,7 +42,7 @@ LAYERS: dict[str, set[str]] = {
     "serving": {"processes.ports"},
     # what a run is made of, each for itself
     "tools": {"errors", "processes.process", "waiting"},
-    "world": {"errors", "processes.ports", "processes.process", "serving", "waiting"},
+    "world": {"errors", "processes.ports", "processes.process", "serving", "settings.credentials", "waiting"},
     "clusters": {
         "errors", "keeping", "processes.ports", "processes.process", "processes.sockets", "processes.warden", "serving",
         "settings.nodes", "shapes", "waiting",
@@ -154,8 +155,8 @@ LAYERS: dict[str, set[str]] = {
     # the two ways in; pytest is an adapter
     "plugin": {
         "configuration.file", "errors", "model", "planning.listing", "report", "repository", "run.asking",
-        "run.engine", "scenarios", "settings.expectations", "settings.registered", "settings.settings",
-        "settings.shards", "stages", "waiting",
+        "run.engine", "scenarios", "settings.credentials", "settings.expectations", "settings.registered",
+        "settings.settings", "settings.shards", "stages", "waiting",
     },
     "kindnode": {"errors", "processes.process", "settings.settings", "tools"},
     "commands.clean": {"clusters", "errors", "hosts.removal", "settings.settings"},

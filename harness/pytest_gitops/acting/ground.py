@@ -72,7 +72,7 @@ class ActingGround:
                 ground.supervisor,
                 ground.paths,
                 hosts=ground.sides[0].checkout.source_hosts(),
-                control=head.declarations.control,
+                private=ground.private,
             )
             head.start_repo_server()
             own = started.result() if started is not None else None

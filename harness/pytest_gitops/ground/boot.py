@@ -23,7 +23,7 @@ from pytest_gitops.ground.fleet import Fleet
 from pytest_gitops.ground.installing import Installer
 from pytest_gitops.ground.providing import Own
 from pytest_gitops.ground.rule_sources import RuleSources
-from pytest_gitops.ground.side import Side
+from pytest_gitops.ground.side import Side, private_of
 from pytest_gitops.hosts.hosts import Hosts
 from pytest_gitops.keeping import DOWNLOADS, Kept
 from pytest_gitops.model import Finding, Severity
@@ -34,14 +34,12 @@ from pytest_gitops.repository.discovery import Declarations, Declared
 from pytest_gitops.repository.remote import DEFINITION, fetch
 from pytest_gitops.settings.registered import RegisteredCluster
 from pytest_gitops.settings.settings import Provider, Settings
-from pytest_gitops.tools import ENGINE_PARTS, Progress, Tool, ensure
+from pytest_gitops.tools import ENGINE_PARTS, REVIEW_PARTS, Progress, Tool, ensure
 from pytest_gitops.waiting import now, utc
 from pytest_gitops.world.download import download
 from pytest_gitops.world.loopback import World
+from pytest_gitops.world.private import Private
 from pytest_gitops.world.urls import parse as parse_url
-
-REVIEW_PARTS = ("argocd", "argocd-crds", "opa", "helm", "kustomize", "redis", "git")
-"""What a run without a cluster needs."""
 
 CRD_SECONDS = 60.0
 """How long the API server may take to serve new kinds."""
@@ -58,6 +56,7 @@ class Ground:
     """
 
     head: Side
+    private: Private
     schema: CrdSchema
     tools: Mapping[str, Tool]
 
@@ -141,6 +140,7 @@ class Ground:
         self.hosts.reach(
             directory, pinned=self.tools["kube-apiserver"].version if with_cluster else "", tools=paths
         )
+        self.private = private_of(settings, supervisor)
         self.findings += self.hosts.findings
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="boot") as pool:
             cluster = pool.submit(self._boot_cluster, paths) if with_cluster else None
@@ -159,7 +159,7 @@ class Ground:
             for side in reversed(self.sides):
                 # Base's branches are moved to head for `upgrade`: its own server then reads what head's snapshot has.
                 shares = [s.checkout.snapshot.bare for s in self.sides]
-                side.build(supervisor, paths, hosts=hosts, control=side.declarations.control, shares=shares)
+                side.build(supervisor, paths, hosts=hosts, private=self.private, shares=shares)
                 servers.append(pool.submit(self._boot_repo_server, side))
             self.mark("world")
             self._fetch_crds()
@@ -279,8 +279,9 @@ class Ground:
         theirs = [c for c in crds if c.get("kind") == DEFINITION]
         # That of ApplicationSets is by far the largest: an API server computes 0.7 s for it, 3 s for the first time.
         sets = install.APPLICATIONSETS
-        own = self._definitions if argocd else ()
-        kinds = [d for d in own if self._with_sets or d["metadata"]["name"] != sets]
+        kinds = [
+            d for d in self._definitions if argocd and (self._with_sets or d["metadata"]["name"] != sets)
+        ]
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="furnish") as pool:
             # Created, not applied: nobody else owns a field of them.
             made: list[Future[Any]] = [pool.submit(api.define, d) for d in kinds]
@@ -394,6 +395,5 @@ class Ground:
         if self.own is not None:
             self.own.close(keep=keep)
         self.leave()
-        for side in self.sides:
-            if not keep:
-                side.stop()
+        for side in () if keep else self.sides:
+            side.stop()

@@ -23,6 +23,15 @@ from pytest_gitops.repository.discovery import Declarations, Declared
 from pytest_gitops.repository.git import Repository
 from pytest_gitops.settings.settings import Settings
 from pytest_gitops.world.loopback import World
+from pytest_gitops.world.private import Private, filled
+
+
+def private_of(settings: Settings, supervisor: Supervisor) -> Private:
+    """What the user may read of other hosts, the same for every side. Raises ConfigError if git does not know a
+    password that it was said to know."""
+    environ = supervisor.marked(settings.environ)
+    known = filled(settings.credentials, environ=environ)
+    return Private(known, supervisor.directory / "private", environ=environ)
 
 
 class Side:
@@ -101,16 +110,19 @@ class Side:
         paths: Mapping[str, Path],
         *,
         hosts: Iterable[str],
-        control: str,
+        private: Private,
         shares: Iterable[Path] = (),
     ) -> None:
-        """The world, answering, and Argo CD, not yet started. `hosts` are those that may be reached outside;
-        `control` is the namespace Argo CD lives in; `shares` are bare repositories whose objects its own may
-        borrow."""
+        """The world, answering, and Argo CD, not yet started. `hosts` are those that may be reached outside,
+        `private` is what the user may read of them; `shares` are bare repositories whose objects its own may borrow."""
         settings, checkout, directory = self.settings, self.checkout, supervisor.directory
         world = self.world = World(
-            directory / f"{self.name}-world", environ=settings.environ, network=settings.network
+            directory / f"{self.name}-world",
+            environ=settings.environ,
+            network=settings.network,
+            private=private,
         )
+        world.expect(checkout.source_urls())
         if checkout.urls:
             world.serve_repository((*checkout.urls, *checkout.spellings), checkout.snapshot.bare)
         self.lay_out_charts(directory)
@@ -118,13 +130,14 @@ class Side:
         world.allow(settings.allowed_hosts)
         world.allow_named(hosts)
         world.start()
+        shares = (*shares, private.mirrors.directory)
         self.confinement = self._confinement(directory, paths, shares) if self.confined else None
         around = Surroundings(
             tools=paths,
             environ=settings.environ,
             world=world.env,
             path=(world.bin,),
-            control=control,
+            control=self.declarations.control,
             # What may take no longer as a whole may take no longer in a part of it.
             exec_limit=min(EXEC_SECONDS, settings.timeout),
             confinement=self.confinement,
@@ -216,7 +229,7 @@ class Side:
 
     def credentials(self, url: str) -> dict[str, str]:
         """What Argo CD's own database would add to a repository: the key of our stand-in, for ssh."""
-        return self.world.credentials(url) if self.checkout.is_ours(url) else {}
+        return self.world.credentials(url)
 
     def stop(self) -> None:
         """End the world; the processes are the supervisor's."""

@@ -19,8 +19,8 @@ from pytest_gitops.plugin import OPTIONS, ini_name
 from pytest_gitops.repository.base import find_base, read_file
 from pytest_gitops.repository.endings import NOT_SEARCHED
 from pytest_gitops.repository.git import open_repository
+from pytest_gitops.settings import credentials, shards
 from pytest_gitops.settings import settings as place
-from pytest_gitops.settings import shards
 from pytest_gitops.settings.registered import chosen as chosen_clusters
 from pytest_gitops.settings.registered import standing
 from pytest_gitops.settings.settings import (
@@ -137,7 +137,8 @@ def _value(config: pytest.Config, name: str) -> tuple[Any, str]:
 def read(config: pytest.Config) -> Settings:
     """The settings of this run. Raises ConfigError."""
     root = find_root(config)
-    environ = place.environment()
+    everything = place.environment()
+    known, environ = credentials.read(everything), credentials.without(everything)
     base = _base(config, root, environ)
     configuration = base.configuration if base else load(root / FILE_NAME)
     start = config.invocation_params.dir
@@ -155,10 +156,11 @@ def read(config: pytest.Config) -> Settings:
         kind=kind,
         allow_shared=bool(_value(config, "allow-shared")[0]),
         network=_one_of(config, "network", ["deny", "allow"], "deny", str),
-        # What the configuration names by URL, it means to be reached.
+        # What the configuration names by URL, or the user has a password for, is meant to be reached.
         allowed_hosts=(
             *configuration.get("network", "allow", default=()),
             *(file.host for file in configuration.crd_urls),
+            *(credential.host for credential in known),
         ),
         base=base.base if base else None,
         timeout=_timeout(config, configuration),
@@ -197,6 +199,7 @@ def read(config: pytest.Config) -> Settings:
         rbac=configuration.rbac,
         tools=place.explicit_tools(environ),
         mirrors=place.tool_mirrors(environ),
+        credentials=known,
         command=shlex.join(["pytest", *_without_shard([*map(str, config.invocation_params.args)])]),
     )
 

@@ -260,7 +260,7 @@ class Supervisor:
         """
         log = self.directory / "logs" / f"{name}.log"
         tuned = {k: os.environ[k] for k in TUNING if k in os.environ}
-        environment = {**tuned, **(os.environ if env is None else env), MARK: self.run_id}
+        environment = self.marked({**tuned, **(os.environ if env is None else env)})
         with self._lock:
             if self._closed:
                 raise EngineError(f"{name}: not started, the run is over")
@@ -281,6 +281,10 @@ class Supervisor:
             self._daemons.append(daemon)
         threading.Thread(target=daemon.watch, args=(self._died,), daemon=True, name=f"watch-{name}").start()
         return daemon
+
+    def marked(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """An environment for what is run to its end, so that it ends with the run."""
+        return {**environ, MARK: self.run_id}
 
     def stop(self, *daemons: Daemon) -> None:
         """Stop these daemons, the last one first, and forget them; the run goes on."""

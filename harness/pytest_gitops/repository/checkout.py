@@ -140,12 +140,15 @@ class Checkout:
     @cached_property
     def spellings(self) -> tuple[str, ...]:
         """The URLs by which its own Applications and ApplicationSets call this repository."""
-        written = {url for d in self._declared for url, _ in _places(d.manifest)}
-        return tuple(sorted(filter(self.is_ours, written)))
+        return tuple(sorted(filter(self.is_ours, self.source_urls())))
 
     @property
     def _declared(self) -> tuple[Declared, ...]:
         return (*self.declarations.applications, *self.declarations.application_sets)
+
+    def source_urls(self) -> tuple[str, ...]:
+        """The URLs of sources as Applications and ApplicationSets write them."""
+        return tuple(dict.fromkeys(url for d in self._declared for url, _ in _places(d.manifest)))
 
     def source_hosts(self) -> tuple[str, ...]:
         """The hosts that the repository itself names as sources: in Applications, ApplicationSets, and charts."""

@@ -4,8 +4,8 @@ Precedence, first one that says something:
 1. the command line            --gitops-timeout 60
 2. pytest's ini file           gitops_timeout = 60
 3. pytest-gitops.yaml          timeout: 60
-4. the environment             PYTEST_GITOPS_CACHE, PYTEST_GITOPS_TOOL_<NAME>, PYTEST_GITOPS_SHARD; branch names that
-                               CI systems announce
+4. the environment             PYTEST_GITOPS_CACHE, PYTEST_GITOPS_TOOL_<NAME>, PYTEST_GITOPS_SHARD,
+                               PYTEST_GITOPS_CREDENTIALS; branch names that CI systems announce
 5. the default
 """
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pytest_gitops.model import Severity
+from pytest_gitops.settings.credentials import Credential
 from pytest_gitops.settings.expectations import Expectation
 from pytest_gitops.settings.nodes import NodePool
 from pytest_gitops.settings.registered import RegisteredCluster
@@ -173,6 +174,7 @@ class Settings:
     rbac: tuple[Expectation, ...] = ()
     tools: Mapping[str, Path] = field(default_factory=dict)
     mirrors: Mapping[str, str] = field(default_factory=dict)
+    credentials: tuple[Credential, ...] = ()
     command: str = "pytest --gitops"
 
     @property

@@ -15,6 +15,7 @@ from pytest_gitops.tools.parts import Action, Origin, Part, Progress, Tool, lock
 __all__ = [
     "API_SERVERS",
     "ENGINE_PARTS",
+    "REVIEW_PARTS",
     "ROLLOUTS_PARTS",
     "Action",
     "Origin",
@@ -25,6 +26,9 @@ __all__ = [
     "installed",
     "locked",
 ]
+
+REVIEW_PARTS = ("argocd", "argocd-crds", "opa", "helm", "kustomize", "redis", "git")
+"""What a run without a cluster needs."""
 
 ENGINE_PARTS = (
     "kube-apiserver",

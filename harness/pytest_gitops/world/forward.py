@@ -1,4 +1,5 @@
-"""Passes one request on to the real host: for a host of which only some repositories are stood in for."""
+"""Passes one request on to the real host: to one of which only some repositories are stood in for, or that wants a
+password."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import contextlib
 import http.client
 import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import cast
 
 from pytest_gitops.serving.wire import BODILESS, CHUNK, Exchange
 from pytest_gitops.world.egress import Egress
+from pytest_gitops.world.private import Private
 
 HOP_BY_HOP = {
     "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
@@ -30,32 +33,67 @@ class _Connection(http.client.HTTPConnection):
 
 
 def forward(
-    exchange: Exchange, *, tls: bool, host: str, port: int, path: str, part: str, egress: Egress
+    exchange: Exchange,
+    *,
+    tls: bool,
+    host: str,
+    port: int,
+    path: str,
+    part: str,
+    egress: Egress,
+    private: Private,
 ) -> None:
-    """Ask the real `host` for `path` and give its answer back. Raises Unreached, for `part` of the host."""
-    sock = egress.dial(host, port, part)
-    try:
-        sock.settimeout(REPLY_LIMIT)
-        if tls:
-            sock = egress.client_context().wrap_socket(sock, server_hostname=host)
-        connection = _Connection(host, sock)
-        headers = [(n, v) for n, v in exchange.headers.items() if n.lower() not in HOP_BY_HOP]
-        chunked = bool(exchange.header("Transfer-Encoding"))
-        # Nothing is added but what the new connection needs: http.client would also ask for no compression.
-        connection.putrequest(exchange.method, path, skip_host=True, skip_accept_encoding=True)
-        for name, value in headers if exchange.header("Host") else [("Host", host), *headers]:
-            connection.putheader(name, value)
-        if chunked:
-            connection.putheader("Transfer-Encoding", "chunked")
-        connection.putheader("Connection", "close")
-        connection.endheaders(exchange.body(), encode_chunked=chunked)
-        with connection.getresponse() as answer:
+    """Ask the real `host` for `path` and give its answer back. A request over TLS that brings no Authorization has that
+    of `private`. Raises Unreached, for `part` of the host."""
+    completes = tls and not exchange.header("Authorization")
+    authorization = private.authorization(host, port, path) if completes else ""
+    with contextlib.ExitStack() as stack:
+
+        def ask(authorization: str) -> http.client.HTTPResponse:
+            sock = egress.dial(host, port, part)
+            stack.callback(_close, sock)
+            sock.settimeout(REPLY_LIMIT)
+            if tls:
+                sock = egress.client_context().wrap_socket(sock, server_hostname=host)
+                stack.callback(_close, sock)
+            answer = _ask(exchange, _Connection(host, sock), path, authorization)
+            return stack.enter_context(answer)
+
+        try:
+            answer = ask(authorization)
+            if completes and answer.status == HTTPStatus.UNAUTHORIZED:
+                challenges = answer.headers.get_all("WWW-Authenticate") or []
+                again = private.challenged(host, port, path, challenges)
+                # A registry is trusted with where it sends its clients, but not to lead them to this machine.
+                egress.allow_named(private.token_hosts)
+                if again and exchange.method in {"GET", "HEAD"}:
+                    answer = ask(again)
             _give_back(exchange, answer)
-    except (OSError, http.client.HTTPException) as error:
-        raise egress.unreachable(host, port, str(error) or type(error).__name__, part) from error
-    finally:
-        with contextlib.suppress(OSError):
-            sock.close()
+        except (OSError, http.client.HTTPException) as error:
+            raise egress.unreachable(host, port, str(error) or type(error).__name__, part) from error
+
+
+def _ask(
+    exchange: Exchange, connection: _Connection, path: str, authorization: str
+) -> http.client.HTTPResponse:
+    headers = [(n, v) for n, v in exchange.headers.items() if n.lower() not in HOP_BY_HOP]
+    chunked = bool(exchange.header("Transfer-Encoding"))
+    # Nothing is added but what the new connection needs: http.client would also ask for no compression.
+    connection.putrequest(exchange.method, path, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers if exchange.header("Host") else [("Host", connection.host), *headers]:
+        connection.putheader(name, value)
+    if authorization:
+        connection.putheader("Authorization", authorization)
+    if chunked:
+        connection.putheader("Transfer-Encoding", "chunked")
+    connection.putheader("Connection", "close")
+    connection.endheaders(exchange.body(), encode_chunked=chunked)
+    return connection.getresponse()
+
+
+def _close(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.close()
 
 
 def _give_back(exchange: Exchange, answer: http.client.HTTPResponse) -> None:

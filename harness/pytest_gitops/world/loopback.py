@@ -16,10 +16,11 @@ from pytest_gitops.serving.listener import Connections, Listener
 from pytest_gitops.world.certificates import Authority, ssh_key, system_roots, write_private
 from pytest_gitops.world.charts import package
 from pytest_gitops.world.egress import Egress, Network, Refusal
-from pytest_gitops.world.proxy import USER, Proxy
+from pytest_gitops.world.private import Private
+from pytest_gitops.world.proxy import MIRRORS, USER, Proxy
 from pytest_gitops.world.routes import Routes
 from pytest_gitops.world.ssh import Server, Socks
-from pytest_gitops.world.urls import SSH_HOSTS, Address, parse
+from pytest_gitops.world.urls import SSH_HOSTS, Address, locate, parse
 
 DIRECT = "127.0.0.1,localhost,::1"
 """What is never asked through the proxy."""
@@ -29,11 +30,19 @@ class World:
     """Stand-ins on loopback for git hosts, chart repositories and clusters, and the guard of everything else.
 
     `directory` is private to the run and made here, 0700; `environ` is the user's environment: it says how
-    this machine gets outside and what it trusts. `network` "allow" lets every host be reached. What is served
-    may be added before and after `start`; every method may be called from any thread.
+    this machine gets outside and what it trusts. `network` "allow" lets every host be reached. `private` is
+    what the user may read of other hosts. What is served may be added before and after `start`; every method may be
+    called from any thread.
     """
 
-    def __init__(self, directory: Path, *, environ: Mapping[str, str], network: Network = "deny") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        environ: Mapping[str, str],
+        network: Network = "deny",
+        private: Private | None = None,
+    ) -> None:
         directory.mkdir(parents=True, mode=0o700, exist_ok=True)
         directory.chmod(0o700)
         for name in ("bin", "ssh", "charts"):
@@ -44,7 +53,10 @@ class World:
         authority = Authority(directory)
         self._bundle = authority.bundle(roots)
         self._egress = Egress(environ, network=network, roots=roots)
-        self._routes = Routes(self._egress, environ)
+        private = private or Private((), directory / "private", environ=environ)
+        self._mirrors = private.mirrors
+        self._routes = Routes(self._egress, environ, private=private)
+        self._spoken: tuple[Address, ...] = ()
         self._private_key, _ = ssh_key()
         host_key, self._host_key = ssh_key()
         self._connections = Connections()
@@ -65,6 +77,11 @@ class World:
     def serve_repository(self, urls: Iterable[str], bare: Path) -> None:
         """Answer every spelling of `urls` (https, http, ssh) from the bare repository, to read only."""
         self._routes.add_repository(urls, bare)
+        self._write_ssh()
+
+    def expect(self, urls: Iterable[str]) -> None:
+        """Be asked for `urls`: over ssh, hosts have ports of their own."""
+        self._spoken = tuple(a for url in urls if (a := parse(url)))
         self._write_ssh()
 
     def serve_charts(self, url: str, folder: Path, *, helm: Path) -> None:
@@ -152,7 +169,7 @@ class World:
         return self._egress.refusals
 
     def secrets(self, namespace: str) -> list[dict[str, Any]]:
-        """Credential templates for the served repositories' ssh URLs: Argo CD does not begin without a key.
+        """Credential templates for the ssh URLs that are answered here: Argo CD does not begin without a key.
 
         They are repo-creds, so a repository Secret that brings its own credentials goes first.
         """
@@ -174,20 +191,24 @@ class World:
         return found
 
     def credentials(self, url: str) -> dict[str, str]:
-        """What `secrets` adds to the repository message of a served URL: our key where it is an ssh URL."""
+        """What `secrets` adds to the repository message of a URL: our key where it is an ssh URL that is answered
+        here."""
         address = parse(url)
-        if (
-            address is None
-            or address.scheme != "ssh"
-            or self._routes.repository_for(address.host, address.path) is None
-        ):
+        if address is None or address.scheme != "ssh":
+            return {}
+        is_served = self._routes.repository_for(address.host, address.path) is not None
+        if not is_served and not self._mirrors.covers(address.host, address.path):
             return {}
         return {"sshPrivateKey": self._private_key}
+
+    @property
+    def _addresses(self) -> tuple[Address, ...]:
+        return (*self._routes.addresses, *self._mirrors.addresses(self._spoken))
 
     def _ssh_prefixes(self) -> set[str]:
         """URL prefixes as Argo CD compares them: without .git, a port written only where the URL has one."""
         found = set()
-        for address in self._routes.addresses:
+        for address in self._addresses:
             path = address.path.removesuffix(".git")
             users = {"git", address.user} if address.scheme == "ssh" and address.user else {"git"}
             for host, port in _ssh_targets(address):
@@ -196,12 +217,15 @@ class World:
 
     def _write_ssh(self) -> None:
         """Rewrite what the ssh side reads from files: Argo CD's known hosts and the client's table."""
-        hosts = {target for address in self._routes.addresses for target in _ssh_targets(address)}
+        hosts = {target for address in self._addresses for target in _ssh_targets(address)}
         lines = sorted(f"[{h}]{p}" if p not in {"", ":22"} else h for h, p in hosts)
         known = "".join(f"{name} {self._host_key}\n" for name in dict.fromkeys(lines))
         write_private(self._directory / "ssh" / "ssh_known_hosts", known)
         table = {
             "repositories": {name: str(bare) for name, bare in self._routes.repositories.items()},
+            "mirrored": sorted({locate(a.host, "") for a in self._mirrors.addresses()}),
+            "mirrors": MIRRORS,
+            "proxy": self._proxy.port,
             "socks": self._socks.port,
             "user": USER,
             "token": self._token,

@@ -6,13 +6,15 @@ import base64
 import contextlib
 import hmac
 import io
+import os
 import socket
 import ssl
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pytest_gitops.errors import EngineError
 from pytest_gitops.serving.listener import Connections
 from pytest_gitops.serving.wire import BadRequest, Exchange, pump
+from pytest_gitops.settings.credentials import PORTS
 from pytest_gitops.world import gitservice
 from pytest_gitops.world.certificates import Authority
 from pytest_gitops.world.egress import Unreached
@@ -20,6 +22,9 @@ from pytest_gitops.world.forward import forward
 from pytest_gitops.world.routes import Routes
 
 USER = "pytest-gitops"
+
+MIRRORS = "mirrors.pytest-gitops.internal"
+"""The host that our `ssh` asks for a repository of another host."""
 
 IDLE_LIMIT = 120.0
 """Seconds that a client may keep a connection open without asking anything."""
@@ -69,10 +74,27 @@ class Proxy:
         if parts.scheme != "http" or not parts.hostname:
             exchange.reply(400, b"Expected a proxy request: CONNECT host:port, or http://host/path.\n")
             return False
+        if parts.hostname == MIRRORS:
+            self._mirror(exchange, _path(exchange.target))
+            return exchange.keep
         self._answer(
             exchange, tls=False, host=parts.hostname, port=parts.port or 80, path=_path(exchange.target)
         )
         return exchange.keep
+
+    def _mirror(self, exchange: Exchange, path: str) -> None:
+        """Tell our `ssh` where the bare repository lies that it is asked for."""
+        host, _, repository = unquote(path).strip("/").partition("/")
+        try:
+            bare = self._routes.private.mirrors.get(host, repository)
+        except EngineError as error:
+            unreached = self._routes.egress.unreachable(host, PORTS["ssh"], str(error), repository)
+            exchange.reply(502, f"{unreached}\n".encode())
+            return
+        if bare is None:
+            exchange.reply(404)
+        else:
+            exchange.reply(200, os.fsencode(bare))
 
     def _connect(self, sock: socket.socket, exchange: Exchange) -> None:
         try:
@@ -133,7 +155,16 @@ class Proxy:
             elif bare := self._routes.repository_for(host, repository):
                 gitservice.answer(exchange, bare_path, query, bare, self._routes.environ)
             elif egress.allows(host):
-                forward(exchange, tls=tls, host=host, port=port, path=path, part=part, egress=egress)
+                forward(
+                    exchange,
+                    tls=tls,
+                    host=host,
+                    port=port,
+                    path=path,
+                    part=part,
+                    egress=egress,
+                    private=self._routes.private,
+                )
             else:
                 raise egress.refuse(host, port, part)
         except Unreached as error:

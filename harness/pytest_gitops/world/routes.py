@@ -8,14 +8,15 @@ from pathlib import Path
 
 from pytest_gitops.world.charts import Charts
 from pytest_gitops.world.egress import Egress
+from pytest_gitops.world.private import Private
 from pytest_gitops.world.urls import Address, locate, parse
 
 
 class Routes:
     """Grows while the world runs; every look-up sees a whole table. `environ` is the user's."""
 
-    def __init__(self, egress: Egress, environ: Mapping[str, str]) -> None:
-        self.egress, self.environ = egress, environ
+    def __init__(self, egress: Egress, environ: Mapping[str, str], *, private: Private) -> None:
+        self.egress, self.environ, self.private = egress, environ, private
         self._lock = threading.Lock()
         self._repositories: dict[str, Path] = {}
         self._addresses: dict[Address, None] = {}
@@ -72,10 +73,18 @@ class Routes:
             return self._tunnels.get((host, port))
 
     def stands_in_for(self, host: str) -> bool:
-        """Whether anything of `host` is answered here."""
-        return self.has_repositories(host) or any(c.host == host for c in tuple(self._charts))
+        """Whether anything of `host` is answered here, or completed on its way out."""
+        return (
+            self._has_repositories(host)
+            or any(c.host == host for c in tuple(self._charts))
+            or self.private.answers(host)
+        )
 
-    def has_repositories(self, host: str) -> bool:
+    def answers_ssh(self, host: str) -> bool:
+        """Whether any repository of `host` is answered here when it is asked for over ssh."""
+        return self._has_repositories(host) or self.private.mirrors.has_some_of(host)
+
+    def _has_repositories(self, host: str) -> bool:
         start = locate(host, "")
         with self._lock:
             return any(name.startswith(f"{start}/") for name in self._repositories)

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import IO, TYPE_CHECKING, Any
 
+from pytest_gitops.errors import EngineError
 from pytest_gitops.processes.process import piped
 from pytest_gitops.serving.listener import Connections
 from pytest_gitops.serving.wire import CHUNK, pump
@@ -82,7 +83,7 @@ class Socks:
         return host.lower().rstrip("."), port
 
     def _connect(self, sock: socket.socket, host: str, port: int) -> None:
-        if self._routes.has_repositories(host):
+        if self._routes.answers_ssh(host):
             _say(sock, SUCCEEDED)
             sock.settimeout(None)
             self._server.serve(sock, host, port)
@@ -215,11 +216,17 @@ class Server:
         path = next(
             (words[n] for c, n in COMMANDS.items() if asked.startswith(f"{c} ") and len(words) == n + 1), ""
         )
-        bare = self._routes.repository_for(host, path) if path else None
+        bare, name = None, path.strip("/").removesuffix(".git")
+        text = f"only git-upload-pack is answered here, not {asked.split(' ')[0] or 'a shell'!r}"
+        if path:
+            try:
+                bare = self._routes.repository_for(host, path) or await asyncio.to_thread(
+                    self._routes.private.mirrors.get, host, path
+                )
+                text = "" if bare else str(self._routes.egress.refuse(host, port, name))
+            except EngineError as error:
+                text = str(self._routes.egress.unreachable(host, port, str(error), name))
         if bare is None:
-            text = f"only git-upload-pack is answered here, not {asked.split(' ')[0] or 'a shell'!r}"
-            if path:
-                text = str(self._routes.egress.refuse(host, port, path.strip("/").removesuffix(".git")))
             process.stderr.write(f"{text}\n".encode())
             return 128
         protocol = str(process.env.get("GIT_PROTOCOL") or "")

@@ -71,6 +71,8 @@ def main(world_file: str, *arguments: str) -> int:
     host, command = split(list(arguments))
     path = repository(command)
     bare = world["repositories"].get(urls().locate(host, path)) if host and path else None
+    if not bare and path and urls().locate(host, "") in world["mirrored"]:
+        bare = mirror(world, host, path)
     if bare:
         upload_pack(bare)
     if not world["ssh"]:
@@ -79,6 +81,26 @@ def main(world_file: str, *arguments: str) -> int:
     guard = shlex.join([sys.executable, "-I", "-S", __file__, world_file, "--connect"]) + " %h %p"
     # First one wins in ssh's options, and nobody's configuration file is to lead around the guard.
     return os.execv(world["ssh"], [world["ssh"], "-F", "none", "-o", f"ProxyCommand={guard}", *arguments])
+
+
+def mirror(world: dict[str, Any], host: str, path: str) -> str:
+    """Where the world has put a repository of another host; empty if it has none. Ends this program if it cannot."""
+    import base64
+    import http.client
+    import urllib.parse
+
+    connection = http.client.HTTPConnection("127.0.0.1", world["proxy"])
+    pair = base64.b64encode(f"{world['user']}:{world['token']}".encode()).decode()
+    url = f"http://{world['mirrors']}/{urllib.parse.quote(f'{host}/{path}')}"
+    connection.request("GET", url, headers={"Proxy-Authorization": f"Basic {pair}"})
+    answer = connection.getresponse()
+    body = os.fsdecode(answer.read())
+    if answer.status == 200:
+        return body
+    if answer.status != 404:
+        sys.stderr.write(body)
+        sys.exit(255)
+    return ""
 
 
 def upload_pack(bare: str) -> NoReturn:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from pytest_gitops.serving.listener import Connections, Listener
 from pytest_gitops.world.egress import Egress
+from pytest_gitops.world.private import Private
 from pytest_gitops.world.routes import Routes
 from pytest_gitops.world.ssh import Server, Socks
 
@@ -15,9 +17,10 @@ PASSWORD = b"\x01\x04user\x05token"
 
 
 class Near:
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.egress = Egress({}, network="deny", roots=b"")
-        self.routes, self.connections = Routes(self.egress, {}), Connections()
+        self.routes = Routes(self.egress, {}, private=Private((), folder, environ={}))
+        self.connections = Connections()
         server = Server(self.routes, host_key="")
         socks = Socks(self.routes, server, self.connections, user="user", token="token")
         self.listener = Listener("socks", socks, self.connections)
@@ -33,8 +36,8 @@ class Near:
 
 
 @pytest.fixture
-def near():
-    it = Near()
+def near(tmp_path):
+    it = Near(tmp_path)
     it.listener.start()
     yield it
     it.listener.stop()
