@@ -53,6 +53,8 @@ ENVIRONMENT = {
         name for index, total, _ in NODES for name in (index, total) if name
     ): "set by CI systems and by Indexed Jobs: what `--gitops-shard auto` goes by, and nothing else",
     "PYTEST_GITOPS_MIRRORS": "other places for release files: `dl.k8s.io=https://mirror.example/k8s …`",
+    "PYTEST_GITOPS_CREDENTIALS": "what may be read of other hosts, one URL in each line, or a file of them: "
+    "[private sources](private-sources.md)",
     "GOGC": "how much memory Go programs may take to compute less; reaches all that is started, as `GOMEMLIMIT` does. "
     "Without it the control plane of 25 Applications for each processor runs with 60",
     ", ".join(

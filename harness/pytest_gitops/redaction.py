@@ -112,10 +112,11 @@ NOTHING = Hidden(())
 """Hides nothing: there are no Secrets."""
 
 
-def hidden_of(objects: Iterable[Any], *, others: Iterable[Any] = ()) -> Hidden:
-    """What hides the values of the Secrets among `objects`. They, and `others` (Applications), say what a name is."""
+def hidden_of(objects: Iterable[Any], *, others: Iterable[Any] = (), values: Iterable[str] = ()) -> Hidden:
+    """What hides the values of the Secrets among `objects`, and `values`. They, and `others` (Applications), say what a
+    name is."""
     known = list(objects)
-    values = list(dict.fromkeys(v for o in known for v in _values(o)))
+    values = list(dict.fromkeys([*values, *(v for o in known for v in _values(o))]))
     if not values:
         return NOTHING
     return Hidden(values, names=(n for o in (*known, *others) for n in _names(o)))

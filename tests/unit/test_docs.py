@@ -174,10 +174,12 @@ def keys(about: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_the_variables_that_are_named_are_read() -> None:
-    source = (HARNESS / "settings" / "settings.py").read_text("utf-8")
+    source = "".join(
+        (HARNESS / "settings" / f"{n}.py").read_text("utf-8") for n in ("settings", "credentials")
+    )
     names = {n.partition("<")[0] for names in generator().ENVIRONMENT for n in names.split(", ")}
     ours = {n for n in names if n.startswith("PYTEST_GITOPS_")}
-    assert len(ours) == 4 and all(f'"{name}"' in source for name in ours)
+    assert len(ours) == 5 and all(f'"{name}"' in source for name in ours)
 
 
 def test_the_readme_has_every_option_and_its_default() -> None:

@@ -78,7 +78,7 @@ LAYERS: dict[str, set[str]] = {
     # what they answer, and what that is asked on
     "stages": {
         "admission", "argocd", "changes", "clusters", "errors", "model", "planning.plan", "rego", "repository",
-        "rollouts", "settings.expectations", "settings.registered", "settings.settings", "settings.waivers", "shapes",
+        "rollouts", "settings.credentials", "settings.expectations", "settings.registered", "settings.settings", "settings.waivers", "shapes",
         "waiting", "world",
     },
     "ground.side": {"argocd", "model", "processes.process", "repository", "settings.settings", "world"},

@@ -167,3 +167,7 @@ def test_no_answer_reaches_pytest_with_a_value() -> None:
     told = [verdicts.get("a", stage) for stage in ("render", "policy")]
     assert VALUE not in str(told)
     assert str(told).count("***") == 6
+
+
+def test_what_is_secret_without_being_in_a_secret_is_hidden_too() -> None:
+    assert hidden_of([], values=["Gr8Secret-git"])("git says Gr8Secret-git.") == "git says ***."

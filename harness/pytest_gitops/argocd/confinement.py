@@ -64,7 +64,9 @@ class Confinement:
         ours = [*sorted({sys.prefix, sys.base_prefix, sys.exec_prefix}), str(directory / "bin")]
         return {
             "read": [*FACTS, *map(str, self.reads)],
-            "execute": [*PROGRAMS, *ours, *map(str, self.programs)],
+            # The git that kustomize runs for remote bases is written by Argo CD (util/kustomize/gitwrapper.go), to
+            # where it writes all that it is about to read.
+            "execute": [*PROGRAMS, *ours, str(directory / "tmp"), *map(str, self.programs)],
             "write": [*DEVICES, SHARED_MEMORY, str(directory)],
             "connect": [*self.ports, *ports],
         }

@@ -31,7 +31,10 @@ def private_of(settings: Settings, supervisor: Supervisor) -> Private:
     password that it was said to know."""
     environ = supervisor.marked(settings.environ)
     known = filled(settings.credentials, environ=environ)
-    return Private(known, supervisor.directory / "private", environ=environ)
+    directory = supervisor.directory / "private"
+    # What is not there cannot be let be read by confined processes.
+    directory.mkdir(mode=0o700)
+    return Private(known, directory, environ=environ)
 
 
 class Side:

@@ -11,6 +11,7 @@ from typing import Any
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.repository.discovery import Declarations, Declared, FileEntry, discover
 from pytest_gitops.repository.git import Repository, open_repository
+from pytest_gitops.repository.kustomization import NAMES, remote_hosts
 from pytest_gitops.repository.manifest import ManifestError, parse
 from pytest_gitops.repository.snapshot import Entry, Snapshot, take
 from pytest_gitops.settings.settings import Settings, announced_branches
@@ -151,9 +152,14 @@ class Checkout:
         return tuple(dict.fromkeys(url for d in self._declared for url, _ in _places(d.manifest)))
 
     def source_hosts(self) -> tuple[str, ...]:
-        """The hosts that the repository itself names as sources: in Applications, ApplicationSets, and charts."""
+        """The hosts that the repository itself names as sources: in Applications, ApplicationSets, charts, and
+        kustomizations."""
         found = {h for d in self._declared for h in _hosts(d.manifest)}
-        return tuple(sorted(found | self.chart_hosts(e.path for e in self.files())))
+        paths = [e.path for e in self.files()]
+        kustomizations = [p for p in paths if p.rsplit("/", 1)[-1] in NAMES]
+        for content in self.snapshot.read_many(kustomizations).values():
+            found |= remote_hosts(content)
+        return tuple(sorted(found | self.chart_hosts(paths)))
 
     def chart_hosts(self, paths: Iterable[str]) -> set[str]:
         """The hosts of the dependencies of the charts whose files are among `paths`."""
@@ -174,7 +180,7 @@ def _clean(path: str) -> str:
 
 
 def _hosts(value: Any) -> Iterator[str]:
-    """The hosts of every `repoURL` and `repository` below `value`."""
+    """The hosts of every `repoURL` and `repository`, and of every value file that is a URL, below `value`."""
     for url, is_chart in _places(value):
         address = parse_url(url) or (parse_registry(url) if is_chart else None)
         if address is not None:
@@ -187,6 +193,8 @@ def _places(value: Any) -> Iterator[tuple[str, bool]]:
         for key, inner in value.items():
             if key in {"repoURL", "repository"} and isinstance(inner, str):
                 yield inner, bool(value.get("chart"))
+            elif key == "valueFiles" and isinstance(inner, list):
+                yield from ((str(file), False) for file in inner if "://" in str(file))
             else:
                 yield from _places(inner)
     elif isinstance(value, list):

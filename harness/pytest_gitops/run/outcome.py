@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,8 +89,8 @@ def build_run(
     )
 
 
-def secrets_of(context: Context) -> Hidden:
-    """What hides the values of every Secret that either side renders or has in a file."""
+def secrets_of(context: Context, more: Iterable[str] = ()) -> Hidden:
+    """What hides the values of every Secret that either side renders or has in a file, and `more`."""
     sides = [side for side in (context, context.base) if side is not None]
     objects = [
         o
@@ -100,9 +100,8 @@ def secrets_of(context: Context) -> Hidden:
         for o in rendered.objects
     ]
     written = [d.manifest for side in sides for d in side.checkout.declarations.secrets]
-    return hidden_of(
-        [*objects, *written], others=[c.manifest for side in sides if side.has_plan for c in side.plan.cases]
-    )
+    cases = [c.manifest for side in sides if side.has_plan for c in side.plan.cases]
+    return hidden_of([*objects, *written], others=cases, values=more)
 
 
 def _changes(context: Context | None, hidden: Hidden) -> dict[str, Any] | None:

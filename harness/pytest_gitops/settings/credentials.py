@@ -23,7 +23,8 @@ from pytest_gitops.errors import ConfigError
 VARIABLE = "PYTEST_GITOPS_CREDENTIALS"
 """Lines as above, or the path of a file of them."""
 
-EXAMPLE = "https://USER:PASSWORD@HOST/PREFIX"
+EXAMPLE = "https://<user>:<password>@<host>/<prefix>"
+"""In angle brackets, for what stands before an @ in a URL is hidden wherever it is said."""
 
 PORTS = {"https": 443, "ssh": 22}
 
@@ -123,7 +124,7 @@ def _host(parts: SplitResult) -> str:
 
 def _wrong(where: str, seen: str) -> ConfigError:
     return ConfigError(
-        f"expected {EXAMPLE}, https://HOST/PREFIX or ssh://git@HOST/PREFIX, saw {seen}. In a name or password write "
+        f"expected {EXAMPLE}, https://<host>/<prefix> or ssh://<user>@<host>/<prefix>, saw {seen}. In a name or password write "
         "@ as %40, / as %2F, : as %3A, # as %23, ? as %3F",
         where=where,
     )

@@ -8,13 +8,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_gitops.argocd.render import NotRendered, Rendered
-from pytest_gitops.model import Case, Finding, Severity
+from pytest_gitops.model import Case, Finding, Severity, Source
 from pytest_gitops.repository.sources import placed
+from pytest_gitops.settings.credentials import EXAMPLE, VARIABLE
 from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.world.urls import parse as parse_url
+from pytest_gitops.world.urls import parse_registry
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
     from pytest_gitops.world import Refusal
+
+_UNAUTHORIZED = re.compile(
+    # git over https, and as kustomize runs it; git over ssh; helm; a registry
+    r"authentication required|could not read Username|Authentication failed for|"
+    r"SSH agent requested but|Permission denied \(publickey|unable to authenticate, attempted methods|"
+    r"\b401 Unauthorized|status code 40[13]\b|\bdenied: "
+)
+
+_HOST = re.compile(r"(?:https|ssh)://(?:[^/@\s]+@)?(?P<host>[\w.-]+)")
 
 name = "render"
 family = Family.REVIEW
@@ -48,6 +60,18 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
         # Of an index that it could not get helm says only that there is none.
         suspects = {h for h in context.chart_hosts(case) if not _names(result.message, h)}
         blamed = next((r for r in refusals if r.host in suspects), None)
+    if (blamed is None or blamed.reason != "refused") and _UNAUTHORIZED.search(result.message):
+        host = _who_answered(context, case.sources[result.source], result.message)
+        return Finding(
+            rule="source-unauthorized",
+            severity=Severity.ERROR,
+            message=f"{host} asks for a password, a token or a key, and this run has none that it takes; the "
+            f"repo-server says: {result.message}",
+            file=case.file,
+            line=context.line(case, *at),
+            help=f"if the run may read it, export {VARIABLE}='{EXAMPLE}'; if a line there is for it, check what that "
+            "may read, and whether the source exists",
+        )
     if blamed is None:
         return Finding(
             rule="render-failed",
@@ -76,6 +100,15 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
         line=context.line(case, *at),
         help="check the network, or serve it from a folder with `charts:` in pytest-gitops.yaml",
     )
+
+
+def _who_answered(context: Context, source: Source, message: str) -> str:
+    """The host of a source, or, where that is ours, the first one that the message names."""
+    address = parse_url(source.repo_url) or parse_registry(source.repo_url)
+    if address is not None and not context.is_ours(source.repo_url):
+        return address.host
+    found = _HOST.search(message)
+    return found["host"] if found else "a host"
 
 
 def _blames(message: str, refusal: Refusal) -> bool:

@@ -25,8 +25,7 @@ FETCH_LIMIT = 600.0
 
 
 class Mirrors:
-    """`directory` is where they lie, made when the first is asked for; `environ` is the user's environment. Each is
-    fetched once, for all who ask."""
+    """`directory` is where they lie; `environ` is the user's environment. Each is fetched once, for all who ask."""
 
     def __init__(
         self, credentials: Sequence[Credential], directory: Path, *, environ: Mapping[str, str]
@@ -94,7 +93,6 @@ class Mirrors:
             env["GIT_CONFIG_COUNT"] = str(len(settings))
             for number, (key, value) in enumerate(settings.items()):
                 env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         words = ("git", "clone", "--quiet", "--bare", "--", url, into)
         done = run(*words, env=env, limit=FETCH_LIMIT, check=False)
         if done.status:

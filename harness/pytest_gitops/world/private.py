@@ -136,7 +136,7 @@ def _fill(credential: Credential, environ: Mapping[str, str]) -> Credential:
     if done.status or not said.get("password"):
         raise ConfigError(
             f"expected git to know a password for {credential.place}, saw none. Sign in with its credential helper, or "
-            "write USER:PASSWORD@ before the host",
+            "write <user>:<password>@ before the host",
             where=credential.where,
         )
     return replace(credential, user=said.get("username", ""), password=said["password"])

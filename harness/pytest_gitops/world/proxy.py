@@ -88,7 +88,8 @@ class Proxy:
         try:
             bare = self._routes.private.mirrors.get(host, repository)
         except EngineError as error:
-            unreached = self._routes.egress.unreachable(host, PORTS["ssh"], str(error), repository)
+            part = repository.removesuffix(".git")
+            unreached = self._routes.egress.unreachable(host, PORTS["ssh"], str(error), part)
             exchange.reply(502, f"{unreached}\n".encode())
             return
         if bare is None:

@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=why) as caught:
             read({VARIABLE: str(tmp_path / name)})
         assert str(caught.value).startswith(
-            f"{VARIABLE}: expected lines such as https://USER:PASSWORD@HOST/PREFIX"
+            f"{VARIABLE}: expected lines such as https://<user>:<password>@<host>/<prefix>"
         )
 
 

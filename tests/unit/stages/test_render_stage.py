@@ -74,6 +74,11 @@ ONE_REPOSITORY = Refusal(host="github.com", port=443, reason=Reason.REFUSED, pat
         (REFUSED, "https://my.charts.example.com/", "render-failed"),
         (REFUSED, "nil pointer evaluating interface {}.image", "render-failed"),
         (ONE_REPOSITORY, "https://github.com/other/repo.git/info/refs: 403", "host-refused"),
+        (
+            AWAY,
+            "charts.example.com is out of reach: git clone: fatal: Authentication failed for",
+            "source-unauthorized",
+        ),
         (ONE_REPOSITORY, "https://github.com/example/grid.git: template failed", "render-failed"),
     ],
 )
@@ -82,6 +87,45 @@ def test_only_a_host_that_the_message_is_about_is_blamed(refusal: Refusal, messa
     assert (found.outcome, found.code) == (Outcome.FAILED, code)
     if code != "render-failed":
         assert refusal.host in found.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("url", "message", "host"),
+    [
+        (
+            "https://git.acme.example/x.git",
+            "failed to list refs: authentication required:",
+            "git.acme.example",
+        ),
+        (
+            "git@git.acme.example:x.git",
+            'error creating SSH agent: "SSH agent requested but SSH_AUTH',
+            "git.acme.example",
+        ),
+        ("registry.acme.example/team", "response status code 401: Unauthorized", "registry.acme.example"),
+        (
+            "https://charts.acme.example",
+            "failed to fetch https://x/index.yaml : 401 Unauthorized",
+            "charts.acme.example",
+        ),
+        (
+            URL,
+            "fatal: could not read Username for 'https://git.acme.example': No such device",
+            "git.acme.example",
+        ),
+        (URL, "git@git.acme.example: Permission denied (publickey).", "a host"),
+    ],
+)
+def test_a_host_that_wants_to_know_who_asks_is_named_with_what_to_do(
+    url: str, message: str, host: str
+) -> None:
+    text = f"kind: Application\nmetadata: {{name: web}}\nspec:\n  source: {{repoURL: '{url}', path: a}}\n"
+    (finding,) = outcome(NotRendered(source=0, message=message), text=text).findings
+    assert (finding.rule, finding.line) == ("source-unauthorized", 4)
+    assert finding.message == (
+        f"{host} asks for a password, a token or a key, and this run has none that it takes; the repo-server says: {message}"
+    )
+    assert "export PYTEST_GITOPS_CREDENTIALS='https://<user>:<password>@<host>/<prefix>'" in finding.help
 
 
 def test_a_render_without_objects_is_a_warning() -> None:
