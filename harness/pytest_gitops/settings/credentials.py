@@ -124,7 +124,7 @@ def _host(parts: SplitResult) -> str:
 
 def _wrong(where: str, seen: str) -> ConfigError:
     return ConfigError(
-        f"expected {EXAMPLE}, https://<host>/<prefix> or ssh://<user>@<host>/<prefix>, saw {seen}. In a name or password write "
-        "@ as %40, / as %2F, : as %3A, # as %23, ? as %3F",
+        f"expected {EXAMPLE}, https://<host>/<prefix> or ssh://<user>@<host>/<prefix>, saw {seen}. In a name or "
+        "password write @ as %40, / as %2F, : as %3A, # as %23, ? as %3F",
         where=where,
     )
