@@ -69,8 +69,8 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
             f"repo-server says: {result.message}",
             file=case.file,
             line=context.line(case, *at),
-            help=f"if the run may read it, export {VARIABLE}='{EXAMPLE}'; if a line there is for it, check what that "
-            "may read, and whether the source exists",
+            help=f"if the run may read it, give it a line {EXAMPLE} in the environment variable {VARIABLE}; if one is "
+            "there, check what that may read, and whether the source exists",
         )
     if blamed is None:
         return Finding(

@@ -9,6 +9,7 @@ from stage_support import URL, Answers, declare, make_context
 
 from pytest_gitops.argocd.render import NotRendered, Rendered
 from pytest_gitops.model import Outcome, Severity
+from pytest_gitops.report.redact import redact_text
 from pytest_gitops.stages import render
 from pytest_gitops.world.egress import Reason, Refusal
 
@@ -125,7 +126,11 @@ def test_a_host_that_wants_to_know_who_asks_is_named_with_what_to_do(
     assert finding.message == (
         f"{host} asks for a password, a token or a key, and this run has none that it takes; the repo-server says: {message}"
     )
-    assert "export PYTEST_GITOPS_CREDENTIALS='https://<user>:<password>@<host>/<prefix>'" in finding.help
+    # As it is shown: what looks like a password is hidden.
+    assert (
+        "a line https://<user>:<password>@<host>/<prefix> in the environment variable PYTEST_GITOPS_CREDENTIALS"
+        in redact_text(finding.help)
+    )
 
 
 def test_a_render_without_objects_is_a_warning() -> None:
