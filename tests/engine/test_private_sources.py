@@ -48,6 +48,8 @@ GOOD = {
     "base": source(OURS, path="base"),
     "base-by-ssh": source(OURS, path="base-by-ssh"),
     "dependency": source(OURS, path="dependency"),
+    "inflated": source(OURS, path="inflated"),
+    "own-base": source(OURS, path="own-base"),
 }
 
 BAD = {
@@ -66,6 +68,7 @@ APP = {
 
 CHART = {
     "redis/Chart.yaml": "apiVersion: v2\nname: redis\nversion: 1.2.3\n",
+    "redis/values.yaml": "{}\n",  # kustomize wants one
     "redis/templates/map.yaml": MAP.format("redis"),
 }
 
@@ -73,6 +76,14 @@ FILES = {
     "pytest-gitops.yaml": f"version: 1\nrepository: {{urls: [{OURS}]}}\n",
     "base/kustomization.yaml": f"resources: ['https://{GIT}/acme/app.git?ref=main']\n",
     "base-by-ssh/kustomization.yaml": f"resources: ['git@{GIT}:acme/app.git?ref=main']\n",
+    "inflated/kustomization.yaml": f"helmCharts: [{{name: redis, version: 1.2.3, repo: 'https://{CHARTS}/stable'}}]\n",
+    "own-base/kustomization.yaml": f"resources: ['{OURS}//plain?ref=main', 'git@git.example.com:grid.git//more?ref=main']\n",
+    "plain/kustomization.yaml": "resources: [map.yaml]\n",
+    "plain/map.yaml": MAP.format("plain"),
+    "more/kustomization.yaml": "namePrefix: more-\nresources: [map.yaml]\n",
+    "more/map.yaml": MAP.format("plain"),
+    "argocd-cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm, namespace: argocd}\n"
+    "data: {kustomize.buildOptions: --enable-helm}\n",
     "leads-there/kustomization.yaml": f"resources: ['https://{ELSEWHERE}/x.git?ref=main']\n",
     "valued/Chart.yaml": "apiVersion: v2\nname: valued\nversion: 1.0.0\n",
     "valued/templates/map.yaml": MAP.format("valued") + "data: {from: {{ .Values.from }}}\n",
@@ -134,6 +145,11 @@ def test_nobody_else_gets_a_password(outcome: Outcome, there: Outside) -> None:
     known = {basic(pair) for pair in PASSWORDS.values()}
     assert {h.host for h in there.heard if h.authorization in known} == {GIT, CHARTS, TOKENS}
     assert not [h for h in there.heard if h.host == GIT and "/other/" in h.path and h.authorization]
+
+
+def test_no_host_is_said_to_be_away_that_answered(outcome: Outcome) -> None:
+    assert outcome.report
+    assert outcome.report["run"]["hosts"] == []
 
 
 def test_no_report_has_one(outcome: Outcome) -> None:

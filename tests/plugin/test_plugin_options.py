@@ -9,6 +9,7 @@ from plugin_support import ARGS, Repository, application, ran
 
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.plugin import options
+from pytest_gitops.settings.credentials import VARIABLE
 
 
 def test_folders_with_policies_add_up_wherever_they_are_named(
@@ -93,3 +94,27 @@ def test_a_path_in_the_repository_leads_astray_nobody(strict: Repository, given:
 def test_an_ini_file_that_says_nothing_of_ours_is_pytests_own_business(strict: Repository) -> None:
     strict.write({"pytest.ini": "[pytest]\naddopts = -q\n"}, into="grid")
     assert [strict.run("--gitops-report", "../out").ret for _ in range(2)] == [0, 0]
+
+
+def test_credentials_are_of_the_environment_and_go_no_further(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "https://ci:Gr8Secret@charts.example.com/stable")
+    settings = options.read(pytester.parseconfig("--gitops"))
+    assert [c.place for c in settings.credentials] == ["https://charts.example.com/stable"]
+    assert "charts.example.com" in settings.allowed_hosts
+    assert VARIABLE not in settings.environ
+    assert "Gr8Secret" not in repr(settings)
+
+
+def test_a_wrong_line_of_credentials_ends_the_run_before_it_begins(
+    gitops: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gitops.write({"apps/a.yaml": application("a")})
+    monkeypatch.setenv(VARIABLE, "\nhttp://ci:Gr8Secret@charts.example.com/stable")
+    result = gitops.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        [f"ERROR: gitops: {VARIABLE}, line 2: expected *, saw http://: a password is not sent in the clear.*"]
+    )
+    result.stderr.no_fnmatch_line("*Gr8Secret*")

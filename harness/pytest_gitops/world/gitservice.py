@@ -24,9 +24,9 @@ PROTOCOL = re.compile(r"[0-9A-Za-z:=._-]{1,200}")
 
 def repository_path(path: str) -> str:
     """The repository that a request's path is for, percent encoding undone; the whole path if it is for
-    none."""
+    none. Of a base, `/owner/repository//folder`, kustomize asks first whether it is a file."""
     match = ENDPOINT.match(path)
-    return unquote(match["repository"] if match else path)
+    return unquote(match["repository"] if match else re.split(r"(?<=.)//", path, maxsplit=1)[0])
 
 
 def environment(environ: Mapping[str, str], protocol: str = "") -> dict[str, str]:
