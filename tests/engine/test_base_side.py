@@ -116,6 +116,8 @@ def pull_request(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
             "web/settings.yaml": config_map("settings", colour="red"),
             "cities/evora/settings.yaml": config_map("evora", colour="green"),
             "apps/new.yaml": application("new").replace(URL, "https://git.elsewhere.example/x/y.git"),
+            "apps/based.yaml": application("based"),
+            "based/kustomization.yaml": "resources: ['https://bases.elsewhere.example/x/y.git?ref=main']\n",
         },
     )
     for gone in ("apps/old.yaml", "old/settings.yaml", "policies/red.rego", "cities/porto/settings.yaml"):
@@ -145,8 +147,9 @@ def test_a_project_that_stands_in_a_file_alone_is_compared_too(pull_request: Out
     assert (None, "project-widened", "warning", "project.yaml", 1) in pull_request.findings
 
 
-def test_a_host_that_only_head_names_is_refused(pull_request: Outcome) -> None:
-    assert ("argocd/new", "host-refused") in {(f[0], f[1]) for f in pull_request.findings}
+@pytest.mark.parametrize("name", ["new", "based"])
+def test_a_host_that_only_head_names_is_refused(pull_request: Outcome, name: str) -> None:
+    assert (f"argocd/{name}", "host-refused") in {(f[0], f[1]) for f in pull_request.findings}
 
 
 def test_the_base_is_named_in_the_report(pull_request: Outcome) -> None:

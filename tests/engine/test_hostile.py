@@ -277,8 +277,8 @@ STAGES = {
     "plugin": ("render", "render-failed"),
     "own-kustomize": ("render", "render-failed"),
     "rendered-bomb": ("render", "render-failed"),
-    "values-remote": ("render", "host-refused"),
-    "kustomize-remote": ("render", "host-refused"),
+    "values-remote": ("render", "host-unreachable"),
+    "kustomize-remote": ("render", "host-unreachable"),
     "metadata-service": ("render", "host-refused"),
     "credentials": ("render", "host-unreachable"),
     "lua": ("converge", "comparison-error"),
@@ -360,21 +360,21 @@ def test_no_secret_is_told(trap: Outcome) -> None:
     assert {name for name, text in everything(trap).items() for s in spellings if s in text} == set()
 
 
-def test_only_what_was_refused_is_named(trap: Outcome) -> None:
+def test_only_what_was_not_reached_is_named(trap: Outcome) -> None:
     assert trap.report
     hosts = {(h["host"], h["reason"]) for h in trap.report["run"]["hosts"]}
     assert hosts == {
-        ("evil.example.com", "refused"),
-        ("base.example.net", "refused"),
+        ("evil.example.com", "unreachable"),
+        ("base.example.net", "unreachable"),
         ("169.254.169.254", "refused"),
         ("git.evil.invalid", "unreachable"),
     }
-    for host, name in (
-        ("evil.example.com", "values-remote"),
-        ("base.example.net", "kustomize-remote"),
-        ("169.254.169.254", "metadata-service"),
+    for host, name, what in (
+        ("evil.example.com", "values-remote", "could not be reached"),
+        ("base.example.net", "kustomize-remote", "could not be reached"),
+        ("169.254.169.254", "metadata-service", "was refused"),
     ):
-        assert f"{host} was refused" in trap.stage(f"argocd/{name}", "render")["message"]
+        assert f"{host} {what}" in trap.stage(f"argocd/{name}", "render")["message"]
 
 
 def test_no_text_moves_the_cursor_or_commands_a_log_reader(trap: Outcome) -> None:
