@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ from typing import Any
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.repository.discovery import Declarations, Declared, FileEntry, discover
 from pytest_gitops.repository.git import Repository, open_repository
-from pytest_gitops.repository.kustomization import NAMES, remote_hosts
+from pytest_gitops.repository.kustomization import NAMES
 from pytest_gitops.repository.manifest import ManifestError, parse
+from pytest_gitops.repository.named_hosts import in_kustomization, in_manifest, in_modules, places
 from pytest_gitops.repository.snapshot import Entry, Snapshot, take
+from pytest_gitops.repository.tree import MODULES
 from pytest_gitops.settings.settings import Settings, announced_branches
-from pytest_gitops.world.urls import canonical, parse_registry
-from pytest_gitops.world.urls import parse as parse_url
+from pytest_gitops.world.urls import canonical
 
 USUAL_BRANCHES = ("main", "master")
 
@@ -149,16 +150,16 @@ class Checkout:
 
     def source_urls(self) -> tuple[str, ...]:
         """The URLs of sources as Applications and ApplicationSets write them."""
-        return tuple(dict.fromkeys(url for d in self._declared for url, _ in _places(d.manifest)))
+        return tuple(dict.fromkeys(url for d in self._declared for url, _ in places(d.manifest)))
 
     def source_hosts(self) -> tuple[str, ...]:
-        """The hosts that the repository itself names as sources: in Applications, ApplicationSets, charts, and
-        kustomizations."""
-        found = {h for d in self._declared for h in _hosts(d.manifest)}
+        """The hosts that the repository itself names as sources: in Applications, ApplicationSets, charts,
+        kustomizations and submodules."""
+        found = {h for d in self._declared for h in in_manifest(d.manifest)}
         paths = [e.path for e in self.files()]
-        kustomizations = [p for p in paths if p.rsplit("/", 1)[-1] in NAMES]
-        for content in self.snapshot.read_many(kustomizations).values():
-            found |= remote_hosts(content)
+        wanted = [p for p in paths if p == MODULES or p.rsplit("/", 1)[-1] in NAMES]
+        for path, content in self.snapshot.read_many(wanted).items():
+            found |= in_modules(content) if path == MODULES else in_kustomization(content)
         return tuple(sorted(found | self.chart_hosts(paths)))
 
     def chart_hosts(self, paths: Iterable[str]) -> set[str]:
@@ -167,7 +168,7 @@ class Checkout:
         found: set[str] = set()
         for content in self.snapshot.read_many(charts).values():
             try:
-                found.update(h for d in parse(content) for h in _hosts(d.value))
+                found.update(h for d in parse(content) for h in in_manifest(d.value))
             except ManifestError:
                 continue  # the Application that renders it will say so
         return found
@@ -177,26 +178,3 @@ def _clean(path: str) -> str:
     """A path of the repository as git writes it, empty for its top."""
     clean = posixpath.normpath(path.strip("/") or ".")
     return "" if clean == "." else clean
-
-
-def _hosts(value: Any) -> Iterator[str]:
-    """The hosts of every `repoURL` and `repository`, and of every value file that is a URL, below `value`."""
-    for url, is_chart in _places(value):
-        address = parse_url(url) or (parse_registry(url) if is_chart else None)
-        if address is not None:
-            yield address.host
-
-
-def _places(value: Any) -> Iterator[tuple[str, bool]]:
-    """Every `repoURL` and `repository` below `value`, and whether it stands beside a `chart`."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if key in {"repoURL", "repository"} and isinstance(inner, str):
-                yield inner, bool(value.get("chart"))
-            elif key == "valueFiles" and isinstance(inner, list):
-                yield from ((str(file), False) for file in inner if "://" in str(file))
-            else:
-                yield from _places(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _places(inner)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_gitops.repository.manifest import ManifestError, parse
-from pytest_gitops.world.urls import parse as parse_url
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _PATCHES = ("patches", "patchesStrategicMerge", "patchesJson6902", "transformers", "replacements")
-_RESOURCES = ("resources", "bases", "components")
-
-_API_VERSION = re.compile(rb"^apiVersion:.*$", re.MULTILINE)
-_MAY_BE_REMOTE = re.compile(rb"://|@|(?<![\w./-])[\w-]+(?:\.[\w-]+)+(?::\d+)?/")
+RESOURCES = ("resources", "bases", "components")
+"""What leads to other kustomizations, of other repositories as well."""
 
 
 def patch_files(contents: Mapping[str, bytes]) -> frozenset[str]:
@@ -31,7 +27,7 @@ class Reading:
         self._leads: dict[str, tuple[str, ...]] = {}
         for path, content in contents.items():
             if posixpath.basename(path) in NAMES:
-                self._leads[posixpath.dirname(path)] = tuple(_named(path, content, _RESOURCES))
+                self._leads[posixpath.dirname(path)] = tuple(_named(path, content, RESOURCES))
 
     def of(self, folder: str) -> tuple[str, ...]:
         """`folder` and every file and folder that building it reads, each once; other repositories are not
@@ -44,29 +40,6 @@ class Reading:
                 found[place] = None
                 pending += self._leads.get("" if place == "." else place, ())
         return tuple(found)
-
-
-def remote_hosts(content: bytes) -> set[str]:
-    """The hosts that a kustomization reads from, as kustomize writes URLs: with a scheme, as ssh, or neither
-    (github.com/owner/repository//path?ref=v1). What only looks like one names a host that nobody asks for."""
-    if not _MAY_BE_REMOTE.search(_API_VERSION.sub(b"", content)):
-        return set()  # as most of them: reading YAML takes long
-    try:
-        values = [d.value for d in parse(content) if isinstance(d.value, Mapping)]
-    except ManifestError:
-        return set()  # the Application that renders it will say so
-    urls = [
-        e for value in values for key in _RESOURCES for e in _listed(value.get(key)) if isinstance(e, str)
-    ]
-    charts = [c for value in values for c in _listed(value.get("helmCharts")) if isinstance(c, Mapping)]
-    urls += [str(chart.get("repo") or "") for chart in charts]
-    addresses = [parse_url(url.removeprefix("git::")) for url in urls]
-    addresses += [parse_url(f"https://{url}") for url in urls if "/" in url]
-    return {a.host for a in addresses if a is not None and "." in a.host.strip(".")}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _named(path: str, content: bytes, keys: Sequence[str]) -> Iterator[str]:

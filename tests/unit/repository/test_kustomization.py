@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from pytest_gitops.repository.kustomization import Reading, patch_files, remote_hosts
+from pytest_gitops.repository.kustomization import Reading, patch_files
 
 FILES = {
     "overlays/prod/kustomization.yaml": b"""
@@ -58,32 +56,3 @@ def test_a_folder_without_a_kustomization_leads_nowhere() -> None:
         ("odd",),
         ("list",),
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "hosts"),
-    [
-        ("resources: [https://github.com/acme/bases//web?ref=v1]", {"github.com"}),
-        ("resources: [github.com/acme/bases//web?ref=v1]", {"github.com"}),
-        ("bases:\n- git@git.example.com:acme/bases.git//web", {"git.example.com"}),
-        ("components: ['ssh://git@git.example.com:7999/acme/bases']", {"git.example.com"}),
-        ("resources: ['git::https://git.example.com/acme/bases']", {"git.example.com"}),
-        ("resources: [https://raw.example.com/x.yaml, web.yaml, ../base]", {"raw.example.com"}),
-        ("helmCharts: [{name: redis, repo: https://charts.example.com}]", {"charts.example.com"}),
-        ("helmCharts: [{name: redis, repo: oci://registry.example.com/team}]", {"registry.example.com"}),
-        (
-            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [web.yaml, ../base/v1.2]",
-            set(),
-        ),
-        (
-            "apiVersion: kustomize.config.k8s.io/v1beta1\nresources: [https://github.com/acme/x]",
-            {"github.com"},
-        ),
-        ("resources: ['https://[::1/x']", set()),
-        ("resources: {a: https://github.com/x}", set()),
-        ("a: [b: https://github.com/x", set()),
-        ("images: [{name: registry.example.com/web}]", set()),
-    ],
-)
-def test_hosts_of_other_repositories_are_named_as_kustomize_writes_them(text: str, hosts: set[str]) -> None:
-    assert remote_hosts(text.encode()) == hosts
