@@ -71,11 +71,12 @@ class Outcome:
         return found
 
 
-def environment(**more: str) -> dict[str, str]:
-    """A user's environment: ours without what pytest and CI systems put there."""
+def environment(**more: str | None) -> dict[str, str]:
+    """A user's environment: ours without what pytest and CI systems put there, and `more`, where None takes away."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "CI_")) and k != "CI"}
-    return {**kept, **{k: v for k, v in os.environ.items() if k.startswith("PYTEST_GITOPS_")},
-            "PYTHONPATH": str(ROOT / "harness"), "COLUMNS": "160", **more}  # fmt: skip
+    kept |= {k: v for k, v in os.environ.items() if k.startswith("PYTEST_GITOPS_")}
+    made = {**kept, "PYTHONPATH": str(ROOT / "harness"), "COLUMNS": "160", **more}
+    return {name: value for name, value in made.items() if value is not None}
 
 
 def tools(*names: str) -> dict[str, Path]:
@@ -101,7 +102,7 @@ def command(*args: str) -> list[str]:
 
 
 def gitops(
-    folder: Path, *args: str, environ: Mapping[str, str] | None = None, limit: float = RUN_LIMIT
+    folder: Path, *args: str, environ: Mapping[str, str | None] | None = None, limit: float = RUN_LIMIT
 ) -> Outcome:
     """Run `pytest --gitops` in `folder` to its end, for which it has `limit` seconds."""
     env = environment(**(environ or {}))

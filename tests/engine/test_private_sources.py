@@ -1,7 +1,10 @@
-"""A whole run on a repository whose sources are private: everything renders and converges, and Argo CD has no password."""
+"""A whole run on a repository whose sources are private: everything renders and converges, and Argo CD has no password.
+
+The hosts are vouched for by an authority that this machine does not know, as a company's often are: the installation does."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,11 +106,27 @@ def there(toolbox: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         yield hosts
 
 
+def trusted(there: Outside) -> str:
+    """The argocd-tls-certs-cm of an installation that trusts the hosts; what is none of that does no harm."""
+    pem = textwrap.indent(there.world.certificate, "    ")
+    hosts = (GIT, CHARTS, REGISTRY, TOKENS, ELSEWHERE, "git.example.com")
+    lines = "".join(f"  {host}: |\n{pem}" for host in hosts)
+    return (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-tls-certs-cm, namespace: argocd}\n"
+        f"data:\n  broken.example.com: nonsense\n{lines}"
+    )
+
+
 @pytest.fixture(scope="module")
 def outcome(there: Outside, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    folder = commit(write(tmp_path_factory.mktemp("grid") / "grid", FILES))
+    home = tmp_path_factory.mktemp("grid")
+    folder = commit(write(home / "grid", FILES | {"certificates.yaml": trusted(there)}))
+    # What Argo CD trusts is no business of this machine's git.
+    (home / "gitconfig").write_text(f"[http]\n\tsslCAInfo = {there.world.bundle}\n")
+    mine: dict[str, str | None] = dict.fromkeys(("SSL_CERT_FILE", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"))
+    mine |= {"HTTPS_PROXY": there.environ["HTTPS_PROXY"], "GIT_CONFIG_GLOBAL": str(home / "gitconfig")}
     words = ("--gitops-stages", "source,render,converge")
-    return gitops(folder, *words, environ={**there.environ, VARIABLE: CREDENTIALS})
+    return gitops(folder, *words, environ={**mine, VARIABLE: CREDENTIALS})
 
 
 @pytest.mark.parametrize("name", GOOD)

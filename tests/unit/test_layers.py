@@ -81,7 +81,8 @@ LAYERS: dict[str, set[str]] = {
         "rollouts", "settings.credentials", "settings.expectations", "settings.registered", "settings.settings", "settings.waivers", "shapes",
         "waiting", "world",
     },
-    "ground.side": {"argocd", "model", "processes.process", "repository", "settings.settings", "world"},
+    "ground.outside": {"argocd", "processes.process", "repository", "settings.settings", "world"},
+    "ground.side": {"argocd", "ground.outside", "model", "processes.process", "repository", "settings.settings", "world"},
     "ground.installing": {"argocd", "clusters", "errors", "ground.side", "repository", "world"},
     "ground.planes": {"clusters", "processes.process", "settings.settings"},
     "ground.fleet": {
@@ -93,8 +94,8 @@ LAYERS: dict[str, set[str]] = {
     },
     "ground.rule_sources": {"ground.side", "model", "rego", "settings.settings"},
     "ground.boot": {
-        "admission", "argocd", "clusters", "errors", "ground.fleet", "ground.installing", "ground.providing",
-        "ground.rule_sources", "ground.side", "hosts.hosts", "keeping", "model", "processes.process", "rego", "repository",
+        "admission", "argocd", "clusters", "errors", "ground.fleet", "ground.installing", "ground.outside",
+        "ground.providing", "ground.rule_sources", "ground.side", "hosts.hosts", "keeping", "model", "processes.process", "rego", "repository",
         "settings.registered", "settings.settings", "tools", "waiting", "world",
     },
     "ground.delivering": {

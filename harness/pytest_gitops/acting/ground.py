@@ -71,8 +71,7 @@ class ActingGround:
             head.build(
                 ground.supervisor,
                 ground.paths,
-                hosts=ground.sides[0].checkout.source_hosts(),
-                private=ground.private,
+                outside=ground.outside,
             )
             head.start_repo_server()
             own = started.result() if started is not None else None

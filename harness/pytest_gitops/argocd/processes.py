@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_gitops.argocd import parameters
+from pytest_gitops.argocd import certificates, parameters
 from pytest_gitops.argocd.appstate import AppState
 from pytest_gitops.argocd.cache import Cache
 from pytest_gitops.argocd.confinement import Confinement, command
@@ -37,7 +37,8 @@ class Surroundings:
     """What the processes stand on. `world` is the loopback world's environment, `path` folders for PATH;
     `exec_limit`, in seconds, is for each command that the repo-server runs; `confinement` is None where the machine
     cannot confine them; `side` ends the names of the processes where there is more than one Argo CD; `parameters` is
-    what the repository says to them (see `parameters`)."""
+    what the repository says to them (see `parameters`). `certificates` are authorities, PEM, by host,
+    `authority` is the world's own."""
 
     tools: Mapping[str, Path]
     environ: Mapping[str, str]
@@ -48,6 +49,8 @@ class Surroundings:
     confinement: Confinement | None = None
     side: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    authority: str = ""
 
 
 class ArgoCD:
@@ -61,6 +64,7 @@ class ArgoCD:
         for sub in ("tls", "ssh", "gpg", "gpg-data", "plugins", "tmp", "bin", "conf", "home"):
             (directory / sub).mkdir(mode=0o700, parents=True)
         self._write_tools()
+        certificates.write(directory / "tls", around.certificates, more=around.authority)
 
     @property
     def state(self) -> AppState:

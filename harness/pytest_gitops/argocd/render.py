@@ -218,11 +218,15 @@ SHOWN = 8_000
 """As many characters of a message are told."""
 
 _CLONES = re.compile(r"\S*/_argocd-repo/[0-9a-f-]{36}")
+_CAPABILITIES = re.compile(r"(?: --helm-api-versions \S+)+")
+"""What kustomize tells helm of the cluster, 50 kinds and more: what it says comes after that. Argo CD leaves it out of
+helm's own commands, with these words (util/helm/cmd.go)."""
 
 
 def plain(message: str) -> str:
     """Argo CD's message without gRPC's wrappings and without the paths of its clones; of a long one both ends."""
     text = _CLONES.sub("<repository>", _WRAPPINGS.sub("", message)).strip()
+    text = _CAPABILITIES.sub(" <api versions removed>", text)
     if len(text) <= SHOWN:
         return text
     return f"{text[: SHOWN // 2]}\n… {len(text) - SHOWN:,} characters left out …\n{text[-SHOWN // 2 :]}"

@@ -21,9 +21,10 @@ from pytest_gitops.clusters.kubeconfig import Existing
 from pytest_gitops.errors import GitOpsError
 from pytest_gitops.ground.fleet import Fleet
 from pytest_gitops.ground.installing import Installer
+from pytest_gitops.ground.outside import Outside, outside
 from pytest_gitops.ground.providing import Own
 from pytest_gitops.ground.rule_sources import RuleSources
-from pytest_gitops.ground.side import Side, private_of
+from pytest_gitops.ground.side import Side
 from pytest_gitops.hosts.hosts import Hosts
 from pytest_gitops.keeping import DOWNLOADS, Kept
 from pytest_gitops.model import Finding, Severity
@@ -38,7 +39,6 @@ from pytest_gitops.tools import ENGINE_PARTS, REVIEW_PARTS, Progress, Tool, ensu
 from pytest_gitops.waiting import now, utc
 from pytest_gitops.world.download import download
 from pytest_gitops.world.loopback import World
-from pytest_gitops.world.private import Private
 from pytest_gitops.world.urls import parse as parse_url
 
 CRD_SECONDS = 60.0
@@ -56,7 +56,7 @@ class Ground:
     """
 
     head: Side
-    private: Private
+    outside: Outside
     schema: CrdSchema
     tools: Mapping[str, Tool]
 
@@ -140,7 +140,6 @@ class Ground:
         self.hosts.reach(
             directory, pinned=self.tools["kube-apiserver"].version if with_cluster else "", tools=paths
         )
-        self.private = private_of(settings, supervisor)
         self.findings += self.hosts.findings
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="boot") as pool:
             cluster = pool.submit(self._boot_cluster, paths) if with_cluster else None
@@ -154,12 +153,13 @@ class Ground:
             self.mark("repository")
             opa = pool.submit(self._boot_opa, paths) if "policy" in self.settings.stages else None
             # What only a pull request names is not reached: with a base, its hosts are those that count.
-            hosts = self.sides[0].checkout.source_hosts()
+            first = self.sides[0]
+            self.outside = outside(settings, supervisor, checkout=first.checkout, brought=first.brought)
             servers = []
             for side in reversed(self.sides):
                 # Base's branches are moved to head for `upgrade`: its own server then reads what head's snapshot has.
                 shares = [s.checkout.snapshot.bare for s in self.sides]
-                side.build(supervisor, paths, hosts=hosts, private=self.private, shares=shares)
+                side.build(supervisor, paths, outside=self.outside, shares=shares)
                 servers.append(pool.submit(self._boot_repo_server, side))
             self.mark("world")
             self._fetch_crds()

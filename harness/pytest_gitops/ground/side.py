@@ -16,6 +16,7 @@ from pytest_gitops.argocd import namespaces, parameters, progressive, scm
 from pytest_gitops.argocd.confinement import Confinement, is_possible
 from pytest_gitops.argocd.processes import EXEC_SECONDS, ArgoCD, Surroundings
 from pytest_gitops.argocd.untrusted import tame
+from pytest_gitops.ground.outside import Outside
 from pytest_gitops.model import Finding
 from pytest_gitops.processes.process import Daemon, Supervisor
 from pytest_gitops.repository.checkout import Checkout
@@ -23,18 +24,6 @@ from pytest_gitops.repository.discovery import Declarations, Declared
 from pytest_gitops.repository.git import Repository
 from pytest_gitops.settings.settings import Settings
 from pytest_gitops.world.loopback import World
-from pytest_gitops.world.private import Private, filled
-
-
-def private_of(settings: Settings, supervisor: Supervisor) -> Private:
-    """What the user may read of other hosts, the same for every side. Raises ConfigError if git does not know a
-    password that it was said to know."""
-    environ = supervisor.marked(settings.environ)
-    known = filled(settings.credentials, environ=environ)
-    directory = supervisor.directory / "private"
-    # What is not there cannot be let be read by confined processes.
-    directory.mkdir(mode=0o700)
-    return Private(known, directory, environ=environ)
 
 
 class Side:
@@ -112,18 +101,17 @@ class Side:
         supervisor: Supervisor,
         paths: Mapping[str, Path],
         *,
-        hosts: Iterable[str],
-        private: Private,
+        outside: Outside,
         shares: Iterable[Path] = (),
     ) -> None:
-        """The world, answering, and Argo CD, not yet started. `hosts` are those that may be reached outside,
-        `private` is what the user may read of them; `shares` are bare repositories whose objects its own may borrow."""
+        """The world, answering, and Argo CD, not yet started. `shares` are bare repositories whose objects its own may
+        borrow."""
         settings, checkout, directory = self.settings, self.checkout, supervisor.directory
         world = self.world = World(
             directory / f"{self.name}-world",
             environ=settings.environ,
             network=settings.network,
-            private=private,
+            private=outside.private,
         )
         world.expect(checkout.source_urls())
         if checkout.urls:
@@ -131,9 +119,10 @@ class Side:
         self.lay_out_charts(directory)
         self.serve_charts(world, paths["helm"])
         world.allow(settings.allowed_hosts)
-        world.allow_named(hosts)
+        world.allow_named(outside.hosts)
+        world.trust(outside.certificates)
         world.start()
-        shares = (*shares, private.mirrors.directory)
+        shares = (*shares, outside.private.mirrors.directory)
         self.confinement = self._confinement(directory, paths, shares) if self.confined else None
         around = Surroundings(
             tools=paths,
@@ -146,6 +135,8 @@ class Side:
             confinement=self.confinement,
             side="" if self.name == "head" else f"-{self.name}",
             parameters=self.parameters,
+            certificates=outside.certificates,
+            authority=world.certificate,
         )
         self.argocd = ArgoCD(supervisor, directory / f"{self.name}-argocd", around)
 

@@ -26,15 +26,17 @@ MAX_BYTES = 10 * 1024 * 1024
 """Larger files are not searched; Argo CD itself refuses more than 10 MiB of manifests in a directory
 (--max-combined-directory-manifests-size)."""
 
-SETTINGS_NAMES = ("argocd-cm", "argocd-rbac-cm", "argocd-cmd-params-cm", "argocd-gpg-keys-cm")
-"""Argo CD's own ConfigMaps that a repository may bring (operator manual, "Declarative setup").
-The TLS and SSH known-hosts ones hold trust for hosts of the outside and are ours."""
+SETTINGS_NAMES = (
+    "argocd-cm", "argocd-rbac-cm", "argocd-cmd-params-cm", "argocd-gpg-keys-cm", "argocd-tls-certs-cm",
+)  # fmt: skip
+"""Argo CD's own ConfigMaps that a repository may bring (operator manual, "Declarative setup"). That of ssh's known hosts
+is ours: over ssh nobody outside is spoken to."""
 
 # What can only be the kind of one of Argo CD's objects or the name of its settings, for files that are not
 # YAML: at the beginning of a line, of a list's entry, or of an entry in braces.
 OURS_LINE = re.compile(
     rb"(?:^|[{,])[\s\-]*[\"']?(?:kind[\"']?\s*:\s*[\"']?(?:Application|ApplicationSet|AppProject)"
-    rb"|name[\"']?\s*:\s*[\"']?argocd-(?:cm|rbac-cm|cmd-params-cm|gpg-keys-cm))(?![\w.-])",
+    rb"|name[\"']?\s*:\s*[\"']?argocd-(?:cm|rbac-cm|cmd-params-cm|gpg-keys-cm|tls-certs-cm))(?![\w.-])",
     re.MULTILINE,
 )
 # RFC 1123, as the API server has it (apimachinery: validation.IsDNS1123Subdomain and IsDNS1123Label).

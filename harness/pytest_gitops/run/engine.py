@@ -109,7 +109,7 @@ class Engine:
             bring_stubs(ground, [c for c in (context.base, context) if c is not None])
             if sparing is not None:
                 sparing.compare()
-            self.verdicts.hidden = secrets_of(context, ground.private.secrets)
+            self.verdicts.hidden = secrets_of(context, ground.outside.private.secrets)
             context.plan = survey(context, ground, hidden=self.verdicts.hidden)
             if sparing is not None:
                 sparing.select()

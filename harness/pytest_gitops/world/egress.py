@@ -96,6 +96,7 @@ class Egress:
         self._environ, self._network, self._roots = environ, network, roots
         self._allowed: set[str] = set()
         self._named: set[str] = set()
+        self._certificates: dict[str, str] = {}
         self._seen: Counter[Refusal] = Counter()
         self._lock = threading.Lock()
 
@@ -168,11 +169,21 @@ class Egress:
                 return socket.create_connection((address, port), CONNECT_LIMIT)
         return socket.create_connection((found[-1], port), CONNECT_LIMIT)
 
-    def client_context(self) -> ssl.SSLContext:
-        """The client side of TLS towards the outside: this machine's own trust."""
+    def trust(self, certificates: Mapping[str, str]) -> None:
+        """Trust further authorities, PEM, each for the host that it is given for."""
+        with self._lock:
+            self._certificates.update({host.lower(): pem for host, pem in certificates.items()})
+
+    def client_context(self, host: str) -> ssl.SSLContext:
+        """The client side of TLS towards `host`: this machine's own trust, and what is trusted for that host."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._roots:
             context.load_verify_locations(cadata=self._roots.decode(errors="replace"))
+        with self._lock:
+            more = self._certificates.get(host)
+        if more:
+            with contextlib.suppress(ssl.SSLError, ValueError):  # it is no certificate, and so trusts nobody
+                context.load_verify_locations(cadata=more)
         return context
 
     def _upstream(self, host: str, port: int) -> str:

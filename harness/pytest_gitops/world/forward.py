@@ -54,7 +54,7 @@ def forward(
             stack.callback(_close, sock)
             sock.settimeout(REPLY_LIMIT)
             if tls:
-                sock = egress.client_context().wrap_socket(sock, server_hostname=host)
+                sock = egress.client_context(host).wrap_socket(sock, server_hostname=host)
                 stack.callback(_close, sock)
             answer = _ask(exchange, _Connection(host, sock), path, authorization)
             return stack.enter_context(answer)

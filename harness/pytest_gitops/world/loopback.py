@@ -31,8 +31,8 @@ class World:
 
     `directory` is private to the run and made here, 0700; `environ` is the user's environment: it says how
     this machine gets outside and what it trusts. `network` "allow" lets every host be reached. `private` is
-    what the user may read of other hosts. What is served may be added before and after `start`; every method may be
-    called from any thread.
+    what the user may read of other hosts. `certificate`, PEM, is of the authority that vouches for the
+    stand-ins. What is served may be added before and after `start`; every method may be called from any thread.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class World:
         roots = system_roots(environ)
         authority = Authority(directory)
         self._bundle = authority.bundle(roots)
+        self.certificate = authority.certificate.decode()
         self._egress = Egress(environ, network=network, roots=roots)
         private = private or Private((), directory / "private", environ=environ)
         self._mirrors = private.mirrors
@@ -102,6 +103,10 @@ class World:
     def allow_named(self, hosts: Iterable[str]) -> None:
         """Let hosts outside be reached that only the repository names; never this machine or its link."""
         self._egress.allow_named(hosts)
+
+    def trust(self, certificates: Mapping[str, str]) -> None:
+        """Trust further authorities, PEM, each for the host outside that it is given for."""
+        self._egress.trust(certificates)
 
     def start(self) -> None:
         """Begin to answer."""

@@ -154,6 +154,10 @@ def test_the_applications_own_source_is_not_changed() -> None:
             "open /tmp/x/_argocd-repo/0f3c2b1a-1111-2222-3333-444455556666/apps/a.yaml: no such file",
             "open <repository>/apps/a.yaml: no such file",
         ),
+        (
+            "`kustomize build x --enable-helm --helm-api-versions apps/v1 --helm-api-versions v1/Pod` failed: why",
+            "`kustomize build x --enable-helm <api versions removed>` failed: why",
+        ),
         ("  plain  ", "plain"),
     ],
 )
