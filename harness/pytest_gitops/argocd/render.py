@@ -218,7 +218,7 @@ SHOWN = 8_000
 """As many characters of a message are told."""
 
 _CLONES = re.compile(r"\S*/_argocd-repo/[0-9a-f-]{36}")
-_CAPABILITIES = re.compile(r"(?: --helm-api-versions \S+)+")
+_CAPABILITIES = re.compile(r"(?: --helm-api-versions [^\s`]+)+")
 """What kustomize tells helm of the cluster, 50 kinds and more: what it says comes after that. Argo CD leaves it out of
 helm's own commands, with these words (util/helm/cmd.go)."""
 

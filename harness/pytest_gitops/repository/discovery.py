@@ -29,8 +29,8 @@ MAX_BYTES = 10 * 1024 * 1024
 SETTINGS_NAMES = (
     "argocd-cm", "argocd-rbac-cm", "argocd-cmd-params-cm", "argocd-gpg-keys-cm", "argocd-tls-certs-cm",
 )  # fmt: skip
-"""Argo CD's own ConfigMaps that a repository may bring (operator manual, "Declarative setup"). That of ssh's known hosts
-is ours: over ssh nobody outside is spoken to."""
+"""Argo CD's own ConfigMaps that a repository may bring (operator manual, "Declarative setup"). That of ssh's known
+hosts is ours: over ssh nobody outside is spoken to."""
 
 # What can only be the kind of one of Argo CD's objects or the name of its settings, for files that are not
 # YAML: at the beginning of a line, of a list's entry, or of an entry in braces.
