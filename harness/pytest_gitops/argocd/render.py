@@ -222,11 +222,14 @@ _CAPABILITIES = re.compile(r"(?: --helm-api-versions [^\s`]+)+")
 """What kustomize tells helm of the cluster, 50 kinds and more: what it says comes after that. Argo CD leaves it out of
 helm's own commands, with these words (util/helm/cmd.go)."""
 
+_DEPRECATED = re.compile(r"^(?P<command>.*?)(?:# Warning: [^\n]*\n)+(?=Error: )")
+"""What kustomize would have written otherwise, before it says why it failed."""
+
 
 def plain(message: str) -> str:
     """Argo CD's message without gRPC's wrappings and without the paths of its clones; of a long one both ends."""
     text = _CLONES.sub("<repository>", _WRAPPINGS.sub("", message)).strip()
-    text = _CAPABILITIES.sub(" <api versions removed>", text)
+    text = _DEPRECATED.sub(r"\g<command>", _CAPABILITIES.sub(" <api versions removed>", text))
     if len(text) <= SHOWN:
         return text
     return f"{text[: SHOWN // 2]}\n… {len(text) - SHOWN:,} characters left out …\n{text[-SHOWN // 2 :]}"

@@ -158,6 +158,12 @@ def test_the_applications_own_source_is_not_changed() -> None:
             "`kustomize build x --enable-helm --helm-api-versions apps/v1 --helm-api-versions v1/Pod` failed: why",
             "`kustomize build x --enable-helm <api versions removed>` failed: why",
         ),
+        (
+            "`kustomize build x` failed exit status 1: # Warning: 'commonLabels' is deprecated. Run 'kustomize edit fix'.\n"
+            "# Warning: 'bases' is deprecated.\nError: no such file",
+            "`kustomize build x` failed exit status 1: Error: no such file",
+        ),
+        ("# Warning: nothing failed\nall is well", "# Warning: nothing failed\nall is well"),
         ("  plain  ", "plain"),
     ],
 )
