@@ -52,31 +52,43 @@ class Inside:
         return self.run("git", *argv, check=check)
 
 
-@pytest.fixture
-def bare(tmp_path: Path) -> Path:
-    work = commit(write(tmp_path / "work", {"a.txt": "private\n"}))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("private")
+
+
+@pytest.fixture(scope="module")
+def bare(folder: Path) -> Path:
+    work = commit(write(folder / "work", {"a.txt": "private\n"}))
     run("git", "-C", work, "tag", "v1")
-    run("git", "clone", "-q", "--bare", work, tmp_path / "bare")
-    return tmp_path / "bare"
+    run("git", "clone", "-q", "--bare", work, folder / "bare")
+    return folder / "bare"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def helm() -> Path:
     return tools("helm")["helm"]
 
 
-@pytest.fixture
-def out(tmp_path: Path, bare: Path, helm: Path) -> Iterator[Outside]:
+@pytest.fixture(scope="module")
+def hosts(folder: Path, bare: Path, helm: Path) -> Iterator[Outside]:
     charts = write(
-        tmp_path / "charts",
+        folder / "charts",
         {
             "redis/Chart.yaml": "apiVersion: v2\nname: redis\nversion: 1.2.3\n",
             "redis/templates/a.yaml": "kind: ConfigMap\n",
         },
     )
     repositories = {"acme/app": bare, "other/app": bare, "acme-too/app": bare}
-    with outside(tmp_path / "there", repositories=repositories, charts=charts, helm=helm) as there:
+    with outside(folder / "there", repositories=repositories, charts=charts, helm=helm) as there:
         yield there
+
+
+@pytest.fixture
+def out(hosts: Outside) -> Outside:
+    """The hosts, which have heard nothing yet."""
+    hosts.heard.clear()
+    return hosts
 
 
 Enter = Callable[..., Inside]
