@@ -70,6 +70,8 @@ class Mirrors:
     def _credential(self, host: str, path: str) -> Credential | None:
         """The one whose prefix is longest; of equals the one over ssh, for that is what was asked for."""
         parts = locate(host, path).split("/")
+        if {".", ".."} & set(parts):
+            return None  # a server would understand another path
         found = (c for c in self._credentials if _begin(parts, locate(c.host, _address(c).path)))
         return max(found, key=lambda c: (len(_address(c).path), c.scheme == "ssh"), default=None)
 

@@ -77,7 +77,13 @@ def test_a_server_of_bitbucket_has_another_path_over_https(tmp_path: Path, git: 
 
 
 @pytest.mark.parametrize(
-    "url", ["git@github.com:acme-too/app", "git@github.com:other/app", "git@evil.example.com:acme/app"]
+    "url",
+    [
+        "git@github.com:acme-too/app",
+        "git@github.com:acme/../other/app",
+        "git@github.com:other/app",
+        "git@evil.example.com:acme/app",
+    ],
 )
 def test_what_no_credential_is_for_is_not_fetched(tmp_path: Path, git: Git, url: str) -> None:
     address = parse(url)
