@@ -25,7 +25,7 @@ ELSEWHERE = {
     "configuration-invalid": "tests/unit/run/test_surveys.py",
     "applicationset-not-expanded": "tests/engine/test_without_a_cluster.py",
     "generate-paths-miss": "tests/unit/selection/test_changed.py",
-    "source-unauthorized": "tests/engine/test_private_sources.py",
+    "source-unauthorized": "tests/engine/test_private_grid.py",
     "invalid-name": "tests/unit/repository/test_names.py",
     "crds-not-fresh": "tests/unit/repository/test_remote.py",
     "policy-not-in-base": "tests/engine/test_base_side.py",
