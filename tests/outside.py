@@ -26,8 +26,9 @@ from pytest_gitops.world.charts import ChartRepository
 from pytest_gitops.world.loopback import World
 from pytest_gitops.world.proxy import Proxy
 
-GIT, CHARTS, REGISTRY, TOKENS, ELSEWHERE = (
-    f"{name}.acme.example" for name in ("git", "charts", "registry", "auth", "elsewhere")
+GIT, CHARTS, REGISTRY, TOKENS, ELSEWHERE, PAGES, RELEASES, STORE = (
+    f"{name}.acme.example"
+    for name in ("git", "charts", "registry", "auth", "elsewhere", "pages", "releases", "store")
 )
 
 PASSWORDS = {GIT: "git:Gr8Secret-git", CHARTS: "ci:Gr8Secret-charts", TOKENS: "robot$ci:Gr8Secret-registry"}
@@ -39,6 +40,15 @@ https://git:Gr8Secret-git@{GIT}/acme
 https://ci:Gr8Secret-charts@{CHARTS}/stable
 oci://robot%24ci:Gr8Secret-registry@{REGISTRY}/team
 """
+
+
+PAGES_INDEX = f"""\
+apiVersion: v1
+entries:
+  redis:
+  - {{apiVersion: v2, name: redis, version: 1.2.3, urls: ["https://{RELEASES}/download/v1/redis-1.2.3.tgz"]}}
+"""
+"""Charts as they are on GitHub: an index on pages, packages among the releases, files in a store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,8 @@ def outside(
                 exchange.reply(
                     302, headers=[("Location", f"https://{ELSEWHERE}/stable/{path.split('/')[-1]}")]
                 )
+            elif host == RELEASES:
+                exchange.reply(302, headers=[("Location", f"https://{STORE}/{path.split('/')[-1]}")])
             elif host == REGISTRY and given != f"Bearer {TOKEN}":
                 realm = f'Bearer realm="https://{TOKENS}/token",service="{REGISTRY}"'
                 scope = f'scope="repository:{"/".join(path.split("/")[2:-2])}:pull"'
@@ -98,13 +110,16 @@ def outside(
     if charts and helm:
         for url in (
             f"https://{CHARTS}/stable",
-            f"https://{ELSEWHERE}/stable",
+            f"https://{STORE}",
             f"oci://{REGISTRY}/team/charts",
         ):
             world.serve_charts(url, charts, helm=helm)
     # Nothing is served there; whoever comes is to be answered.
-    for host in (TOKENS, ELSEWHERE):
+    for host in (TOKENS, ELSEWHERE, RELEASES):
         world._routes.add_charts(ChartRepository(host=host, path="", files={}))
+    index = directory / "pages.yaml"
+    index.write_text(PAGES_INDEX)
+    world._routes.add_charts(ChartRepository(host=PAGES, path="", files={"index.yaml": index}))
     world.start()
     trust = str(world.bundle)
     environ = {"HTTPS_PROXY": world.url, "SSL_CERT_FILE": trust, "GIT_SSL_CAINFO": trust}

@@ -14,8 +14,11 @@ from outside import (
     CREDENTIALS,
     ELSEWHERE,
     GIT,
+    PAGES,
     PASSWORDS,
     REGISTRY,
+    RELEASES,
+    STORE,
     TOKENS,
     Outside,
     basic,
@@ -171,6 +174,20 @@ def test_helm_reads_a_private_registry_by_a_token(
     assert (tmp_path / "redis-1.2.3.tgz").exists()
     # The registry itself wants a token, and only whom it names gets the password.
     assert sent(out) == {TOKENS}
+
+
+def test_helm_gets_a_package_from_where_the_index_and_a_redirect_lead(
+    enter: Enter, out: Outside, helm: Path, tmp_path: Path
+) -> None:
+    inside = enter()
+    assert (
+        inside.run(helm, "pull", f"https://{STORE}/redis-1.2.3.tgz", "-d", tmp_path, check=False).status != 0
+    )
+    inside.world.allow_named([PAGES])
+    inside.run(helm, "pull", "redis", "--repo", f"https://{PAGES}", "--version", "1.2.3", "-d", tmp_path)
+    assert (tmp_path / "redis-1.2.3.tgz").exists()
+    assert [h.host for h in out.heard] == [PAGES, RELEASES, STORE]
+    assert [(r.host, r.count) for r in inside.world.refusals] == [(STORE, 1)]
 
 
 def test_a_password_does_not_follow_to_another_host(enter: Enter, out: Outside, helm: Path) -> None:

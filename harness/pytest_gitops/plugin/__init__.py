@@ -51,7 +51,7 @@ OPTIONS: tuple[tuple[str, str, str | None, str], ...] = (
         "network",
         "string",
         "deny|allow",
-        "deny (default): talk to hosts that the repository names as sources; allow: to any",
+        "deny (default): talk to hosts that the repository names as sources, and to where they lead; allow: to any",
     ),
     (
         "allow-shared",

@@ -114,6 +114,10 @@ class Egress:
         with self._lock:
             return host in self._named or self._trusts(host)
 
+    def follows(self, host: str) -> bool:
+        """Whether it matters where `host` sends its clients: where not every host may be reached."""
+        return self._network != "allow" and self.allows(host)
+
     def _trusts(self, host: str) -> bool:
         """Whether the configuration, not only the repository, lets `host` be reached."""
         if self._network == "allow" or host in self._allowed:

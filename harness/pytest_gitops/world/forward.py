@@ -12,6 +12,7 @@ from typing import cast
 
 from pytest_gitops.serving.wire import BODILESS, CHUNK, Exchange
 from pytest_gitops.world.egress import Egress
+from pytest_gitops.world.following import INDEX, led_to, packages
 from pytest_gitops.world.private import Private
 
 HOP_BY_HOP = {
@@ -61,14 +62,13 @@ def forward(
 
         try:
             answer = ask(authorization)
+            challenges = answer.headers.get_all("WWW-Authenticate") or []
             if completes and answer.status == HTTPStatus.UNAUTHORIZED:
-                challenges = answer.headers.get_all("WWW-Authenticate") or []
                 again = private.challenged(host, port, path, challenges)
-                # A registry is trusted with where it sends its clients, but not to lead them to this machine.
-                egress.allow_named(private.token_hosts)
                 if again and exchange.method in {"GET", "HEAD"}:
                     answer = ask(again)
-            _give_back(exchange, answer)
+            egress.allow_named(led_to(answer.status, answer.getheader("Location") or "", challenges))
+            _give_back(exchange, answer, _watched(answer, path, egress))
         except (OSError, http.client.HTTPException) as error:
             raise egress.unreachable(host, port, str(error) or type(error).__name__, part) from error
 
@@ -96,7 +96,18 @@ def _close(sock: socket.socket) -> None:
         sock.close()
 
 
-def _give_back(exchange: Exchange, answer: http.client.HTTPResponse) -> None:
+def _watched(answer: http.client.HTTPResponse, path: str, egress: Egress) -> Iterator[bytes]:
+    """What an answer holds, in pieces. Hosts of packages may be reached before the client knows of them."""
+    pieces = cast(Iterator[bytes], iter(lambda: answer.read(CHUNK), b""))
+    if path.partition("?")[0].rsplit("/", 1)[-1] != INDEX:
+        yield from pieces
+        return
+    for piece, hosts in packages(pieces, encoding=answer.getheader("Content-Encoding") or ""):
+        egress.allow_named(hosts)
+        yield piece
+
+
+def _give_back(exchange: Exchange, answer: http.client.HTTPResponse, pieces: Iterator[bytes]) -> None:
     headers = [(n, v) for n, v in answer.getheaders() if n.lower() not in HOP_BY_HOP]
     if exchange.method == "HEAD":
         # The length is a part of what was asked: a registry's clients take an image's size from it.
@@ -106,5 +117,4 @@ def _give_back(exchange: Exchange, answer: http.client.HTTPResponse) -> None:
     if answer.status in BODILESS:
         exchange.reply(answer.status, headers=headers)
     else:
-        pieces = cast(Iterator[bytes], iter(lambda: answer.read(CHUNK), b""))
         exchange.stream(answer.status, pieces, headers=headers)

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pytest_gitops.errors import ConfigError
 from pytest_gitops.processes.process import run
 from pytest_gitops.settings.credentials import PORTS, Credential
+from pytest_gitops.world.following import realm
 from pytest_gitops.world.mirrors import Mirrors
 
 FILL_LIMIT = 60.0
@@ -26,7 +27,6 @@ REGISTRY_API = "v2"
 """Where the API of an OCI registry begins (distribution-spec, "Endpoints")."""
 
 _SCOPE = re.compile(r"repository:(?P<name>[^:\s]+):\S*")
-_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 Realm = tuple[str, int, str]
 """Host, port and path of where a registry sends its clients for tokens."""
@@ -68,11 +68,11 @@ class Private:
         if credential is None:
             return ""
         for challenge in challenges:
-            kind, _, rest = challenge.partition(" ")
+            kind = challenge.partition(" ")[0]
             if kind.lower() == "basic":
                 return credential.authorization
             if kind.lower() == "bearer":
-                self._learn(dict(_PARAMETER.findall(rest)).get("realm", ""), credential)
+                self._learn(realm(challenge), credential)
         return ""
 
     @property
@@ -81,9 +81,9 @@ class Private:
         with self._lock:
             return tuple(sorted({host for host, _, _ in self._realms}))
 
-    def _learn(self, realm: str, credential: Credential) -> None:
+    def _learn(self, url: str, credential: Credential) -> None:
         try:
-            parts = urlsplit(realm)
+            parts = urlsplit(url)
             at = ((parts.hostname or "").rstrip("."), parts.port or PORTS["https"], parts.path)
         except ValueError:
             return
@@ -101,10 +101,10 @@ class Private:
             return None
         return self._longest(host, port, segments)
 
-    def _for_token(self, realm: Realm, query: str) -> Credential | None:
+    def _for_token(self, asked: Realm, query: str) -> Credential | None:
         """The credential for a request for a token, if all that the token is to open is below it."""
         with self._lock:
-            known = tuple(self._realms.get(realm, ()))
+            known = tuple(self._realms.get(asked, ()))
         scopes = " ".join(parse_qs(query).get("scope", [])).split()
         names = [found["name"] if (found := _SCOPE.fullmatch(s)) else None for s in scopes]
         fitting = (c for c in known if names and all(n and _below(_segments(n), c) for n in names))

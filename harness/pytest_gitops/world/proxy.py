@@ -107,7 +107,7 @@ class Proxy:
             exchange.reply(400, b"CONNECT to what? Expected host:port.\n")
             return
         target = self._routes.tunnel_for(host, port)
-        if target is None and self._routes.stands_in_for(host):
+        if target is None and (self._routes.stands_in_for(host) or self._routes.egress.follows(host)):
             exchange.established()
             self._inner(sock, host, port)
             return
