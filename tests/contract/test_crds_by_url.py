@@ -129,14 +129,24 @@ def test_a_redirect_within_what_is_allowed_is_followed(world: World, served: Hos
     assert get(world, f"{served.url}/old/a.yaml") == CRD.encode()
 
 
-def test_a_redirect_to_another_host_is_refused_and_its_signature_not_told(
+def test_a_redirect_to_another_host_is_followed_and_its_signature_not_told(
     world: World, served: Hosts
 ) -> None:
     world.allow(["127.0.0.1"])
-    served.status["a"], served.redirect["a"] = 302, "https://me:hidden@other.example.com/b?sig=hidden"
+    served.status["a"], served.redirect["a"] = 302, "https://me:hidden@other.invalid/b?sig=hidden"
+    error = failure(world, f"{served.url}/a")
+    assert str(error).startswith(
+        "a redirect to https://other.invalid/b?…, and there other.invalid (port 443) is out of reach: "
+    )
+    assert (error.away, "hidden" in str(error)) == (True, False)
+
+
+def test_a_redirect_to_this_machine_is_refused(world: World, served: Hosts) -> None:
+    world.allow(["127.0.0.1"])
+    served.status["a"], served.redirect["a"] = 302, "https://localhost/b"
     error = failure(world, f"{served.url}/a")
     assert str(error) == (
-        "a redirect to https://other.example.com/b?…, and there other.example.com (port 443) is not allowed by pytest-gitops"
+        "a redirect to https://localhost/b, and there localhost (port 443) is not allowed by pytest-gitops"
     )
     assert error.refused
 
@@ -207,8 +217,8 @@ CHUNK = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
         ((HEAD, b"Content-Length: 10\r\n\r\nshort"), "5 of 10 bytes, then the end", True),
         ((HEAD, b"Transfer-Encoding: chunked\r\n\r\n5\r\nsh"), "IncompleteRead", True),
         ((HEAD, b"Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"), "content that is encoded as 'gzip', which was not asked for", False),
-        ((b"SSH-2.0-x\r\n",), "SSH-2.0-x", True),
-        ((), "Remote end closed connection without response", True),
+        ((b"SSH-2.0-x\r\n",), "127.0.0.1 (port PORT) is out of reach: SSH-2.0-x", True),
+        ((), "127.0.0.1 (port PORT) is out of reach: Remote end closed connection without response", True),
     ],
     ids=["no end", "chunks", "long", "short", "short chunk", "gzip", "no HTTP", "nothing"],
 )  # fmt: skip
@@ -218,7 +228,7 @@ def test_an_answer_that_is_none_is_told(
     with answering(tmp_path / "server", *pieces) as (url, ca), started(tmp_path, ca) as world:
         world.allow(["127.0.0.1"])
         error = failure(world, f"{url}/a")
-    assert str(error).startswith(seen)
+    assert str(error).startswith(seen.replace("PORT", url.rpartition(":")[2]))
     assert error.away is away
 
 

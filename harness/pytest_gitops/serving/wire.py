@@ -122,10 +122,12 @@ class Exchange:
             self._sock.sendall(body)
 
     def stream(self, status: int, pieces: Iterator[bytes], *, headers: Headers = ()) -> None:
-        """Answer with pieces as they come; a HEAD with `headers` alone."""
+        """Answer with pieces as they come, which have the length that `headers` say if they say one; a HEAD with
+        `headers` alone."""
         bodiless = self.method == "HEAD"
-        chunked = self.version == "HTTP/1.1" and not bodiless
-        if not chunked and not bodiless:
+        sized = any(name.lower() == "content-length" for name, _ in headers)
+        chunked = self.version == "HTTP/1.1" and not bodiless and not sized
+        if not chunked and not bodiless and not sized:
             self.keep = False
         coding = [("transfer-encoding", "chunked")] if chunked else []
         self._head(status, "", [*headers, *coding])

@@ -43,6 +43,10 @@ class NotDownloaded(Exception):
         super().__init__(seen)
 
 
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""What the guard says of a host that it does not trust (OpenSSL's word)."""
+
+
 def shown(url: str) -> str:
     """`url` for people: without what may be secret in it, which is user, password, query and fragment."""
     parts = urlsplit(url)
@@ -119,6 +123,13 @@ def _expect_ok(answer: http.client.HTTPResponse) -> None:
         away = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
         # So the guard answers for a host of which something is stood in for.
         refused = status == HTTPStatus.FORBIDDEN and answer.reason.endswith("not allowed by pytest-gitops")
+        where, unreached, why = answer.reason.partition(" is out of reach: ")
+        if status == HTTPStatus.BAD_GATEWAY and unreached:
+            if UNTRUSTED in why:
+                raise NotDownloaded(
+                    f"a certificate that cannot be trusted: {why.partition(UNTRUSTED)[2].strip(' ]')}"
+                )
+            raise NotDownloaded(f"{where}{unreached}{why}", away=True)
         raise NotDownloaded(words, status=status, away=away, refused=refused)
     coding = answer.getheader("Content-Encoding", "identity")
     if coding != "identity":

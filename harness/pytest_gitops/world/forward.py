@@ -8,7 +8,6 @@ import http.client
 import socket
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import cast
 
 from pytest_gitops.serving.wire import BODILESS, CHUNK, Exchange
 from pytest_gitops.world.egress import Egress
@@ -98,7 +97,7 @@ def _close(sock: socket.socket) -> None:
 
 def _watched(answer: http.client.HTTPResponse, path: str, egress: Egress) -> Iterator[bytes]:
     """What an answer holds, in pieces. Hosts of packages may be reached before the client knows of them."""
-    pieces = cast(Iterator[bytes], iter(lambda: answer.read(CHUNK), b""))
+    pieces = _pieces(answer)
     if path.partition("?")[0].rsplit("/", 1)[-1] != INDEX:
         yield from pieces
         return
@@ -107,14 +106,21 @@ def _watched(answer: http.client.HTTPResponse, path: str, egress: Egress) -> Ite
         yield piece
 
 
+def _pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    while piece := answer.read(CHUNK):
+        yield piece
+    if answer.length:
+        raise http.client.IncompleteRead(b"", answer.length)  # read() with a size says nothing of it
+
+
 def _give_back(exchange: Exchange, answer: http.client.HTTPResponse, pieces: Iterator[bytes]) -> None:
-    headers = [(n, v) for n, v in answer.getheaders() if n.lower() not in HOP_BY_HOP]
+    # The length is a part of what was asked: a registry's clients take an image's size from it, and whoever gets less
+    # than that knows.
+    without = HOP_BY_HOP | ({"content-length"} if answer.chunked or answer.status in BODILESS else set())
+    headers = [(n, v) for n, v in answer.getheaders() if n.lower() not in without]
     if exchange.method == "HEAD":
-        # The length is a part of what was asked: a registry's clients take an image's size from it.
         exchange.stream(answer.status, iter(()), headers=headers)
-        return
-    headers = [(n, v) for n, v in headers if n.lower() != "content-length"]
-    if answer.status in BODILESS:
+    elif answer.status in BODILESS:
         exchange.reply(answer.status, headers=headers)
     else:
         exchange.stream(answer.status, pieces, headers=headers)

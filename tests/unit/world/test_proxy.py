@@ -255,6 +255,31 @@ def test_the_length_that_a_real_host_tells_of_is_passed_on(near):
     assert b"chunked" not in answer
 
 
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+            b"Content-Length: 10\r\nconnection: keep-alive\r\n\r\nshort",
+        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nshort", b"\r\n\r\n"),
+    ],
+)
+def test_what_breaks_off_is_not_made_whole(near, outside, answer, end):
+    near.egress.allow(["charts.example.com"])
+    outside._answer = answer
+    said = near.ask_inside("charts.example.com", b"GET /values.yaml HTTP/1.1\r\n\r\n")
+    assert said.endswith(end), said
+    assert [(r.host, r.reason) for r in near.egress.refusals] == [("charts.example.com", "unreachable")]
+
+
+def test_what_has_a_length_keeps_it_and_its_connection(near):
+    near.egress.allow(["charts.example.com"])
+    both = b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\nConnection: close\r\n\r\n"
+    said = near.ask_inside("charts.example.com", both)
+    assert said.count(b"Content-Length: 4\r\n") == said.count(b"real") == 2
+
+
 def test_a_plain_request_to_an_allowed_host_is_passed_on(near, outside):
     near.egress.allow(["plain.example.com"])
     request = b"GET http://plain.example.com/x HTTP/1.1\r\nHost: plain.example.com\r\nConnection: close\r\n"
