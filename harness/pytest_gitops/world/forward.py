@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from pytest_gitops.serving.wire import BODILESS, CHUNK, Exchange
-from pytest_gitops.world.egress import Egress
+from pytest_gitops.world.egress import Egress, Unreached
 from pytest_gitops.world.following import INDEX, led_to, packages
 from pytest_gitops.world.private import Private
 
@@ -49,6 +49,9 @@ def forward(
     authorization = private.authorization(host, port, path) if completes else ""
     with contextlib.ExitStack() as stack:
 
+        def unreachable(error: Exception) -> Unreached:
+            return egress.unreachable(host, port, str(error) or type(error).__name__, part)
+
         def ask(authorization: str) -> http.client.HTTPResponse:
             sock = egress.dial(host, port, part)
             stack.callback(_close, sock)
@@ -66,10 +69,18 @@ def forward(
                 again = private.challenged(host, port, path, challenges)
                 if again and exchange.method in {"GET", "HEAD"}:
                     answer = ask(again)
-            egress.allow_named(led_to(answer.status, answer.getheader("Location") or "", challenges))
-            _give_back(exchange, answer, _watched(answer, path, egress))
         except (OSError, http.client.HTTPException) as error:
-            raise egress.unreachable(host, port, str(error) or type(error).__name__, part) from error
+            raise unreachable(error) from error
+        egress.allow_named(led_to(answer.status, answer.getheader("Location") or "", challenges))
+
+        def pieces() -> Iterator[bytes]:
+            try:
+                yield from _watched(answer, path, egress)
+            except (OSError, http.client.HTTPException) as error:
+                raise unreachable(error) from error
+
+        # A client that has left is no host that is out of reach.
+        _give_back(exchange, answer, pieces())
 
 
 def _ask(

@@ -16,6 +16,7 @@ import pytest
 
 from pytest_gitops.serving.listener import Connections, Listener
 from pytest_gitops.settings.credentials import VARIABLE, Credential, read
+from pytest_gitops.waiting import wait_until
 from pytest_gitops.world.certificates import Authority
 from pytest_gitops.world.charts import ChartRepository
 from pytest_gitops.world.egress import Egress
@@ -271,6 +272,20 @@ def test_what_breaks_off_is_not_made_whole(near, outside, answer, end):
     said = near.ask_inside("charts.example.com", b"GET /values.yaml HTTP/1.1\r\n\r\n")
     assert said.endswith(end), said
     assert [(r.host, r.reason) for r in near.egress.refusals] == [("charts.example.com", "unreachable")]
+
+
+def test_a_client_that_leaves_is_no_host_that_is_away(near, outside):
+    near.egress.allow(["charts.example.com"])
+    outside._answer = b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n" + b"x" * 30_000_000
+    with near.socket() as sock:
+        sock.sendall(b"CONNECT charts.example.com:443 HTTP/1.1\r\n%b\r\n" % AUTH)
+        sock.recv(4096)
+        context = ssl.create_default_context(cadata=near.authority.certificate.decode())
+        with context.wrap_socket(sock, server_hostname="charts.example.com") as tls:
+            tls.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+            assert tls.recv(100).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: not near.connections._open, limit=30, what="the end of its connection")
+    assert near.egress.refusals == ()
 
 
 def test_what_has_a_length_keeps_it_and_its_connection(near):
