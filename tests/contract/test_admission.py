@@ -6,13 +6,14 @@ namespace of its own.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import tools
+from runs import ROOT, tools
 
 from pytest_gitops.admission.admission import Admission
 from pytest_gitops.admission.values import Hit, Judgement, Request
@@ -950,3 +951,20 @@ def thousands() -> list[Request]:
 def test_thousands_of_findings_are_all_there(said: dict[str, Judgement]) -> None:
     assert [hit.resource for hit in said["many"].hits] == [f"ConfigMap many/c{n}" for n in range(2000)]
     assert set(rules(said["many"])) == {"unknown-field"}
+
+
+# ------------------------------------------------------------------ what our own pages have
+
+
+@asked
+def indexed_job() -> list[Request]:
+    """The manifests of docs/sharding.md, and a slip in them."""
+    page = (ROOT / "docs" / "sharding.md").read_text("utf-8")
+    _, manifests = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    slip = manifests.replace("completionMode: Indexed", "completionMode: NonIndexed")
+    return [request("indexed", manifests), request("indexed-not", slip)]
+
+
+def test_the_indexed_job_is_taken_and_a_slip_in_it_would_not_be(said: dict[str, Judgement]) -> None:
+    assert (said["indexed"].objects, said["indexed"].hits) == (2, ())
+    assert "backoffLimitPerIndex" in only(said["indexed-not"]).message
