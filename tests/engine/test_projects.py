@@ -19,6 +19,8 @@ pytestmark = pytest.mark.engine
 URL = "https://git.example.com/acme/projects.git"
 HERE = "https://kubernetes.default.svc"
 NAMESPACE = {"group": "", "kind": "Namespace"}
+SYNC = {"automated": {}, "syncOptions": ["Validate=false"]}
+"""Of the objects' fields nothing is asked here (see OPTIONS in upgrade_support)."""
 
 TABLES = "[data.gitops.argocd_test.lists, data.gitops.argocd_test.places, data.gitops.application_test.source_namespaces]"
 
@@ -53,7 +55,7 @@ class Line:
                 "project": self.name,
                 "source": {"repoURL": URL, "targetRevision": "HEAD", "path": f"sources/{self.name}"},
                 "destination": {"server": HERE, "namespace": "home"},
-                "syncPolicy": {"automated": {}},
+                "syncPolicy": SYNC,
             },
         }
         return {
@@ -64,7 +66,7 @@ class Line:
 
 
 def budget(name: str, namespace: str) -> dict[str, Any]:
-    """An object where only its place counts: of an API group that is small, as Argo CD reads all of it at each apply."""
+    """An object where only its place counts."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -124,7 +126,7 @@ def application(name: str, path: str, project: str = "default") -> str:
         "project": project,
         "source": {"repoURL": URL, "targetRevision": "HEAD", "path": path},
         "destination": {"server": HERE, "namespace": "home"},
-        "syncPolicy": {"automated": {}},
+        "syncPolicy": SYNC,
     }
     metadata = {"name": name, "namespace": "argocd"}
     return json.dumps(

@@ -31,7 +31,7 @@ spec:
   project: default
   source: {{repoURL: {url}, targetRevision: HEAD, path: {path}}}
   destination: {{server: https://kubernetes.default.svc, namespace: {namespace}}}
-  syncPolicy: {{automated: {{}}{options}}}
+  syncPolicy: {{automated: {{}}, syncOptions: [{options}]}}
 """
 
 SET = """\
@@ -47,7 +47,7 @@ spec:
       project: default
       source: {repoURL: @, targetRevision: HEAD, path: plain}
       destination: {server: https://kubernetes.default.svc, namespace: "{{.city}}"}
-      syncPolicy: {automated: {}, syncOptions: [CreateNamespace=true]}
+      syncPolicy: {automated: {}, syncOptions: [CreateNamespace=true, Validate=false]}
 """.replace("@", URL)
 
 CONFIGURATION = f"""\
@@ -81,7 +81,8 @@ def application(name: str, path: str, namespace: str = "", *, creates: bool = Tr
         path=path,
         namespace=namespace or name,
         url=URL,
-        options=", syncOptions: [CreateNamespace=true]" if creates else "",
+        # Of the objects' fields nothing is asked here (see OPTIONS in upgrade_support).
+        options="CreateNamespace=true, Validate=false" if creates else "Validate=false",
     )
 
 
