@@ -23,7 +23,7 @@ _UNAUTHORIZED = re.compile(
     # git over https, and as kustomize runs it; git over ssh; helm; a registry
     r"authentication required|could not read Username|Authentication failed for|"
     r"SSH agent requested but|Permission denied \(publickey|unable to authenticate, attempted methods|"
-    r"\b401 Unauthorized|status code 40[13]\b|\bdenied: "
+    r"\b401 Unauthorized|\b403 Forbidden|status code 40[13]\b|\bdenied: "
 )
 
 _HOST = re.compile(r"(?:https|ssh)://(?:[^/@\s]+@)?(?P<host>[\w.-]+)")

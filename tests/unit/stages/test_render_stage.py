@@ -104,6 +104,7 @@ def test_only_a_host_that_the_message_is_about_is_blamed(refusal: Refusal, messa
             "git.acme.example",
         ),
         ("registry.acme.example/team", "response status code 401: Unauthorized", "registry.acme.example"),
+        ("https://charts.acme.example", "failed to fetch https://x/i : 403 Forbidden", "charts.acme.example"),
         (
             "https://charts.acme.example",
             "failed to fetch https://x/index.yaml : 401 Unauthorized",
