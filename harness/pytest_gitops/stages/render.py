@@ -12,8 +12,9 @@ from pytest_gitops.model import Case, Finding, Severity, Source
 from pytest_gitops.repository.sources import placed
 from pytest_gitops.settings.credentials import EXAMPLE, VARIABLE
 from pytest_gitops.stages.base import Family, Publish, judged
+from pytest_gitops.stages.source import LOCAL
+from pytest_gitops.world.urls import is_local, parse_registry
 from pytest_gitops.world.urls import parse as parse_url
-from pytest_gitops.world.urls import parse_registry
 
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
@@ -83,10 +84,15 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
         )
     if blamed.reason == "refused":
         who = "base" if context.settings.base else "repository"
+        why = (
+            LOCAL
+            if is_local(blamed.host)
+            else f"neither the {who} nor its configuration names it as a source"
+        )
         return Finding(
             rule="host-refused",
             severity=Severity.ERROR,
-            message=f"{blamed.host} was refused: neither the {who} nor its configuration names it as a source",
+            message=f"{blamed.host} was refused: {why}",
             file=case.file,
             line=context.line(case, *at),
             help=f"if the run may talk to it, add {blamed.host} to network.allow in pytest-gitops.yaml, or serve its "

@@ -22,6 +22,9 @@ from pytest_gitops.world.urls import parse as parse_url
 if TYPE_CHECKING:
     from pytest_gitops.stages.context import Context
 
+LOCAL = "it is this machine itself, or a service of its own link"
+"""Why some hosts are refused whoever names them (see `urls.is_local`)."""
+
 name = "source"
 family = Family.REVIEW
 question = "Is the Application well-formed, and does everything that it names exist?"
@@ -219,7 +222,7 @@ class _Check:
         if settings.network != "allow" and host not in settings.allowed_hosts:
             yield self.finding(
                 "host-refused",
-                f"{host} was refused: it is this machine itself, or a service of its own link",
+                f"{host} was refused: {LOCAL}",
                 *path,
                 help_=f"if the run may talk to it, add {host} to network.allow in pytest-gitops.yaml",
             )

@@ -60,6 +60,7 @@ def test_a_single_source_is_blamed_where_it_stands() -> None:
 
 REFUSED = Refusal(host="charts.example.com", port=443, reason=Reason.REFUSED)
 AWAY = Refusal(host="charts.example.com", port=443, reason=Reason.UNREACHABLE, detail="no route")
+LINK = Refusal(host="169.254.169.254", port=443, reason=Reason.REFUSED)
 ONE_REPOSITORY = Refusal(host="github.com", port=443, reason=Reason.REFUSED, path="other/repo")
 
 
@@ -69,6 +70,7 @@ ONE_REPOSITORY = Refusal(host="github.com", port=443, reason=Reason.REFUSED, pat
         (REFUSED, 'Get "https://charts.example.com/index.yaml": Forbidden', "host-refused"),
         (REFUSED, "looks up charts.example.com: no such host", "host-refused"),
         (REFUSED, "cannot reach charts.example.com.", "host-refused"),
+        (LINK, 'Get "https://169.254.169.254/latest": Forbidden', "host-refused"),
         (AWAY, 'Get "https://charts.example.com:443/index.yaml": Bad Gateway', "host-unreachable"),
         (REFUSED, "https://charts.example.com.evil.org/", "render-failed"),
         (REFUSED, "https://my-charts.example.com/", "render-failed"),
@@ -88,6 +90,7 @@ def test_only_a_host_that_the_message_is_about_is_blamed(refusal: Refusal, messa
     assert (found.outcome, found.code) == (Outcome.FAILED, code)
     if code != "render-failed":
         assert refusal.host in found.findings[0].message
+        assert ("of its own link" in found.findings[0].message) is (refusal is LINK)
 
 
 @pytest.mark.parametrize(
