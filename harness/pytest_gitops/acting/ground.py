@@ -68,11 +68,7 @@ class ActingGround:
         with ThreadPoolExecutor(1, thread_name_prefix=NAME) as pool:
             started = pool.submit(self._start_plane) if self._lent is None else None
             head.take_over(ground.head, directory)
-            head.build(
-                ground.supervisor,
-                ground.paths,
-                outside=ground.outside,
-            )
+            head.build(ground.supervisor, ground.paths, outside=ground.outside)
             head.start_repo_server()
             own = started.result() if started is not None else None
         installer = self._installer(head)

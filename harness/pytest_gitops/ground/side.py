@@ -112,8 +112,8 @@ class Side:
             environ=settings.environ,
             network=settings.network,
             private=outside.private,
+            spoken=checkout.source_urls(),
         )
-        world.expect(checkout.source_urls())
         if checkout.urls:
             world.serve_repository((*checkout.urls, *checkout.spellings), checkout.snapshot.bare)
         self.lay_out_charts(directory)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_gitops.repository.kustomization import RESOURCES
-from pytest_gitops.repository.manifest import ManifestError, parse
+from pytest_gitops.repository.readings import listed, mappings
 from pytest_gitops.world.urls import parse as parse_url
 from pytest_gitops.world.urls import parse_registry
 
@@ -44,12 +44,9 @@ def in_kustomization(content: bytes) -> set[str]:
     (github.com/owner/repository//path?ref=v1). What only looks like one names a host that nobody asks for."""
     if not _MAY_BE_REMOTE.search(_API_VERSION.sub(b"", content)):
         return set()  # as most of them: reading YAML takes long
-    try:
-        values = [d.value for d in parse(content) if isinstance(d.value, Mapping)]
-    except ManifestError:
-        return set()  # the Application that renders it will say so
-    urls = [e for value in values for key in RESOURCES for e in _listed(value.get(key)) if isinstance(e, str)]
-    charts = [c for value in values for c in _listed(value.get("helmCharts")) if isinstance(c, Mapping)]
+    values = mappings(content) or ()  # of one that is no YAML the Application that renders it will speak
+    urls = [e for value in values for key in RESOURCES for e in listed(value.get(key)) if isinstance(e, str)]
+    charts = [c for value in values for c in listed(value.get("helmCharts")) if isinstance(c, Mapping)]
     urls += [str(chart.get("repo") or "") for chart in charts]
     addresses = [parse_url(url.removeprefix("git::")) for url in urls]
     addresses += [parse_url(f"https://{url}") for url in urls if "/" in url]
@@ -60,7 +57,3 @@ def in_modules(content: bytes) -> set[str]:
     """The hosts of a .gitmodules (gitmodules(5)); a relative URL is of this repository's own."""
     addresses = (parse_url(found["url"]) for found in _MODULE.finditer(content.decode(errors="replace")))
     return {a.host for a in addresses if a is not None}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

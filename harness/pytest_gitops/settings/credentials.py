@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pytest_gitops.errors import ConfigError
 
@@ -51,10 +51,14 @@ class Credential:
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
     @property
+    def netloc(self) -> str:
+        """Its host, with the port where that is not the scheme's own."""
+        return self.host if self.port == PORTS[self.scheme] else f"{self.host}:{self.port}"
+
+    @property
     def place(self) -> str:
         """Its URL, without what is secret."""
-        port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}/{self.path}"
+        return f"{self.scheme}://{self.netloc}/{self.path}"
 
 
 def read(environ: Mapping[str, str]) -> tuple[Credential, ...]:
@@ -109,17 +113,13 @@ def _credential(line: str, where: str) -> Credential:
         )
     return Credential(
         scheme="ssh" if scheme == "ssh" else "https",
-        host=_host(parts),
+        host=parts.hostname.rstrip("."),
         port=port or PORTS[scheme],
         path="/".join(part for part in path.split("/") if part),
         user=user,
         password=password,
         where=where,
     )
-
-
-def _host(parts: SplitResult) -> str:
-    return (parts.hostname or "").rstrip(".")
 
 
 def _wrong(where: str, seen: str) -> ConfigError:

@@ -61,50 +61,45 @@ def refusal(context: Context, case: Case, result: NotRendered) -> Finding:
         # Of an index that it could not get helm says only that there is none.
         suspects = {h for h in context.chart_hosts(case) if not _names(result.message, h)}
         blamed = next((r for r in refusals if r.host in suspects), None)
-    if (blamed is None or blamed.reason != "refused") and _UNAUTHORIZED.search(result.message):
-        host = _who_answered(context, case.sources[result.source], result.message)
+
+    def finding(rule: str, message: str, help_: str) -> Finding:
         return Finding(
-            rule="source-unauthorized",
+            rule=rule,
             severity=Severity.ERROR,
-            message=f"{host} asks for a password, a token or a key, and this run has none that it takes; the "
-            f"repo-server says: {result.message}",
+            message=message,
             file=case.file,
             line=context.line(case, *at),
-            help=f"if the run may read it, give it a line {EXAMPLE} in the environment variable {VARIABLE}; if one is "
+            help=help_,
+        )
+
+    if (blamed is None or blamed.reason != "refused") and _UNAUTHORIZED.search(result.message):
+        host = _who_answered(context, case.sources[result.source], result.message)
+        return finding(
+            "source-unauthorized",
+            f"{host} asks for a password, a token or a key, and this run has none that it takes; the repo-server says: "
+            f"{result.message}",
+            f"if the run may read it, give it a line {EXAMPLE} in the environment variable {VARIABLE}; if one is "
             "there, check what that may read, and whether the source exists",
         )
     if blamed is None:
-        return Finding(
-            rule="render-failed",
-            severity=Severity.ERROR,
-            message=result.message,
-            file=case.file,
-            line=context.line(case, *at),
-            help="see what the repo-server ran and said; `argocd app manifests` would say the same",
+        return finding(
+            "render-failed",
+            result.message,
+            "see what the repo-server ran and said; `argocd app manifests` would say the same",
         )
     if blamed.reason == "refused":
         who = "base" if context.settings.base else "repository"
-        why = (
-            LOCAL
-            if is_local(blamed.host)
-            else f"neither the {who} nor its configuration names it as a source"
-        )
-        return Finding(
-            rule="host-refused",
-            severity=Severity.ERROR,
-            message=f"{blamed.host} was refused: {why}",
-            file=case.file,
-            line=context.line(case, *at),
-            help=f"if the run may talk to it, add {blamed.host} to network.allow in pytest-gitops.yaml, or serve its "
+        why = f"neither the {who} nor its configuration names it as a source"
+        return finding(
+            "host-refused",
+            f"{blamed.host} was refused: {LOCAL if is_local(blamed.host) else why}",
+            f"if the run may talk to it, add {blamed.host} to network.allow in pytest-gitops.yaml, or serve its "
             "charts from a folder with `charts:`",
         )
-    return Finding(
-        rule="host-unreachable",
-        severity=Severity.ERROR,
-        message=f"{blamed.host} could not be reached; the repo-server says: {result.message}",
-        file=case.file,
-        line=context.line(case, *at),
-        help="check the network, or serve it from a folder with `charts:` in pytest-gitops.yaml",
+    return finding(
+        "host-unreachable",
+        f"{blamed.host} could not be reached; the repo-server says: {result.message}",
+        "check the network, or serve it from a folder with `charts:` in pytest-gitops.yaml",
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from pytest_gitops.waiting import now
+from pytest_gitops.world.following import REDIRECTS
 
 MAX_BYTES = 10_000_000
 """The largest file that is taken: ten times the largest known CustomResourceDefinition."""
@@ -24,7 +25,6 @@ SECONDS = 60.0
 MAX_REDIRECTS = 5
 CHUNK = 65_536
 
-REDIRECTS = {301, 302, 303, 307, 308}
 REFUSED = "Tunnel connection failed: 403 "
 """How http.client begins to tell of what the guard refuses."""
 

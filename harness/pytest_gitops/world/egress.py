@@ -97,6 +97,7 @@ class Egress:
         self._allowed: set[str] = set()
         self._named: set[str] = set()
         self._certificates: dict[str, str] = {}
+        self._contexts: dict[str, ssl.SSLContext] = {}  # by what is trusted further
         self._seen: Counter[Refusal] = Counter()
         self._lock = threading.Lock()
 
@@ -179,12 +180,18 @@ class Egress:
             self._certificates.update({host.lower(): pem for host, pem in certificates.items()})
 
     def client_context(self, host: str) -> ssl.SSLContext:
-        """The client side of TLS towards `host`: this machine's own trust, and what is trusted for that host."""
+        """The client side of TLS towards `host`: this machine's own trust, and what is trusted for that host. Made
+        once: a machine trusts a hundred authorities and more."""
+        with self._lock:
+            more = self._certificates.get(host, "")
+            if more not in self._contexts:
+                self._contexts[more] = self._context(more)
+            return self._contexts[more]
+
+    def _context(self, more: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._roots:
             context.load_verify_locations(cadata=self._roots.decode(errors="replace"))
-        with self._lock:
-            more = self._certificates.get(host)
         if more:
             with contextlib.suppress(ssl.SSLError, ValueError):  # it is no certificate, and so trusts nobody
                 context.load_verify_locations(cadata=more)

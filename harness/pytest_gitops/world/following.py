@@ -12,13 +12,7 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-REDIRECTS = {
-    HTTPStatus.MOVED_PERMANENTLY,
-    HTTPStatus.FOUND,
-    HTTPStatus.SEE_OTHER,
-    HTTPStatus.TEMPORARY_REDIRECT,
-    HTTPStatus.PERMANENT_REDIRECT,
-}
+REDIRECTS = {301, 302, 303, 307, 308}
 
 INDEX = "index.yaml"
 """What a chart repository is asked for first (https://helm.sh/docs/topics/chart_repository)."""
@@ -37,7 +31,7 @@ def led_to(status: int, location: str, challenges: Iterable[str]) -> set[str]:
     """The hosts that an answer leads to, by its Location and WWW-Authenticate."""
     urls = [location] if status in REDIRECTS else []
     if status == HTTPStatus.UNAUTHORIZED:
-        urls += [found[1] for c in challenges if (found := _REALM.search(c))]
+        urls += map(realm, challenges)
     return {host for url in urls if (host := _host(url))}
 
 

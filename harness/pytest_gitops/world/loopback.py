@@ -31,8 +31,9 @@ class World:
 
     `directory` is private to the run and made here, 0700; `environ` is the user's environment: it says how
     this machine gets outside and what it trusts. `network` "allow" lets every host be reached. `private` is
-    what the user may read of other hosts. `certificate`, PEM, is of the authority that vouches for the
-    stand-ins. What is served may be added before and after `start`; every method may be called from any thread.
+    what the user may read of other hosts, `spoken` are URLs that will be asked for: over ssh, hosts have ports of
+    their own. `certificate`, PEM, is of the authority that vouches for the stand-ins. What is served may be added
+    before and after `start`; every method may be called from any thread.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class World:
         environ: Mapping[str, str],
         network: Network = "deny",
         private: Private | None = None,
+        spoken: Iterable[str] = (),
     ) -> None:
         directory.mkdir(parents=True, mode=0o700, exist_ok=True)
         directory.chmod(0o700)
@@ -57,7 +59,7 @@ class World:
         private = private or Private((), directory / "private", environ=environ)
         self._mirrors = private.mirrors
         self._routes = Routes(self._egress, environ, private=private)
-        self._spoken: tuple[Address, ...] = ()
+        self._spoken = tuple(a for url in spoken if (a := parse(url)))
         self._private_key, _ = ssh_key()
         host_key, self._host_key = ssh_key()
         self._connections = Connections()
@@ -78,11 +80,6 @@ class World:
     def serve_repository(self, urls: Iterable[str], bare: Path) -> None:
         """Answer every spelling of `urls` (https, http, ssh) from the bare repository, to read only."""
         self._routes.add_repository(urls, bare)
-        self._write_ssh()
-
-    def expect(self, urls: Iterable[str]) -> None:
-        """Be asked for `urls`: over ssh, hosts have ports of their own."""
-        self._spoken = tuple(a for url in urls if (a := parse(url)))
         self._write_ssh()
 
     def serve_charts(self, url: str, folder: Path, *, helm: Path) -> None:

@@ -117,9 +117,8 @@ def _begin(parts: Sequence[str], prefix: str) -> bool:
 
 
 def _url(credential: Credential, path: str, *, user: str = "") -> str:
-    port = "" if credential.port == PORTS[credential.scheme] else f":{credential.port}"
     name = f"{quote(user, safe='')}@" if user else ""
-    return f"{credential.scheme}://{name}{credential.host}{port}/{quote(path)}"
+    return f"{credential.scheme}://{name}{credential.netloc}/{quote(path)}"
 
 
 def _over_https(credential: Credential, path: str) -> str:

@@ -68,11 +68,9 @@ class Private:
         if credential is None:
             return ""
         for challenge in challenges:
-            kind = challenge.partition(" ")[0]
-            if kind.lower() == "basic":
+            if challenge.partition(" ")[0].lower() == "basic":
                 return credential.authorization
-            if kind.lower() == "bearer":
-                self._learn(realm(challenge), credential)
+            self._learn(realm(challenge), credential)
         return ""
 
     @property
@@ -122,10 +120,9 @@ def filled(credentials: Iterable[Credential], *, environ: Mapping[str, str]) -> 
 
 
 def _fill(credential: Credential, environ: Mapping[str, str]) -> Credential:
-    port = "" if credential.port == PORTS["https"] else f":{credential.port}"
     asked = {
         "protocol": "https",
-        "host": credential.host + port,
+        "host": credential.netloc,
         "path": credential.path,
         "username": credential.user,
     }

@@ -14,12 +14,12 @@ from urllib.parse import unquote, urlsplit
 from pytest_gitops.errors import EngineError
 from pytest_gitops.serving.listener import Connections
 from pytest_gitops.serving.wire import BadRequest, Exchange, pump
-from pytest_gitops.settings.credentials import PORTS
 from pytest_gitops.world import gitservice
 from pytest_gitops.world.certificates import Authority
 from pytest_gitops.world.egress import Unreached
 from pytest_gitops.world.forward import forward
 from pytest_gitops.world.routes import Routes
+from pytest_gitops.world.urls import SCHEMES
 
 USER = "pytest-gitops"
 
@@ -86,11 +86,9 @@ class Proxy:
         """Tell our `ssh` where the bare repository lies that it is asked for."""
         host, _, repository = unquote(path).strip("/").partition("/")
         try:
-            bare = self._routes.private.mirrors.get(host, repository)
-        except EngineError as error:
-            part = repository.removesuffix(".git")
-            unreached = self._routes.egress.unreachable(host, PORTS["ssh"], str(error), part)
-            exchange.reply(502, f"{unreached}\n".encode())
+            bare = self._routes.mirror_for(host, SCHEMES["ssh"], repository)
+        except Unreached as error:
+            exchange.reply(502, f"{error}\n".encode())
             return
         if bare is None:
             exchange.reply(404)

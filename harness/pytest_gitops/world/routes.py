@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pytest_gitops.errors import EngineError
 from pytest_gitops.world.charts import Charts
 from pytest_gitops.world.egress import Egress
 from pytest_gitops.world.private import Private
@@ -60,6 +61,15 @@ class Routes:
         """The bare repository for a path of `host`, percent encoding undone."""
         with self._lock:
             return self._repositories.get(locate(host, path))
+
+    def mirror_for(self, host: str, port: int, path: str) -> Path | None:
+        """The same for a repository that is fetched, which may take long. Raises Unreached, and records it, if that
+        fails."""
+        try:
+            return self.private.mirrors.get(host, path)
+        except EngineError as error:
+            part = path.strip("/").removesuffix(".git")
+            raise self.egress.unreachable(host, port, str(error), part) from error
 
     def chart_for(self, host: str, path: str) -> Charts | None:
         """The chart repository that a request's path belongs to, the longest match first."""

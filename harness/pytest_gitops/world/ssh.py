@@ -19,7 +19,6 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_gitops.errors import EngineError
 from pytest_gitops.processes.process import piped
 from pytest_gitops.serving.listener import Connections
 from pytest_gitops.serving.wire import CHUNK, pump
@@ -216,16 +215,18 @@ class Server:
         path = next(
             (words[n] for c, n in COMMANDS.items() if asked.startswith(f"{c} ") and len(words) == n + 1), ""
         )
-        bare, name = None, path.strip("/").removesuffix(".git")
+        bare = None
         text = f"only git-upload-pack is answered here, not {asked.split(' ')[0] or 'a shell'!r}"
         if path:
             try:
                 bare = self._routes.repository_for(host, path) or await asyncio.to_thread(
-                    self._routes.private.mirrors.get, host, path
+                    self._routes.mirror_for, host, port, path
                 )
-                text = "" if bare else str(self._routes.egress.refuse(host, port, name))
-            except EngineError as error:
-                text = str(self._routes.egress.unreachable(host, port, str(error), name))
+                if bare is None:
+                    name = path.strip("/").removesuffix(".git")
+                    raise self._routes.egress.refuse(host, port, name)
+            except Unreached as error:
+                text = str(error)
         if bare is None:
             process.stderr.write(f"{text}\n".encode())
             return 128
