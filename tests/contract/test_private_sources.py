@@ -26,9 +26,10 @@ from outside import (
     outside,
 )
 from runs import commit, tools, write
+from world_support import Inside
 
 from pytest_gitops.errors import ConfigError
-from pytest_gitops.processes.process import Completed, run
+from pytest_gitops.processes.process import run
 from pytest_gitops.settings.credentials import VARIABLE, read
 from pytest_gitops.world.loopback import World
 from pytest_gitops.world.private import Private, filled
@@ -38,21 +39,6 @@ pytestmark = pytest.mark.engine
 HOSTS = (GIT, CHARTS, REGISTRY, ELSEWHERE)
 
 SECRET = "Gr8Secret"  # what each of their passwords begins with
-
-
-class Inside:
-    """Runs programs as Argo CD's repo-server would."""
-
-    def __init__(self, world: World, home: Path) -> None:
-        self.world = world
-        env = {"HOME": str(home), "LANG": "C", "GIT_TERMINAL_PROMPT": "0", **world.env}
-        self.env = {**env, "PATH": f"{world.bin}{os.pathsep}{os.environ['PATH']}"}
-
-    def run(self, *argv: str | Path, check: bool = True) -> Completed:
-        return run(*argv, env=self.env, check=check, limit=60)
-
-    def git(self, *argv: str | Path, check: bool = True) -> Completed:
-        return self.run("git", *argv, check=check)
 
 
 @pytest.fixture(scope="module")

@@ -2,141 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import gc
 import socket
 import ssl
 import struct
 import threading
-from collections.abc import Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from proxy_support import AUTH, Near, everything
 
-from pytest_gitops.serving.listener import Connections, Listener
-from pytest_gitops.settings.credentials import VARIABLE, Credential, read
 from pytest_gitops.waiting import wait_until
 from pytest_gitops.world.certificates import Authority
-from pytest_gitops.world.charts import ChartRepository
 from pytest_gitops.world.egress import Egress
 from pytest_gitops.world.private import Private
-from pytest_gitops.world.proxy import MIRRORS, USER, Proxy
-from pytest_gitops.world.registry import Registry
 from pytest_gitops.world.routes import Routes
-
-TOKEN = "token"
-AUTH = b"Proxy-Authorization: Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()) + b"\r\n"
-
-
-class Outside:
-    """The machine's own proxy, and every host behind it: answers all requests alike and remembers them."""
-
-    def __init__(self, folder: Path, answer: bytes) -> None:
-        folder.mkdir()
-        self.authority, self.heard, self._answer = Authority(folder), [], answer
-        self.roots = folder / "roots.pem"
-        self.roots.write_bytes(self.authority.certificate)
-        self.connections = Connections()
-        self.listener = Listener("outside", self._serve, self.connections)
-
-    def _serve(self, sock: socket.socket) -> None:
-        sock.settimeout(5)
-        host, port = sock.recv(4096).split(b" ")[1].decode().rsplit(":", 1)
-        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        if port == "80":
-            self._one(sock)
-            return
-        try:
-            with self.authority.context(host).wrap_socket(sock, server_side=True) as tls:
-                self._one(tls)
-        except ssl.SSLError:
-            self.heard.append(b"not trusted")
-
-    def _one(self, sock: socket.socket) -> None:
-        heard = sock.recv(65536)
-        while b"Content-Length: 4" in heard and not heard.endswith(b"body"):
-            heard += sock.recv(65536)
-        self.heard.append(heard)
-        sock.sendall(self._answer)
-
-
-@pytest.fixture
-def outside(tmp_path):
-    there = Outside(
-        tmp_path / "outside", b"HTTP/1.1 201 Made\r\nX-From: outside\r\nContent-Length: 4\r\n\r\nreal"
-    )
-    there.listener.start()
-    yield there
-    there.connections.shut()
-    there.listener.stop()
-
-
-class Near:
-    """The proxy under test."""
-
-    def __init__(
-        self, folder: Path, environ: dict[str, str], roots: bytes, credentials: Sequence[Credential] = ()
-    ) -> None:
-        folder.mkdir()
-        self.folder, self.authority = folder, Authority(folder)
-        self.egress = Egress(environ, network="deny", roots=roots)
-        self.routes = Routes(
-            self.egress, environ, private=Private(credentials, folder / "private", environ={})
-        )
-        self.connections = Connections()
-        self.proxy = Proxy(self.routes, self.authority, self.connections, token=TOKEN)
-        self.listener = Listener("near", self.proxy, self.connections)
-
-    def charts(self, url_path: str = "stable", **files: str) -> None:
-        found = {}
-        for name, content in files.items():
-            found[f"{name}.yaml"] = self.folder / f"{name}.yaml"
-            (self.folder / f"{name}.yaml").write_text(content)
-        self.routes.add_charts(ChartRepository(host="charts.example.com", path=url_path, files=found))
-
-    def registry(self, path: str) -> None:
-        self.routes.add_charts(Registry(host="charts.example.com", path=path, charts={}))
-
-    @contextmanager
-    def socket(self):
-        with socket.create_connection(("127.0.0.1", self.listener.port), 5) as sock:
-            yield sock
-
-    def ask(self, request: bytes) -> bytes:
-        """Send one request to the proxy itself; what comes back until the end."""
-        with self.socket() as sock:
-            sock.sendall(request)
-            return everything(sock)
-
-    def ask_inside(self, host: str, request: bytes) -> bytes:
-        """Send one request over https, through CONNECT, trusting the proxy's own authority alone."""
-        with self.socket() as sock:
-            sock.sendall(b"CONNECT %b:443 HTTP/1.1\r\n%b\r\n" % (host.encode(), AUTH))
-            said = sock.recv(4096)
-            if not said.startswith(b"HTTP/1.1 200"):
-                return said
-            context = ssl.create_default_context(cadata=self.authority.certificate.decode())
-            with context.wrap_socket(sock, server_hostname=host) as tls:
-                tls.sendall(request)
-                return everything(tls)
-
-
-def everything(sock: socket.socket) -> bytes:
-    data = b""
-    while piece := sock.recv(65536):
-        data += piece
-    return data
-
-
-@pytest.fixture
-def near(tmp_path, outside):
-    environ = {"HTTPS_PROXY": f"http://127.0.0.1:{outside.listener.port}"}
-    it = Near(tmp_path / "near", environ, outside.roots.read_bytes())
-    it.listener.start()
-    yield it
-    it.connections.shut()
-    it.listener.stop()
 
 
 @pytest.mark.parametrize(
@@ -400,95 +280,3 @@ def test_who_is_gone_before_the_tls_begins_leaves_no_socket_open(near):
     with sock, pytest.raises(OSError):
         near.proxy._inner(sock, "charts.example.com", 443)
     gc.collect()  # what is left open is an error of this test
-
-
-PASSWORDS = """
-https://me:pw@private.example.com/acme
-oci://robot:pull@registry.example.com/team
-"""
-OURS = b"Authorization: Basic bWU6cHc="
-
-
-@pytest.fixture
-def trusted(tmp_path, outside):
-    """A proxy with credentials, its hosts allowed."""
-    environ = {"HTTPS_PROXY": f"http://127.0.0.1:{outside.listener.port}"}
-    known = read({VARIABLE: PASSWORDS})
-    it = Near(tmp_path / "near", environ, outside.roots.read_bytes(), known)
-    it.egress.allow(c.host for c in known)
-    it.listener.start()
-    yield it
-    it.connections.shut()
-    it.listener.stop()
-
-
-def get(path: str, *headers: str, method: str = "GET") -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: private.example.com", *headers, "Connection: close"]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def test_a_request_below_a_prefix_is_completed_on_its_way_out(trusted, outside):
-    assert b"real" in trusted.ask_inside("private.example.com", get("/acme/index.yaml"))
-    post = get("/acme/r.git/git-upload-pack", "Content-Length: 4", method="POST") + b"body"
-    assert b"real" in trusted.ask_inside("private.example.com", post)
-    assert [OURS in heard for heard in outside.heard] == [True, True]
-    assert outside.heard[1].endswith(b"body")
-
-
-def test_no_other_request_is_completed(trusted, outside):
-    asked = [
-        trusted.ask_inside("private.example.com", get("/other/index.yaml")),
-        trusted.ask_inside("private.example.com", get("/acme/%2e%2e/other/index.yaml")),
-        trusted.ask_inside("private.example.com", get("/acme/index.yaml", "Authorization: Bearer theirs")),
-        trusted.ask_inside("registry.example.com", get("/acme/index.yaml")),
-        trusted.ask(
-            b"GET http://private.example.com/acme/index.yaml HTTP/1.1\r\nHost: private.example.com\r\n"
-            b"Connection: close\r\n" + AUTH + b"\r\n"
-        ),
-    ]
-    assert [b"real" in answer for answer in asked] == [True] * 5
-    assert not any(b"Basic" in heard for heard in outside.heard)
-    assert b"Authorization: Bearer theirs" in outside.heard[2]
-
-
-def test_a_host_that_is_only_like_it_is_refused(trusted, outside):
-    for host in ("evil.example.com", "private.example.com.evil.org"):
-        assert trusted.ask_inside(host, get("/acme/index.yaml")).startswith(b"HTTP/1.1 403 ")
-    assert outside.heard == []
-
-
-CHALLENGE = b"HTTP/1.1 401 No\r\nWWW-Authenticate: %b\r\nContent-Length: 2\r\n\r\nno"
-MANIFEST = "/v2/team/app/manifests/1.0.0"
-
-
-def test_a_registry_that_wants_a_password_is_asked_again(trusted, outside):
-    outside._answer = CHALLENGE % b'Basic realm="it"'
-    # It says no again; that is what the client is told.
-    assert trusted.ask_inside("registry.example.com", get(MANIFEST)).startswith(b"HTTP/1.1 401 ")
-    assert [b"Authorization: Basic cm9ib3Q6cHVsbA==" in heard for heard in outside.heard] == [False, True]
-
-
-def test_a_token_is_fetched_with_the_password_where_the_registry_says(trusted, outside):
-    token = "/token?service=it&scope=repository:team/app:pull"
-    assert trusted.ask_inside("auth.example.com", get(token)).startswith(b"HTTP/1.1 403 ")
-    outside._answer = CHALLENGE % b'Bearer realm="https://auth.example.com/token",service="it"'
-    assert b'Bearer realm="https://auth' in trusted.ask_inside("registry.example.com", get(MANIFEST))
-    outside._answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    assert b"{}" in trusted.ask_inside("auth.example.com", get(token))
-    assert [b"Authorization: Basic cm9ib3Q6cHVsbA==" in heard for heard in outside.heard] == [False, True]
-
-
-def test_a_registry_does_not_lead_to_this_machine(trusted, outside):
-    outside._answer = CHALLENGE % b'Bearer realm="https://127.0.0.1/token",service="it"'
-    trusted.ask_inside("registry.example.com", get(MANIFEST))
-    token = "/token?scope=repository:team/app:pull"
-    assert trusted.ask_inside("127.0.0.1", get(token)).startswith(b"HTTP/1.1 403 ")
-
-
-@pytest.mark.parametrize(
-    ("path", "status"), [("private.example.com/other/r", 404), ("evil.example.com/acme/r", 404)]
-)
-def test_our_ssh_is_told_where_a_repository_lies_and_others_are_told_nothing(trusted, path, status):
-    request = f"GET http://{MIRRORS}/{path} HTTP/1.1\r\nConnection: close\r\n".encode()
-    assert trusted.ask(request + b"\r\n").startswith(b"HTTP/1.1 407 ")
-    assert trusted.ask(request + AUTH + b"\r\n").startswith(f"HTTP/1.1 {status} ".encode())
